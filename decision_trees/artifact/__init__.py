@@ -1,0 +1,1 @@
+"""What lies in /opt/ml/model: export.py writes it, model.py loads it and predicts."""

@@ -1,0 +1,1 @@
+"""The SageMaker contract: keep this package as it is; it names no algorithm."""

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# prepare.sh - make .venv in the clone: hash-locked packages, and nginx where there is none.
+#
+# usage: prepare.sh train|dev
+#
+# It needs Python 3.11 to 3.13 (PYTHON names another interpreter than python3) and no root. What is
+# there already is kept, so that a second run takes no time.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "$0")" && pwd)
+root=$(cd -- "${here}/.." && pwd)
+readonly here root
+readonly venv=${root}/.venv
+readonly python=${PYTHON:-python3}
+
+say() {
+    printf '%s\n' "prepare: $*" >&2
+}
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+make_environment() {
+    if [[ -x ${venv}/bin/python ]] && "${venv}/bin/python" -m pip --version > /dev/null 2>&1; then
+        return
+    fi
+    "${python}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
+        fail "${python} is missing or not Python 3.11 to 3.13; name another one, as in PYTHON=python3.13."
+    say "making a virtual environment in ${venv}"
+    rm -rf -- "${venv}"
+    "${python}" -m venv "${venv}" > /dev/null ||
+        fail "${python} has no venv module with pip; on Debian and Ubuntu: apt-get install python3-venv"
+}
+
+install_packages() {
+    local lock=${root}/decision_trees/requirements/$1.txt stamp=${venv}/$1.installed
+    if cmp -s -- "${lock}" "${stamp}"; then
+        return
+    fi
+    say "installing the locked packages of $(basename -- "${lock}")"
+    "${venv}/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes \
+        --only-binary :all: --requirement "${lock}"
+    cp -- "${lock}" "${stamp}"
+}
+
+# Unpack nginx from the distribution's package: no root, no service, nothing outside the clone.
+provide_nginx() {
+    local scratch=${venv}/nginx
+    if command -v nginx > /dev/null || [[ -x ${venv}/bin/nginx ]]; then
+        return
+    fi
+    command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null ||
+        fail "nginx is not on PATH; install it (macOS: brew install nginx) and run this again."
+    say "unpacking nginx from the distribution's package"
+    rm -rf -- "${scratch}"
+    mkdir -p -- "${scratch}/lists/partial" "${scratch}/cache/archives/partial"
+    (
+        cd -- "${scratch}"
+        # The user's own package lists: those of the system may be absent, and need root.
+        apt=(apt-get -qq -o "Dir::State::Lists=${scratch}/lists" -o "Dir::Cache=${scratch}/cache"
+            -o "APT::Sandbox::User=")
+        "${apt[@]}" update
+        "${apt[@]}" download nginx
+        dpkg-deb --extract nginx_*.deb .
+    ) || fail "the package nginx could not be had; as root: apt-get install nginx"
+    rm -rf -- "${scratch}/lists" "${scratch}/cache"
+    ln -s -- ../nginx/usr/sbin/nginx "${venv}/bin/nginx"
+    "${venv}/bin/nginx" -v 2> /dev/null ||
+        fail "the unpacked nginx does not run here; as root: apt-get install nginx"
+}
+
+main() {
+    case ${1-} in
+        train | dev) ;;
+        *)
+            echo "usage: prepare.sh train|dev" >&2
+            exit 2
+            ;;
+    esac
+    make_environment
+    install_packages "$1"
+    provide_nginx
+}
+
+main "$@"

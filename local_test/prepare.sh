@@ -23,15 +23,15 @@ fail() {
 }
 
 make_environment() {
-    if [[ -x ${venv}/bin/python ]] && "${venv}/bin/python" -m pip --version > /dev/null 2>&1; then
+    if [[ -x ${venv}/bin/python ]] && "${venv}/bin/python" -m pip --version >/dev/null 2>&1; then
         return
     fi
-    "${python}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
-        fail "${python} is missing or not Python 3.11 to 3.13; name another one, as in PYTHON=python3.13."
+    "${python}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+        || fail "${python} is missing or not Python 3.11 to 3.13; name another one, as in PYTHON=python3.13."
     say "making a virtual environment in ${venv}"
     rm -rf -- "${venv}"
-    "${python}" -m venv "${venv}" > /dev/null ||
-        fail "${python} has no venv module with pip; on Debian and Ubuntu: apt-get install python3-venv"
+    "${python}" -m venv "${venv}" >/dev/null \
+        || fail "${python} has no venv module with pip; on Debian and Ubuntu: apt-get install python3-venv"
 }
 
 install_packages() {
@@ -48,11 +48,12 @@ install_packages() {
 # Unpack nginx from the distribution's package: no root, no service, nothing outside the clone.
 provide_nginx() {
     local scratch=${venv}/nginx
-    if command -v nginx > /dev/null || [[ -x ${venv}/bin/nginx ]]; then
+    if command -v nginx >/dev/null || [[ -x ${venv}/bin/nginx ]]; then
         return
     fi
-    command -v apt-get > /dev/null && command -v dpkg-deb > /dev/null ||
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         fail "nginx is not on PATH; install it (macOS: brew install nginx) and run this again."
+    fi
     say "unpacking nginx from the distribution's package"
     rm -rf -- "${scratch}"
     mkdir -p -- "${scratch}/lists/partial" "${scratch}/cache/archives/partial"
@@ -67,8 +68,8 @@ provide_nginx() {
     ) || fail "the package nginx could not be had; as root: apt-get install nginx"
     rm -rf -- "${scratch}/lists" "${scratch}/cache"
     ln -s -- ../nginx/usr/sbin/nginx "${venv}/bin/nginx"
-    "${venv}/bin/nginx" -v 2> /dev/null ||
-        fail "the unpacked nginx does not run here; as root: apt-get install nginx"
+    "${venv}/bin/nginx" -v 2>/dev/null \
+        || fail "the unpacked nginx does not run here; as root: apt-get install nginx"
 }
 
 main() {

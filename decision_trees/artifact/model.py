@@ -1,11 +1,17 @@
 """Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+# Since 1.29 onnxruntime reports its use to its maker, unless this is set before it is imported.
+# https://github.com/microsoft/onnxruntime/pull/27379
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - here no import can forget it
+
+import onnxruntime
 
 from artifact.record import ONNX_FILE, RECORD_FILE, ArtifactError, Record, from_json
 

@@ -1,11 +1,7 @@
-"""What every kind of test shares: the program's folder, a temporary /opt/ml, the Iris table."""
+"""Fixtures and options of all tests, and the one place that makes the program importable."""
 
-import csv
-import io
-import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,65 +9,20 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
-ROOT = Path(__file__).resolve().parent.parent
-PROGRAM_DIR = ROOT / "decision_trees"
+from material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
+from processes import Server, free_port, start, train
+
+__all__ = ["PROGRAM_DIR", "ROOT", "OptMl", "Rows", "as_csv"]
 
 sys.path.insert(0, str(PROGRAM_DIR))
 
 
-@dataclass(frozen=True)
-class OptMl:
-    """A directory that mimics /opt/ml."""
-
-    base: Path
-
-    @property
-    def model(self) -> Path:
-        """Where the artifact is."""
-        return self.base / "model"
-
-    @property
-    def failure(self) -> Path:
-        """Where a failure is written."""
-        return self.base / "output/failure"
-
-    def write(self, name: str, content: str | bytes, channel: str = "training") -> Path:
-        """Write one file of a channel."""
-        file = self.base / "input/data" / channel / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return file
-
-    def write_hyperparameters(self, values: Mapping[str, object] | str) -> None:
-        """Write hyperparameters.json, a text as it is."""
-        file = self.base / "input/config/hyperparameters.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(values if isinstance(values, str) else json.dumps(values))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A labelled table."""
-
-    features: NDArray[np.float64]
-    labels: Sequence[str]
-
-    def training_csv(self) -> str:
-        """Return the rows as a training file: label first."""
-        return as_csv([label, *row] for label, row in zip(self.labels, self.features, strict=True))
-
-    def request_csv(self) -> str:
-        """Return the rows as the body of a request: no label."""
-        return as_csv(self.features)
-
-
-def as_csv(rows: Iterable[Iterable[object]]) -> str:
-    """Return rows as CSV; floats in their shortest exact form."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [float(cell) if isinstance(cell, np.floating) else cell for cell in row] for row in rows
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of tests/run.sh."""
+    parser.addoption(
+        "--require-docker", action="store_true", help="fail when no Docker engine answers"
     )
-    return text.getvalue()
+    parser.addoption("--soak", action="store_true", help="run the long tests too")
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +49,31 @@ def random_features() -> Callable[[int, int], NDArray[np.float64]]:
         return np.where(on_grid, np.round(features * 20) / 20, features)
 
     return make
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers; each is stopped after the test."""
+    servers: list[Server] = []
+
+    def start_server(opt_ml: OptMl, **variables: str) -> Server:
+        port = free_port()
+        variables = {"MODEL_SERVER_WORKERS": "2", "SAGEMAKER_BIND_TO_PORT": str(port)} | variables
+        server = Server(start("serve", opt_ml, **variables), port)
+        servers.append(server)
+        return server
+
+    yield start_server
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, iris: Rows) -> OptMl:
+    """An /opt/ml whose model was trained on the Iris table; tests must not change it."""
+    opt_ml = OptMl(tmp_path_factory.mktemp("trained"))
+    opt_ml.write("iris.csv", iris.training_csv())
+    ended = train(opt_ml)
+    assert ended.code == 0, ended.log
+    return opt_ml

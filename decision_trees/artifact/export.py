@@ -63,6 +63,7 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes."""
     model = skl2onnx.convert_sklearn(
         estimator,
+        name=type(estimator).__name__,  # without one, skl2onnx draws a random name
         initial_types=[(INPUT, FloatTensorType([None, n_features]))],
         options={"zipmap": False},
         target_opset=_OPSET,

@@ -10,12 +10,13 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from container import log, signals
@@ -31,8 +32,9 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inferenc
 EXIT_SERVER_ENDED = 1
 """A server ended by itself and said that all was well; the container has failed all the same."""
 
+_BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
-_KEEPALIVE_SECONDS = 60  # longer than nginx keeps idle connections: see nginx.conf
+_KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +70,17 @@ def nginx_command(runtime: Path) -> list[str]:
     return ["nginx", "-p", str(runtime), "-c", str(runtime / "nginx.conf"), "-e", "stderr"]
 
 
-def gunicorn_command(settings: Settings, runtime: Path, heartbeats: Path) -> list[str]:
-    """Return the command line that starts gunicorn; each worker imports the app by itself."""
+def gunicorn_command(settings: Settings, listener: int, heartbeats: Path) -> list[str]:
+    """Return the command line that starts gunicorn on the open socket `listener`.
+
+    Each worker imports the app by itself, after its fork.
+    """
     command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
     command += ["--worker-class", "gevent", "--workers", str(settings.workers)]
     command += ["--timeout", str(settings.timeout_seconds)]
     command += ["--graceful-timeout", str(int(STOP_SECONDS))]
     command += ["--keep-alive", str(_KEEPALIVE_SECONDS)]
-    command += ["--bind", f"unix:{_socket(runtime)}", "--worker-tmp-dir", str(heartbeats)]
+    command += ["--bind", f"fd://{listener}", "--worker-tmp-dir", str(heartbeats)]
     command += ["--no-control-socket", "--log-level", "warning"]
     if (worker := _worker_identity(settings)) is not None:
         command += ["--user", worker[0], "--group", worker[1]]
@@ -105,13 +110,7 @@ def serve(settings: Settings) -> int:
     if shutil.which("nginx") is None:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
     with _runtime_directory() as runtime, signals.Inbox() as inbox:
-        template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
-        conf = nginx_conf(template, settings, runtime)
-        (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
-        children = {
-            "gunicorn": _start(gunicorn_command(settings, runtime, heartbeat_directory())),
-            "nginx": _start(nginx_command(runtime)),
-        }
+        children = _start_both(settings, runtime)
         logger.info(
             "serving %s on port %d: %d workers, %d s for an answer, bodies up to %d bytes",
             settings.paths.model,
@@ -134,11 +133,11 @@ def _user_directive(settings: Settings) -> str:
 
 
 def _worker_identity(settings: Settings) -> tuple[str, str] | None:
-    """Return user and group of the workers, or None when they stay whom `serve` runs as."""
-    if settings.worker_user is None or os.geteuid() != 0:
+    """Return user and group of the workers; None when `serve` has no right to choose them."""
+    if os.geteuid() != 0:
         return None
     try:
-        account = pwd.getpwnam(settings.worker_user)
+        account = pwd.getpwnam(settings.worker_user or "root")
     except KeyError as error:
         raise SettingsError(
             f"MODEL_SERVER_USER is {settings.worker_user!r}, and there is no such user here."
@@ -154,9 +153,27 @@ def _runtime_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start_both(settings: Settings, runtime: Path) -> Children:
+    """Start both servers. Their socket is there before either, so that no connection fails."""
+    template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
+    conf = nginx_conf(template, settings, runtime)
+    (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(_socket(runtime)))
+        _socket(runtime).chmod(0o666)
+        listener.listen(_BACKLOG)
+        gunicorn = gunicorn_command(settings, listener.fileno(), heartbeat_directory())
+        return {
+            "gunicorn": _start(gunicorn, keep=(listener.fileno(),)),
+            "nginx": _start(nginx_command(runtime)),
+        }
+
+
+def _start(command: list[str], keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
     """Start a server in its own process group, so that Ctrl-C in a terminal reaches only us."""
-    return subprocess.Popen(command, cwd=PROGRAM_DIR, process_group=0)  # noqa: S603 - our own words
+    return subprocess.Popen(  # noqa: S603 - our own words
+        command, cwd=PROGRAM_DIR, process_group=0, pass_fds=keep
+    )
 
 
 def _watch(children: Children, inbox: signals.Inbox) -> str | None:
@@ -177,19 +194,23 @@ def _end(children: Children, inbox: signals.Inbox, first: str | None) -> int:
         logger.error("%s has ended by itself (%s)", first, children[first].returncode)
     deadline = time.monotonic() + STOP_SECONDS
     # nginx: SIGQUIT closes the port and answers what was accepted; SIGTERM would cut it off.
-    _stop(children["nginx"], signal.SIGTERM if first else signal.SIGQUIT, inbox, deadline)
-    _stop(children["gunicorn"], signal.SIGTERM, inbox, deadline)
+    graceful = signal.SIGTERM if first else signal.SIGQUIT
+    codes = {
+        "nginx": _stop(children["nginx"], graceful, inbox, deadline),
+        "gunicorn": _stop(children["gunicorn"], signal.SIGTERM, inbox, deadline),
+    }
     if first is not None:
-        return _exit_code(children[first]) or EXIT_SERVER_ENDED
+        return codes[first] or EXIT_SERVER_ENDED
     logger.info("stopped")
-    return max(_exit_code(child) for child in children.values())
+    return max(codes.values())
 
 
 def _stop(
     child: subprocess.Popen[bytes], number: signal.Signals, inbox: signals.Inbox, deadline: float
-) -> None:
-    """Send a signal and wait for the end; kill at the deadline."""
-    if child.poll() is None:
+) -> int:
+    """End a server and its workers: by a signal, at the deadline by force; return its exit code."""
+    asked = child.poll() is None
+    if asked:
         child.send_signal(number)
     while child.poll() is None:
         remaining = deadline - time.monotonic()
@@ -199,8 +220,8 @@ def _stop(
             child.wait()
         else:
             inbox.wait(remaining)
-
-
-def _exit_code(child: subprocess.Popen[bytes]) -> int:
-    code = child.returncode
-    return code if code >= 0 else 128 - code
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)  # workers that outlived their master
+    if asked and child.returncode == -number:
+        return 0  # it ended before it had a handler, so it had accepted nothing
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode

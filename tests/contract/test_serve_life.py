@@ -1,0 +1,214 @@
+"""The life and death of `serve`: start, stop, and servers that die."""
+
+import http.client
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import PROGRAM_DIR, OptMl
+from processes import DEADLINE_SECONDS, Server, await_condition, children_of, free_port, start
+
+Serve = Callable[..., Server]
+
+GUNICORN_WORKER_BOOT_ERROR = 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_cleanly_when_asked(
+    serve: Serve, trained: OptMl, number: signal.Signals
+) -> None:
+    """A signal ends every process with exit code 0, and no worker aborts."""
+    server = serve(trained)
+    server.await_ready()
+    server.invoke("5.1,3.5,1.4,0.2")
+    masters = children_of(server.process.pid)
+    family = masters + [worker for master in masters for worker in children_of(master)]
+
+    ended = server.stop(number)
+
+    assert ended.code == 0
+    assert "terminate called" not in ended.log
+    assert "Traceback" not in ended.log
+    assert "killed" not in ended.log
+    assert not any(Path(f"/proc/{pid}").exists() for pid in family)
+
+
+def test_serve_ends_cleanly_while_it_starts(serve: Serve, trained: OptMl) -> None:
+    """A signal before the workers are up is obeyed as well."""
+    server = serve(trained)
+    await_condition(lambda: len(children_of(server.process.pid)) == 2, "two children")
+
+    assert server.stop().code == 0
+
+
+def test_serve_answers_a_request_in_flight_before_it_ends(serve: Serve, trained: OptMl) -> None:
+    """A large body that was being worked on when the signal came is answered whole."""
+    server = serve(trained, MODEL_SERVER_WORKERS="1")
+    server.await_ready()
+    n_rows = 400_000
+    connection = server.connect()
+    connection.request(
+        "POST", "/invocations", b"5.1,3.5,1.4,0.2\n" * n_rows, {"Content-Type": "text/csv"}
+    )
+
+    server.process.send_signal(signal.SIGTERM)
+    reply = connection.getresponse()
+    body = reply.read()
+
+    assert reply.status == 200
+    assert body == b"setosa\n" * n_rows
+    assert server.ended().code == 0
+    connection.close()
+
+
+def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained: OptMl) -> None:
+    """Under load, every request that was sent on an open connection and begun is answered."""
+    server = serve(trained)
+    server.await_ready()
+    answers: list[bytes] = []
+    half_answers: list[Exception] = []
+
+    def keep_asking() -> None:
+        connection = server.connect()
+        while True:
+            try:
+                connection.request("POST", "/invocations", b"5.1,3.5,1.4,0.2")
+                reply = connection.getresponse()
+            except (OSError, http.client.HTTPException):
+                break  # the port is closed, or the idle connection: nothing was accepted
+            try:
+                answers.append(reply.read())
+            except (OSError, http.client.HTTPException) as error:
+                half_answers.append(error)
+                break
+        connection.close()
+
+    clients = [threading.Thread(target=keep_asking) for _ in range(8)]
+    for client in clients:
+        client.start()
+    await_condition(lambda: len(answers) > 200, "load")
+
+    ended = server.stop()
+    for client in clients:
+        client.join(DEADLINE_SECONDS)
+
+    assert ended.code == 0
+    assert not half_answers
+    assert set(answers) == {b"setosa\n"}
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "nginx"])
+def test_serve_ends_with_the_signal_of_a_server_that_is_killed(
+    serve: Serve, trained: OptMl, name: str
+) -> None:
+    """When a server is killed, the rest is stopped and the exit code tells the signal."""
+    server = serve(trained)
+    server.await_ready()
+
+    os.kill(server.children(name)[0], signal.SIGKILL)
+    ended = server.ended()
+
+    assert ended.code == 128 + signal.SIGKILL
+    assert f"{name} has ended by itself" in ended.log
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "nginx"])
+def test_serve_fails_when_a_server_ends_and_says_that_all_is_well(
+    serve: Serve, trained: OptMl, name: str
+) -> None:
+    """A server that somebody else stopped is a failure of the container, though it ends with 0."""
+    server = serve(trained)
+    server.await_ready()
+
+    os.kill(server.children(name)[0], signal.SIGTERM)
+
+    assert server.ended().code == 1
+
+
+def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
+    trained: OptMl, tmp_path: Path
+) -> None:
+    """A fault in predictor.py ends the container at its start, with the traceback in the log."""
+    program = tmp_path / "program"
+    shutil.copytree(PROGRAM_DIR, program)
+    (program / "predictor.py").write_text("import absent")
+    process = start(program / "serve", trained, SAGEMAKER_BIND_TO_PORT=str(free_port()))
+
+    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == GUNICORN_WORKER_BOOT_ERROR
+    assert "No module named 'absent'" in log
+
+
+def test_serve_replaces_a_worker_that_is_killed(serve: Serve, trained: OptMl) -> None:
+    """After a worker has died, another answers."""
+    server = serve(trained)
+    server.await_ready()
+    (master,) = server.children("gunicorn")
+    before = set(children_of(master))
+
+    os.kill(min(before), signal.SIGKILL)
+
+    await_condition(lambda: len(set(children_of(master)) - before) == 1, "a new worker")
+    server.await_ready()
+    assert all(server.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n" for _ in range(20))
+
+
+def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None:
+    """Two servers cannot have one port: the second ends, and nginx says why."""
+    port = str(free_port())
+    first = serve(trained, SAGEMAKER_BIND_TO_PORT=port)
+    await_condition(lambda: len(children_of(first.process.pid)) == 2, "a first server")
+    await_condition(lambda: _listens(int(port)), "a port that is taken")
+
+    process = start("serve", trained, SAGEMAKER_BIND_TO_PORT=port)
+    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode != 0
+    assert "Address already in use" in log
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MODEL_SERVER_WORKERS", "many"),
+        ("MODEL_SERVER_TIMEOUT", "0"),
+        ("SAGEMAKER_BIND_TO_PORT", "80800"),
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "-1"),
+    ],
+)
+def test_serve_refuses_a_setting_that_cannot_be_used(
+    trained: OptMl, variable: str, value: str
+) -> None:
+    """A bad value ends the start with one sentence: variable, value, expectation."""
+    process = start("serve", trained, **{variable: value})
+    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == os.EX_CONFIG
+    assert f"{variable} is {value!r}; it must be a whole number from" in log
+
+
+def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Path) -> None:
+    """The directory of sockets and buffers goes when the servers have ended."""
+    server = serve(trained, TMPDIR=str(tmp_path))
+    server.await_ready()
+    assert list(tmp_path.iterdir())
+
+    server.stop()
+
+    assert not list(tmp_path.iterdir())
+
+
+def _listens(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_SECONDS)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    connection.close()
+    return True

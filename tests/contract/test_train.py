@@ -1,0 +1,201 @@
+"""`train` as the platform starts it: files in, an artifact or a failure file out."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from artifact import model as artifact
+from conftest import OptMl, Rows, as_csv
+from processes import read_until, start, train
+
+
+def failure_of(opt_ml: OptMl, log: str) -> str:
+    """Return the text of the failure file, which must be as the platform wants it."""
+    text = opt_ml.failure.read_text(encoding="utf-8")
+    assert 0 < len(text) <= 1024
+    assert "Traceback" not in text
+    assert "Traceback" in log
+    return text
+
+
+def test_train_writes_an_artifact_that_answers_as_scikit_learn(opt_ml: OptMl, iris: Rows) -> None:
+    """A job leaves model.onnx and model.json, exit code 0, and no failure file."""
+    opt_ml.write("iris.csv", iris.training_csv())
+    opt_ml.write_hyperparameters({"max_leaf_nodes": "5"})
+
+    ended = train(opt_ml)
+
+    assert ended.code == 0, ended.log
+    assert sorted(file.name for file in opt_ml.model.iterdir()) == ["model.json", "model.onnx"]
+    assert not opt_ml.failure.exists()
+    model = artifact.load(opt_ml.model)
+    oracle = DecisionTreeClassifier(max_leaf_nodes=5, random_state=0)
+    expected = oracle.fit(iris.features, iris.labels).predict(iris.features)
+    found = model.predict(iris.features.astype(np.float32))
+    assert [model.record.labels[index] for index in found] == expected.tolist()
+
+
+def test_train_prints_the_accuracy_that_scikit_learn_computes(opt_ml: OptMl, iris: Rows) -> None:
+    """The metric line is there once, in the form that a regular expression of a tuner finds."""
+    opt_ml.write("iris.csv", iris.training_csv())
+    opt_ml.write_hyperparameters({"max_leaf_nodes": "3"})
+
+    ended = train(opt_ml)
+
+    oracle = DecisionTreeClassifier(max_leaf_nodes=3, random_state=0)
+    score = oracle.fit(iris.features, iris.labels).score(iris.features, iris.labels)
+    assert re.findall(r"train:accuracy=(.*?);", ended.log) == [f"{score:.6g}"]
+
+
+def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: Rows) -> None:
+    """Without hyperparameters.json the defaults are taken."""
+    opt_ml.write("iris.csv", iris.training_csv())
+
+    ended = train(opt_ml)
+
+    record = json.loads((opt_ml.model / "model.json").read_text())
+    assert ended.code == 0
+    assert record["training"]["hyperparameters"]["max_leaf_nodes"] is None
+
+
+def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: Rows) -> None:
+    """Nested files count, hidden and empty ones do not; the channel may be called train."""
+    lines = iris.training_csv().splitlines(keepends=True)
+    opt_ml.write("a.csv", "".join(lines[:70]), channel="train")
+    opt_ml.write("part/b", "".join(lines[70:]), channel="train")
+    opt_ml.write("._a.csv", b"\0\5\26\7", channel="train")
+    opt_ml.write("_SUCCESS", "", channel="train")
+
+    ended = train(opt_ml)
+
+    record = json.loads((opt_ml.model / "model.json").read_text())
+    assert record["training"]["rows"] == {"train": 150}
+    assert "train/._a.csv" in ended.log
+
+
+def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows) -> None:
+    """Two jobs over the same rows write the same artifact."""
+    artifacts = []
+    for name in ("first", "second"):
+        opt_ml = OptMl(tmp_path / name)
+        opt_ml.write("iris.csv", iris.training_csv())
+        train(opt_ml)
+        artifacts.append([file.read_bytes() for file in sorted(opt_ml.model.iterdir())])
+
+    assert artifacts[0] == artifacts[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "phrases"),
+    [
+        ("a,1,2\nb,1,2,3\n", ["row 2 has 4 columns", "the rows before 3"]),
+        ("a,1,2\nb,1,two\n", ["row 2, column 3 is 'two', not a number"]),
+        ("label,sepal,petal\na,1,2\n", ["row 1, column 2 is 'sepal'", "no header"]),
+        ("a,1,2\n,1,2\n", ["row 2, column 1 is '': no label"]),
+        ("a\nb\n", ["row 1 has 1 column"]),
+        ("a,1,2\na,2,1\n", ["have the label 'a'"]),
+        (b"a,1,2\nb\xff,1,2\n", ["0xff", "UTF-8"]),
+    ],
+)
+def test_train_says_what_is_wrong_with_a_file(
+    opt_ml: OptMl, content: str | bytes, phrases: list[str]
+) -> None:
+    """Bad data ends the job with exit code 65 and a failure file: what, where, what to do."""
+    opt_ml.write("bad.csv", content)
+
+    ended = train(opt_ml)
+
+    failure = failure_of(opt_ml, ended.log)
+    assert ended.code == os.EX_DATAERR
+    assert all(phrase in failure for phrase in phrases)
+    assert not list(opt_ml.model.glob("*"))
+
+
+def test_train_names_file_and_row_in_the_second_file(opt_ml: OptMl) -> None:
+    """Files that do not fit together are both named."""
+    opt_ml.write("first.csv", "a,1,2\nb,2,1\n")
+    second = opt_ml.write("second.csv", "a,1,2,3\n")
+
+    failure = failure_of(opt_ml, train(opt_ml).log)
+
+    assert f"In {second}, row 1 has 4 columns, first.csv 3" in failure
+
+
+@pytest.mark.parametrize(
+    ("prepare", "phrase"),
+    [
+        (lambda opt_ml: opt_ml.base.mkdir(), "there is no such directory"),
+        (
+            lambda opt_ml: (opt_ml.base / "input/data/training").mkdir(parents=True),
+            "there is an empty directory training",
+        ),
+        (lambda opt_ml: opt_ml.write("._x.csv", "a,1\n"), "files that are empty or hidden"),
+    ],
+)
+def test_train_says_that_a_channel_holds_no_data(
+    opt_ml: OptMl, prepare: Callable[[OptMl], object], phrase: str
+) -> None:
+    """A channel without a usable file ends the job and says what was found in its place."""
+    prepare(opt_ml)
+
+    ended = train(opt_ml)
+
+    assert ended.code == os.EX_DATAERR
+    assert phrase in failure_of(opt_ml, ended.log)
+
+
+@pytest.mark.parametrize(
+    ("content", "phrase"),
+    [
+        ("[1, 2]", "holds a JSON list"),
+        ("{", "is not JSON"),
+        ('{"max_depht": "3"}', "did you mean 'max_depth'?"),
+        ('{"max_depth": "deep"}', "'max_depth' is 'deep'; it must be a whole number"),
+    ],
+)
+def test_train_says_what_is_wrong_with_the_hyperparameters(
+    opt_ml: OptMl, iris: Rows, content: str, phrase: str
+) -> None:
+    """Hyperparameters that cannot be used end the job before the data are read."""
+    opt_ml.write("iris.csv", iris.training_csv())
+    opt_ml.write_hyperparameters(content)
+
+    ended = train(opt_ml)
+
+    assert ended.code == os.EX_DATAERR
+    assert phrase in failure_of(opt_ml, ended.log)
+
+
+def test_train_refuses_a_relative_base_directory(opt_ml: OptMl) -> None:
+    """A setting that cannot be used ends the program before it starts anything."""
+    ended = train(opt_ml, SAGEMAKER_BASE_DIR="ml")
+
+    assert ended.code == os.EX_CONFIG
+    assert "SAGEMAKER_BASE_DIR is 'ml'; it must be an absolute path" in ended.log
+
+
+def test_train_stops_at_once_when_asked(opt_ml: OptMl) -> None:
+    """SIGTERM in the middle of a long fit ends the job, and leaves no model and no failure."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 50, 20_000)
+    features = random.random((20_000, 40)).round(4)
+    rows = as_csv([int(label), *row] for label, row in zip(labels, features, strict=True))
+    opt_ml.write("long.csv", rows)
+    opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
+    process = start("train", opt_ml)
+    read_until(process, "read took")
+
+    process.send_signal(signal.SIGTERM)
+    log, _ = process.communicate(timeout=5)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by a signal" in log
+    assert not list(opt_ml.model.glob("*"))
+    assert not opt_ml.failure.exists()

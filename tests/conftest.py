@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
+import containers
 from material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
 from processes import Server, free_port, start, train
 
@@ -75,5 +77,56 @@ def trained(tmp_path_factory: pytest.TempPathFactory, iris: Rows) -> OptMl:
     opt_ml = OptMl(tmp_path_factory.mktemp("trained"))
     opt_ml.write("iris.csv", iris.training_csv())
     ended = train(opt_ml)
+    assert ended.code == 0, ended.log
+    return opt_ml
+
+
+@pytest.fixture(scope="session")
+def long_table() -> str:
+    """A training file whose fit takes seconds, and whose tree is large."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 50, 20_000)
+    features = random.random((20_000, 40)).round(4)
+    return as_csv([int(label), *row] for label, row in zip(labels, features, strict=True))
+
+
+@pytest.fixture(scope="session")
+def images(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Both images by target, built as users build them; skipped without a Docker engine."""
+    if not containers.engine_answers():
+        _skip(request, "no Docker engine answers")
+    names = {target: f"decision-trees-test-{target}" for target in ("full", "inference")}
+    for target, name in names.items():
+        built = containers.build(name, target)
+        if built.code == containers.BUILD_UNAVAILABLE:
+            _skip(request, built.log.splitlines()[-1])
+        assert built.code == 0, built.log
+    return names
+
+
+def _skip(request: pytest.FixtureRequest, reason: str) -> NoReturn:
+    if request.config.getoption("--require-docker"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def engine(images: dict[str, str]) -> Iterator[containers.Engine]:
+    """A Docker engine whose containers are removed after the test."""
+    engine = containers.Engine()
+    yield engine
+    engine.remove_all()
+
+
+@pytest.fixture(scope="session")
+def trained_in_image(
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, iris: Rows
+) -> OptMl:
+    """An /opt/ml whose model the full image has trained; tests must not change it."""
+    opt_ml = OptMl(tmp_path_factory.mktemp("trained-in-image"))
+    opt_ml.write("iris.csv", iris.training_csv())
+    engine = containers.Engine()
+    ended = engine.train(images["full"], opt_ml)
+    engine.remove_all()
     assert ended.code == 0, ended.log
     return opt_ml

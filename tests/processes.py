@@ -15,7 +15,7 @@ from typing import Any
 
 from material import PROGRAM_DIR, OptMl
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 def await_condition(condition: Callable[[], bool], what: str) -> None:
@@ -82,12 +82,11 @@ class Reply:
         return self.body.decode().splitlines()
 
 
-class Server:
-    """A running `serve`."""
+@dataclass
+class Endpoint:
+    """What answers HTTP on a port of this machine."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.port = port
+    port: int
 
     def connect(self) -> http.client.HTTPConnection:
         """Open a connection."""
@@ -128,6 +127,14 @@ class Server:
         await_condition(
             lambda: self.answers() and self.request("/ping").status == 200, "a ping with status 200"
         )
+
+
+class Server(Endpoint):
+    """A running `serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        super().__init__(port)
+        self.process = process
 
     def children(self, name: str) -> list[int]:
         """Return the processes that `serve` has started and whose command line has `name`."""

@@ -12,7 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from conftest import OptMl, Rows, as_csv
+from conftest import OptMl, Rows
 from processes import read_until, start, train
 
 
@@ -181,13 +181,9 @@ def test_train_refuses_a_relative_base_directory(opt_ml: OptMl) -> None:
     assert "SAGEMAKER_BASE_DIR is 'ml'; it must be an absolute path" in ended.log
 
 
-def test_train_stops_at_once_when_asked(opt_ml: OptMl) -> None:
+def test_train_stops_at_once_when_asked(opt_ml: OptMl, long_table: str) -> None:
     """SIGTERM in the middle of a long fit ends the job, and leaves no model and no failure."""
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 50, 20_000)
-    features = random.random((20_000, 40)).round(4)
-    rows = as_csv([int(label), *row] for label, row in zip(labels, features, strict=True))
-    opt_ml.write("long.csv", rows)
+    opt_ml.write("long.csv", long_table)
     opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
     process = start("train", opt_ml)
     read_until(process, "read took")

@@ -1,0 +1,61 @@
+"""What is in the images, and what is not."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from containers import Engine, run
+
+Images = Mapping[str, str]
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.mark.parametrize("target", ["full", "inference"])
+def test_image_has_no_leftovers_of_its_build(engine: Engine, images: Images, target: str) -> None:
+    """No compiler, no pip, no pip cache, no list of packages, no secret is left."""
+    script = (
+        "command -v gcc cc g++ make pip pip3 || true; "
+        "ls -A /var/lib/apt/lists /root/.cache /tmp /run/secrets 2>/dev/null | grep -v : || true"
+    )
+
+    ended = engine.start(images[target], ["bash", "-c", script]).ended()
+
+    assert ended.log.split() == []
+
+
+def test_inference_image_has_neither_scikit_learn_nor_scipy(engine: Engine, images: Images) -> None:
+    """Serving needs only what it imports, so the image has nothing else."""
+    script = (
+        "from importlib.util import find_spec; from shutil import which; "
+        "names = ('sklearn', 'scipy', 'pandas', 'onnx', 'skl2onnx', 'xgboost', 'pip'); "
+        "print([name for name in names if find_spec(name)], which('train'), which('serve'))"
+    )
+
+    ended = engine.start(images["inference"], ["python3", "-c", script]).ended()
+
+    assert ended.log == "[] None /opt/program/serve\n"
+
+
+def test_images_say_what_they_do_by_default(engine: Engine, images: Images) -> None:
+    """Without an argument the full image trains and the inference image serves."""
+    configured = {
+        target: json.loads(run("docker", "inspect", name))[0]["Config"]
+        for target, name in images.items()
+    }
+
+    assert configured["full"]["Cmd"] == ["train"]
+    assert configured["inference"]["Cmd"] == ["serve"]
+    for config in configured.values():
+        assert not config["Entrypoint"]
+        assert not config["User"]
+        label = "com.amazonaws.sagemaker.capabilities.accept-bind-to-port"
+        assert config["Labels"][label] == "true"
+
+
+def test_image_runs_a_shell(engine: Engine, images: Images) -> None:
+    """`docker run IMAGE bash` works, for a look inside."""
+    ended = engine.start(images["full"], ["bash", "-c", "type -p train serve"]).ended()
+
+    assert ended.log.split() == ["/opt/program/train", "/opt/program/serve"]

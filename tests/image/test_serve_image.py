@@ -1,0 +1,149 @@
+"""`docker run IMAGE serve`, as process 1 of a real container."""
+
+import signal
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier
+
+from conftest import OptMl, Rows, as_csv
+from containers import Engine
+
+Images = Mapping[str, str]
+
+pytestmark = pytest.mark.docker
+
+NOBODY = 65534
+
+
+@pytest.mark.parametrize("target", ["full", "inference"])
+def test_image_serves_the_labels_of_scikit_learn(
+    engine: Engine,
+    images: Images,
+    trained_in_image: OptMl,
+    iris: Rows,
+    random_features: Callable[[int, int], NDArray[np.float64]],
+    target: str,
+) -> None:
+    """Either image serves what the full image trained: all 150 rows and 20,000 random ones."""
+    container = engine.serve(images[target], trained_in_image.model)
+    container.await_ready()
+    oracle = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
+    features = random_features(20_000, 11)
+
+    assert container.invoke(iris.request_csv()).lines() == oracle.predict(iris.features).tolist()
+    assert container.invoke(as_csv(features)).lines() == oracle.predict(features).tolist()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--user=12345:12345", "--cap-drop=ALL"],
+        ["--read-only", "--tmpfs=/tmp"],
+        ["--user=12345:12345", "--read-only", "--tmpfs=/tmp", "--shm-size=64k"],
+        ["--cpus=0.5", "--memory=256m"],
+    ],
+)
+def test_image_serves_anywhere(
+    engine: Engine, images: Images, trained_in_image: OptMl, options: list[str]
+) -> None:
+    """It serves as any user, without capabilities, on a read-only root, in a small container."""
+    container = engine.serve(images["inference"], trained_in_image.model, options)
+    container.await_ready()
+
+    assert container.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"
+    assert container.stop(grace_seconds=5).code == 0
+
+
+def test_image_takes_its_workers_from_the_cpu_quota(
+    engine: Engine, images: Images, trained_in_image: OptMl
+) -> None:
+    """A container that may use one core runs one worker, however many the machine has."""
+    container = engine.serve(images["inference"], trained_in_image.model, ["--cpus=1"])
+    container.await_ready()
+
+    assert " 1 workers" in container.stop(grace_seconds=5).log
+
+
+def test_workers_run_as_nobody_when_the_container_is_root(
+    engine: Engine, images: Images, trained_in_image: OptMl
+) -> None:
+    """Only the masters keep root; what reads requests does not have it."""
+    container = engine.serve(images["full"], trained_in_image.model, ["--user=0:0"])
+    container.await_ready()
+
+    family = container.processes()
+
+    masters = {uid for _, uid, line in family if "master" in line or "serve" in line}
+    workers = [uid for _, uid, line in family if "nginx: worker" in line]
+    gunicorn = sorted(uid for _, uid, line in family if "gunicorn" in line)
+    assert masters == {0}
+    assert set(workers) == {NOBODY}
+    assert gunicorn[0] == 0
+    assert set(gunicorn[1:]) == {NOBODY}
+
+
+def test_docker_stop_of_an_idle_container_is_clean(
+    engine: Engine, images: Images, trained_in_image: OptMl
+) -> None:
+    """Within 5 s every process has ended by itself: exit code 0, not 137, and no abort."""
+    container = engine.serve(images["full"], trained_in_image.model)
+    container.await_ready()
+    container.invoke("5.1,3.5,1.4,0.2")
+
+    ended = container.stop(grace_seconds=5)
+
+    assert ended.code == 0
+    assert "terminate called" not in ended.log
+    assert "Traceback" not in ended.log
+
+
+def test_docker_stop_lets_a_request_in_flight_be_answered(
+    engine: Engine, images: Images, trained_in_image: OptMl
+) -> None:
+    """A large body that was sent before the stop is answered whole."""
+    container = engine.serve(images["full"], trained_in_image.model)
+    container.await_ready()
+    n_rows = 400_000
+    connection = container.connect()
+    connection.request("POST", "/invocations", b"5.1,3.5,1.4,0.2\n" * n_rows)
+
+    ended = container.stop(grace_seconds=25)
+
+    assert connection.getresponse().read() == b"setosa\n" * n_rows
+    assert ended.code == 0
+    connection.close()
+
+
+@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGTERM"])
+def test_killing_gunicorns_master_ends_the_container_with_a_failure(
+    engine: Engine, images: Images, trained_in_image: OptMl, signal_name: str
+) -> None:
+    """A server that is gone ends the container, so that the platform replaces it."""
+    container = engine.serve(images["full"], trained_in_image.model)
+    container.await_ready()
+    master = min(pid for pid, _, line in container.processes() if "gunicorn" in line)
+
+    container.kill(master, signal_name)
+
+    assert container.ended().code == (128 + signal.SIGKILL if signal_name == "SIGKILL" else 1)
+
+
+def test_serve_needs_no_network(engine: Engine, images: Images, trained_in_image: OptMl) -> None:
+    """Without any network the container is ready, seen from inside."""
+    container = engine.start(
+        images["inference"],
+        ["serve"],
+        {trained_in_image.model: "/opt/ml/model,readonly"},
+        ["--network=none"],
+    )
+    client = (
+        "import time, urllib.request\n"
+        "for _ in range(300):\n"
+        "    try: print(urllib.request.urlopen('http://127.0.0.1:8080/ping').status); break\n"
+        "    except OSError: time.sleep(0.1)\n"
+    )
+
+    assert container.execute("python3", "-c", client) == "200\n"

@@ -1,0 +1,111 @@
+"""`docker run IMAGE train`, as process 1 of a real container."""
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from conftest import OptMl, Rows
+from containers import Engine, run
+from processes import await_condition
+
+Images = Mapping[str, str]
+
+pytestmark = pytest.mark.docker
+
+
+def test_train_in_a_container_writes_files_that_belong_to_its_user(
+    engine: Engine, trained_in_image: OptMl
+) -> None:
+    """The artifact is there, readable by all, and belongs to the user of the container."""
+    files = list(trained_in_image.model.iterdir())
+
+    assert sorted(file.name for file in files) == ["model.json", "model.onnx"]
+    assert all(file.stat().st_uid == os.getuid() for file in files)
+    assert all(file.stat().st_mode & 0o444 == 0o444 for file in files)
+
+
+def test_train_is_what_the_full_image_does_without_an_argument(
+    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
+) -> None:
+    """Local mode of the SDK gives no argument: the image trains then."""
+    opt_ml.write("iris.csv", iris.training_csv())
+
+    ended = engine.start(images["full"], [], {opt_ml.base: "/opt/ml"}).ended()
+
+    assert ended.code == 0
+    assert "train:accuracy=1;" in ended.log
+
+
+@pytest.mark.parametrize("options", [[], ["--network=none"], ["--user=12345:12345"]])
+def test_train_needs_neither_network_nor_a_known_user(
+    engine: Engine, images: Images, iris: Rows, opt_ml: OptMl, options: list[str]
+) -> None:
+    """It trains on a read-only root file system, without network, as a user without a name."""
+    file = opt_ml.write("iris.csv", iris.training_csv())
+    tmpfs = ["--tmpfs=/opt/ml/model:mode=1777", "--tmpfs=/opt/ml/output:mode=1777"]
+    read_only = ["--read-only", "--tmpfs=/tmp"]
+
+    ended = engine.start(
+        images["full"],
+        ["train"],
+        {file.parent: "/opt/ml/input/data/training,readonly"},
+        [*tmpfs, *read_only, *options],
+    ).ended()
+
+    assert ended.code == 0, ended.log
+
+
+def test_train_obeys_a_stop_as_process_1(
+    engine: Engine, images: Images, opt_ml: OptMl, long_table: str
+) -> None:
+    """SIGTERM ends the job within 5 s, in the middle of a fit; no SIGKILL (137) is needed."""
+    opt_ml.write("long.csv", long_table)
+    container = engine.start(images["full"], ["train"], {opt_ml.base: "/opt/ml"})
+    await_condition(lambda: "read took" in run("docker", "logs", container.name), "reading")
+
+    ended = container.stop(grace_seconds=5)
+
+    assert ended.code == 128 + signal.SIGTERM
+    assert "stopped by a signal" in ended.log
+    assert not list(opt_ml.model.glob("*"))
+
+
+def test_train_says_that_the_disk_is_full(
+    engine: Engine, images: Images, opt_ml: OptMl, long_table: str
+) -> None:
+    """A model that does not fit leaves a failure file that says so, and no part of the model."""
+    file = opt_ml.write("rows.csv", "\n".join(long_table.splitlines()[:3000]))
+    script = "train; code=$?; cat /opt/ml/output/failure; ls -A /opt/ml/model; exit $code"
+
+    ended = engine.start(
+        images["full"],
+        ["bash", "-c", script],
+        {file.parent: "/opt/ml/input/data/training,readonly"},
+        ["--tmpfs=/opt/ml/model:size=32k"],
+    ).ended()
+
+    assert ended.code == os.EX_SOFTWARE
+    assert ended.log.splitlines()[-1].startswith("The disk is full")
+
+
+def test_train_says_that_the_memory_ran_out(
+    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
+) -> None:
+    """A job that the kernel kills still leaves a failure file that says why."""
+    opt_ml.write("iris.csv", iris.training_csv())
+    limit = ["--memory=64m", "--memory-swap=64m"]
+
+    ended = engine.train(images["full"], opt_ml, limit)
+
+    assert ended.code == 128 + signal.SIGKILL
+    assert "most likely because the memory ran out" in opt_ml.failure.read_text()
+
+
+def test_train_records_the_versions_of_the_image(engine: Engine, trained_in_image: OptMl) -> None:
+    """model.json says which packages made it."""
+    record = json.loads((trained_in_image.model / "model.json").read_text())
+
+    assert set(record["versions"]) >= {"python", "scikit-learn", "onnxruntime", "skl2onnx"}

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from artifact import model as artifact
 from artifact.model import Model
 from artifact.record import ArtifactError
-from container import content
+from container import content, offload
 from container.errors import ContainerError, MalformedPayload, ModelNotReady
 from container.settings import Settings
 
@@ -62,7 +62,8 @@ def create_app(settings: Settings) -> Flask:
     @app.post("/invocations")
     def invocations() -> Response:
         body = request.get_data(cache=False)
-        answer = _ready(service).answer(body, request.headers.get("Content-Type"))
+        content_type = request.headers.get("Content-Type")
+        answer = offload.answer(_ready(service).answer, body, content_type)
         return Response(answer, content_type=content.CSV)
 
     app.before_request(_start_clock)
@@ -121,11 +122,11 @@ def _log_request(response: Response) -> Response:
         milliseconds = (time.perf_counter() - g.start) * 1000
         logger.log(
             logging.INFO if response.status_code < 400 else logging.WARNING,
-            "%s %s %d, %s bytes in, %d out, %.1f ms",
+            "%s %s %d, %d bytes in, %d out, %.1f ms",
             request.method,
             request.path,
             response.status_code,
-            request.content_length,
+            request.content_length or 0,
             len(response.get_data()),
             milliseconds,
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
+from sys import float_info
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from artifact import export
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import Choice, Integer, Json, Null, Number, hyperparameter
+from container.hyperparameters import Choice, Fraction, Integer, Json, Null, Number, hyperparameter
 from container.tables import Table
 
 _WEIGHTS = Json(
@@ -40,17 +41,17 @@ class Hyperparameters:
         Integer(1), Null(), default=None, doc="Largest depth of the tree."
     )
     min_samples_split: int | float = hyperparameter(
-        Integer(2), Number(0, 1, excluded=True), default=2, doc="Rows that a node needs to split."
+        Integer(2), Fraction(0, 1, excluded=True), default=2, doc="Rows that a node needs to split."
     )
     min_samples_leaf: int | float = hyperparameter(
-        Integer(1), Number(0, 0.5, excluded=True), default=1, doc="Rows that a leaf needs."
+        Integer(1), Fraction(0, 1, excluded=True), default=1, doc="Rows that a leaf needs."
     )
     min_weight_fraction_leaf: float = hyperparameter(
         Number(0, 0.5), default=0.0, doc="Part of all weight that a leaf needs."
     )
     max_features: int | float | str | None = hyperparameter(
         Integer(1),
-        Number(0, 1, excluded=True),
+        Fraction(0, 1, excluded=True),
         Choice("sqrt", "log2"),
         Null(),
         default=None,
@@ -112,12 +113,13 @@ def _classes(table: Table) -> list[Any]:
     if len(labels) == 1:
         raise TrainingDataError(
             f"All {len(table.labels)} rows have the label {labels[0]!r}; a classifier needs two "
-            "labels at least. Is the label in the first column?"
+            "labels at least: check that the label is in the first column."
         )
-    if any(isinstance(label, float) and not label.is_integer() for label in labels):
+    fractions = [label for label in labels if isinstance(label, float) and not label.is_integer()]
+    if fractions:
         raise TrainingDataError(
-            f"The labels are numbers with fractions such as {labels[0]!r}; a classifier needs "
-            "classes: whole numbers or text. Is the label in the first column?"
+            f"The labels are numbers with fractions such as {fractions[0]!r}; a classifier needs "
+            "classes, whole numbers or text: check that the label is in the first column."
         )
     return labels
 
@@ -135,9 +137,13 @@ def _class_weight(
             f"class_weight names {unknown[0]!r}, which is no label of the training data; "
             f"labels are {', '.join(list(by_text)[:10])}."
         )
+    if not any(chosen.get(text, 1) for text in by_text):
+        raise HyperparameterError(
+            "class_weight gives every label the weight 0, which leaves nothing to learn from; give "
+            "one label at least a positive weight."
+        )
     return {by_text[text]: weight for text, weight in chosen.items()}
 
 
 def _is_weight(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and isfinite(value) and value >= 0  # type: ignore[arg-type, operator]
+    return type(value) in (int, float) and 0 <= value <= float_info.max  # type: ignore[operator]

@@ -94,7 +94,7 @@ def _refuse_missing(features: content.Features) -> None:
     if row:
         raise MalformedPayload(
             f"Row {row}, column {column} is missing; this model was made by an estimator that "
-            "accepts no missing values. Send a number."
+            "accepts no missing values; send a number."
         )
 
 

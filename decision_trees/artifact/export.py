@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from artifact.model import INPUT, Model
 from artifact.record import ONNX_FILE, RECORD_FILE, ArtifactError, Probe, Record
 
 PROBE_ROWS = 8
+MISSING_ROWS = 1000
 
 _OPSET = 15  # read by onnxruntime 1.10 and every later one
 _TREE = "TreeEnsembleClassifier"
@@ -44,17 +46,19 @@ def save(
         OSError: the files cannot be written.
     """
     graph = to_onnx(estimator, features.shape[1])
-    rows = _probe_rows(estimator, features)
     record = Record(
         n_features=features.shape[1],
-        accepts_missing=_accepts_missing(estimator, features),
+        accepts_missing=True,
         labels=estimator.classes_.tolist(),
         sha256=hashlib.sha256(graph).hexdigest(),
-        probe=_probe(estimator, rows),
+        probe=_probe(estimator, _probe_rows(estimator, features)),
         versions=_versions(),
         training=training,
     )
-    _compare(Model(graph, record), estimator, features)
+    model = Model(graph, record)
+    _compare(model, estimator, features)
+    model.check()
+    record = replace(record, accepts_missing=_answers_missing(model, estimator, features))
     (directory / ONNX_FILE).write_bytes(graph)
     (directory / RECORD_FILE).write_text(record.to_json(), encoding="utf-8")
 
@@ -114,13 +118,19 @@ def _leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return weights
 
 
-def _accepts_missing(estimator: Any, features: NDArray[np.float32]) -> bool:
-    """Ask the estimator itself whether it answers a row with missing cells."""
+def _answers_missing(model: Model, estimator: Any, features: NDArray[np.float32]) -> bool:
+    """Say whether rows with missing cells get an answer, and from both the same.
+
+    Asked with training rows in which cells are blanked, and with a row that is all missing.
+    """
+    rows = features[:MISSING_ROWS].copy()
+    rows[np.random.default_rng(0).random(rows.shape) < 0.5] = np.nan
+    rows[0] = np.nan
     try:
-        estimator.predict(np.full((1, features.shape[1]), np.nan, dtype=np.float32))
+        expected = estimator.predict(rows)
     except ValueError:
         return False
-    return True
+    return np.array_equal(model.predict(rows), np.searchsorted(estimator.classes_, expected))
 
 
 def _probe_rows(
@@ -146,7 +156,6 @@ def _probe(estimator: Any, rows: NDArray[np.float32]) -> Probe:
 
 def _compare(model: Model, estimator: Any, features: NDArray[np.float32]) -> None:
     """Hold the model against the estimator; raises ArtifactError when one label differs."""
-    model.check()
     expected = np.searchsorted(estimator.classes_, estimator.predict(features))
     different = int((model.predict(features) != expected).sum())
     if different:

@@ -65,11 +65,20 @@ class Model:
         return indices
 
     def check(self) -> None:
-        """Answer the probe of the record; raises ArtifactError when an answer is another."""
-        probe = self.record.probe
-        features = np.array(probe.features, dtype=np.float32)
-        expected = np.array(probe.probabilities, dtype=np.float32)
-        found = self.probabilities(features)
+        """Answer the probe of the record.
+
+        Raises:
+            ArtifactError: the probe does not fit the graph, or an answer is another.
+        """
+        probe, shape = self.record.probe, (-1, self.record.n_features)
+        try:
+            features = np.array(probe.features, dtype=np.float32).reshape(shape)
+            expected = np.array(probe.probabilities, dtype=np.float32)
+            found = self.probabilities(features)
+        except Exception as error:
+            raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE} ({error})") from error
+        if found.shape != expected.shape or found.shape[1] != len(self.record.labels):
+            raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE}; train again")
         same_labels = found.argmax(axis=1).tolist() == probe.labels
         if not same_labels or not np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE):
             raise ArtifactError(

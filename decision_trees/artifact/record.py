@@ -60,7 +60,7 @@ def from_json(text: str) -> Record:
     try:
         values = json.loads(text)
         version = values["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{RECORD_FILE} is not the record of a model ({error!r}); train again"
         ) from error

@@ -40,7 +40,7 @@ def decode(body: bytes, content_type: str | None, n_features: int) -> Features:
         return _decode_csv(body, n_features)
     except CellError as error:
         raise MalformedPayload(
-            f"In the body, {error}. Send one row a line: {n_features} numbers with commas between, "
+            f"In the body, {error}; send one row a line: {n_features} numbers with commas between, "
             "no header, no label."
         ) from error
 
@@ -81,5 +81,5 @@ def _decode_csv(body: bytes, n_features: int) -> Features:
 
 def _csv_line(label: object) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([label])
-    return line.getvalue().encode()
+    csv.writer(line, lineterminator="\r\n").writerow([label])  # both are quoted inside a cell
+    return line.getvalue().removesuffix("\r\n").encode() + b"\n"

@@ -5,7 +5,6 @@ that nothing is silently misread.
 """
 
 import csv
-import io
 import math
 import re
 from array import array
@@ -19,6 +18,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What stands for a missing cell, in lower case."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
 _FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # rounds to infinity, and so does all beyond it
 
 
@@ -32,23 +32,30 @@ def read_rows(content: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
     A byte-order mark and any line ending are accepted.
 
     Raises:
-        CellError: the text is not UTF-8, or its quotes do not close.
+        CellError: the text is not UTF-8, has a NUL, or its quotes do not close.
     """
-    text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
     row = 0
     try:
-        for row, cells in enumerate(csv.reader(text, strict=True), start=1):
+        for row, cells in enumerate(csv.reader(_lines(content), strict=True), start=1):
             if cells:
                 yield row, cells
     except UnicodeDecodeError as error:
         found = error.object[error.start]
-        raise CellError(
-            f"after row {row} comes the byte 0x{found:02x}, which is not UTF-8"
-        ) from error
+        raise CellError(f"row {row + 1} has the byte 0x{found:02x}, which is not UTF-8") from error
     except csv.Error as error:
         raise CellError(f"row {row + 1} is not valid CSV ({error})") from error
-    finally:
-        text.detach()
+
+
+def _lines(content: IO[bytes]) -> Iterator[str]:
+    """Yield lines with their endings, decoded one by one, so that an error is where it is found."""
+    for number, line in enumerate(content):
+        text = line.decode("utf-8" if number else "utf-8-sig")
+        if "\0" in text:
+            raise csv.Error("a NUL byte, as UTF-16 has them")
+        if text.count("\r") > text.endswith("\r\n"):
+            yield from _CARRIAGE_RETURN.split(text)
+        else:
+            yield text
 
 
 def append_numbers(numbers: "array[float]", cells: Sequence[str], row: int, first: int) -> None:

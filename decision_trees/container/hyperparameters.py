@@ -74,6 +74,20 @@ class Number:
         return value
 
 
+class Fraction(Number):
+    """A number with a decimal point or an exponent: beside an Integer, `1` is one, `1.0` is all."""
+
+    def describe(self) -> str:
+        """Say what is expected."""
+        return f"{super().describe()}, written with a decimal point"
+
+    def parse(self, text: str) -> float:
+        """Return the number; raises ValueError."""
+        if re.fullmatch(r"[+-]?[0-9]+", text):
+            raise ValueError(text)
+        return super().parse(text)
+
+
 class Choice:
     """One of a few words."""
 
@@ -117,7 +131,10 @@ class Json:
 
     def parse(self, text: str) -> object:
         """Return the value; raises ValueError."""
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except RecursionError as error:
+            raise ValueError(text) from error
         if not self.accepts(value):
             raise ValueError(text)
         return value
@@ -190,7 +207,7 @@ def _text(value: object) -> str:
 def _json_object(content: bytes, file: Path) -> dict[str, object]:
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HyperparameterError(
             f"{file} is not JSON ({error}); write a flat JSON object of strings."
         ) from error

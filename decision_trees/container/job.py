@@ -122,37 +122,36 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
         job(paths)
     except Exception as error:
         logger.error("the job failed", exc_info=error)
-        _write_failure(describe(error), paths)
+        _write_failure(describe(error, paths), paths)
         sys.exit(error.exit_code if isinstance(error, ContainerError) else EXIT_INTERNAL)
 
 
-def describe(error: Exception) -> str:
+def describe(error: Exception, paths: Paths) -> str:
     """Return what a failure file says of an error: what was found, where, what to do."""
     match error:
         case ContainerError():
             return str(error)
         case MemoryError():
             return (
-                "The memory ran out during training. Use an instance type with more memory, or "
-                f"less data. ({error or 'MemoryError'})"
+                f"The memory ran out during training ({str(error) or 'MemoryError'}); use an "
+                "instance type with more memory, or less data."
             )
         case ImportError():
             return (
-                f"algorithm.py cannot be imported: {error}. Add what is missing to "
+                f"algorithm.py cannot be imported: {error}; add what is missing to "
                 "requirements/train.in and build the image again."
             )
         case OSError(errno=errno.ENOSPC):
-            where = f" at {error.filename}" if error.filename else ""
             return (
-                f"The disk is full{where}: the model could not be written. Give the job a larger "
-                "volume (VolumeSizeInGB)."
+                f"The disk is full: {error.filename or paths.model} could not be written; give the "
+                "job a larger volume (VolumeSizeInGB)."
             )
         case OSError():
-            return f"A file cannot be used: {error}. Check that it exists and may be accessed."
+            return f"A file cannot be used: {error}; check that it exists and may be accessed."
         case _:
             return (
-                f"Internal error: {type(error).__name__}: {error}. This is a fault of the "
-                "program; its traceback is in the log."
+                f"Internal error: {type(error).__name__}: {error}; this is a fault of the program, "
+                "and its traceback is in the log."
             )
 
 
@@ -160,8 +159,8 @@ def _last_words(code: int) -> str:
     """Return what there is to say of a process that could not write its failure file itself."""
     if code == -signal.SIGKILL:
         return (
-            "The training process was killed (SIGKILL), most likely because the memory ran out. "
-            "Use an instance type with more memory, or less data."
+            "The training process was killed (SIGKILL), most likely because the memory ran out; "
+            "use an instance type with more memory, or less data."
         )
     if code < 0:
         return f"The training process was ended by {signal.Signals(-code).name}; see the log."
@@ -172,6 +171,8 @@ def _write_failure(text: str, paths: Paths) -> None:
     logger.error("%s", text)
     try:
         paths.failure.parent.mkdir(parents=True, exist_ok=True)
-        paths.failure.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+        paths.failure.write_text(
+            text[:FAILURE_CHARACTERS], encoding="utf-8", errors="backslashreplace"
+        )
     except OSError as error:
         logger.error("the failure file could not be written: %s", error)

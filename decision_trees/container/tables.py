@@ -17,7 +17,7 @@ from container.errors import TrainingDataError
 logger = logging.getLogger(__name__)
 
 _BLOCK_VALUES = 1_000_000
-_REMEDY = "Correct the file: CSV, label in the first column, numbers in all others, no header."
+_REMEDY = "correct it: CSV, label in the first column, numbers in all others, no header."
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def read_training_files(files: Sequence[Path]) -> Table:
                 for row, cells in delimited.read_rows(content):
                     builder.add(file, row, cells)
         except CellError as error:
-            raise TrainingDataError(f"In {file}, {error}. {_REMEDY}") from error
+            raise TrainingDataError(f"In {file}, {error}; {_REMEDY}") from error
     if not builder.codes:
-        raise TrainingDataError(f"{_names(files)} hold only blank lines. {_REMEDY}")
+        raise TrainingDataError(f"{_names(files)} hold only blank lines; {_REMEDY}")
     return builder.table()
 
 

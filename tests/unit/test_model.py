@@ -1,0 +1,182 @@
+"""Loading an artifact: whole and right, or refused with the reason."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from artifact import export, model
+from artifact.record import ArtifactError
+from container.settings import PROGRAM_DIR
+from material import Rows
+
+
+@pytest.fixture(scope="module")
+def estimator(iris: Rows) -> DecisionTreeClassifier:
+    """A tree of three leaves."""
+    features = iris.features.astype(np.float32)
+    return DecisionTreeClassifier(max_leaf_nodes=3, random_state=0).fit(features, iris.labels)
+
+
+@pytest.fixture(scope="module")
+def original(
+    tmp_path_factory: pytest.TempPathFactory, estimator: DecisionTreeClassifier, iris: Rows
+) -> Path:
+    """The artifact of the tree; tests must not change it."""
+    directory = tmp_path_factory.mktemp("original")
+    export.save(estimator, directory, iris.features.astype(np.float32), {})
+    return directory
+
+
+@pytest.fixture
+def directory(original: Path, tmp_path: Path) -> Path:
+    """A copy of the artifact, to be changed."""
+    return Path(shutil.copytree(original, tmp_path / "model"))
+
+
+def change(directory: Path, **values: Any) -> None:
+    """Give fields of model.json other values."""
+    file = directory / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def reason(directory: Path) -> str:
+    """Return why the artifact is refused."""
+    with pytest.raises(ArtifactError) as caught:
+        model.load(directory)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_model_answers_as_the_estimator(
+    original: Path, estimator: DecisionTreeClassifier, iris: Rows, threads: int
+) -> None:
+    """However many threads compute, the answers are scikit-learn's."""
+    features = iris.features.astype(np.float32)
+
+    loaded = model.load(original, threads)
+
+    labels = np.array(loaded.record.labels)[loaded.predict(features)]
+    assert labels.tolist() == estimator.predict(features).tolist()
+    assert (loaded.probabilities(features) == estimator.predict_proba(features).astype("f4")).all()
+
+
+def test_model_answers_no_rows_with_no_labels(original: Path) -> None:
+    """An empty table has an empty answer."""
+    assert model.load(original).predict(np.empty((0, 4), dtype=np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx"])
+def test_artifact_without_a_file_is_refused(directory: Path, name: str) -> None:
+    """The message names the file that is absent and what an artifact is."""
+    (directory / name).unlink()
+
+    assert reason(directory) == (
+        f"{directory / name} cannot be read (No such file or directory); the artifact is "
+        "model.json and model.onnx, as `train` writes them"
+    )
+
+
+def test_artifact_with_a_directory_for_a_file_is_refused(directory: Path) -> None:
+    """What cannot be read is not read in another way."""
+    (directory / "model.onnx").unlink()
+    (directory / "model.onnx").mkdir()
+
+    assert "model.onnx cannot be read (Is a directory)" in reason(directory)
+
+
+def test_artifact_of_two_trainings_is_refused(directory: Path) -> None:
+    """The checksum in model.json is that of model.onnx."""
+    graph = (directory / "model.onnx").read_bytes()
+    (directory / "model.onnx").write_bytes(graph + b"\0")
+
+    assert "the files are not from one training, so copy both again" in reason(directory)
+
+
+def test_artifact_whose_record_is_no_text_is_refused(directory: Path) -> None:
+    """Bytes that are no UTF-8 are no record."""
+    (directory / "model.json").write_bytes(b"\xff\xfe")
+
+    assert reason(directory).startswith("model.json is not the record of a model")
+
+
+def test_graph_that_is_no_onnx_is_refused(directory: Path) -> None:
+    """Onnxruntime's own words are in the message."""
+    record = model.load(directory).record
+
+    with pytest.raises(ArtifactError, match=r"^model\.onnx cannot be loaded \(.*; train again$"):
+        model.Model(b"not a graph", record)
+
+
+@pytest.mark.parametrize("name", ["labels", "probabilities"])
+def test_model_that_answers_its_probe_differently_is_refused(directory: Path, name: str) -> None:
+    """Labels must be the same, and probabilities within the tolerance."""
+    probe = json.loads((directory / "model.json").read_text())["probe"]
+    probe[name] = probe[name][::-1]
+    change(directory, probe=probe)
+
+    assert "answers to its own probe differ" in reason(directory)
+
+
+def shift(directory: Path, difference: float) -> None:
+    """Change every probability of the probe by as much."""
+    probe = json.loads((directory / "model.json").read_text())["probe"]
+    probe["probabilities"] = [[p + difference for p in row] for row in probe["probabilities"]]
+    change(directory, probe=probe)
+
+
+def test_model_within_the_tolerance_is_taken(directory: Path) -> None:
+    """Another machine may compute probabilities that differ in the last digits."""
+    shift(directory, 5e-6)
+
+    assert model.load(directory).record.n_features == 4
+
+
+def test_model_beyond_the_tolerance_is_refused(directory: Path) -> None:
+    """Probabilities that differ by more are another model's."""
+    shift(directory, 5e-5)
+
+    assert "answers to its own probe differ" in reason(directory)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"n_features": 3},
+        {"labels": ["setosa"]},
+        {"probe": {"features": [], "labels": [], "probabilities": []}},
+        {"probe": {"features": [[1.0]], "labels": [0], "probabilities": [[1.0, 0.0, 0.0]]}},
+        {"probe": {"features": [[1.0], []], "labels": [0], "probabilities": [[1.0, 0.0, 0.0]]}},
+        {"probe": {"features": "x", "labels": "y", "probabilities": "z"}},
+    ],
+    ids=["n_features", "labels", "no_probe", "narrow_probe", "ragged_probe", "text_probe"],
+)
+def test_record_that_does_not_fit_its_graph_is_refused(
+    directory: Path, values: dict[str, object]
+) -> None:
+    """A record that was changed by hand is refused when it is loaded, not at the first request."""
+    change(directory, **values)
+
+    assert reason(directory)
+
+
+def test_model_reports_its_use_to_nobody() -> None:
+    """Onnxruntime's telemetry is off before it is imported, unless somebody has decided."""
+    script = "import os; from artifact import model; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+
+    for given, expected in ({}, "1"), ({"ORT_DISABLE_TELEMETRY": "0"}, "0"):
+        printed = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=PROGRAM_DIR,
+            env=given,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert printed.stdout.strip() == expected

@@ -1,0 +1,93 @@
+"""model.json: written, and read again or refused."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from artifact.record import FORMAT_VERSION, ArtifactError, Probe, Record, from_json
+
+RECORD = Record(
+    n_features=2,
+    accepts_missing=True,
+    labels=["a", "é"],
+    sha256="0" * 64,
+    probe=Probe(features=[[1.0, None]], labels=[1], probabilities=[[0.25, 0.75]]),
+    versions={"python": "3.11.7"},
+    training={"metrics": {"train": {"accuracy": 1.0}}},
+)
+
+
+def changed(**values: Any) -> str:
+    """Return the text of the record with other values; ... removes one."""
+    merged = json.loads(RECORD.to_json()) | values
+    return json.dumps({name: value for name, value in merged.items() if value is not ...})
+
+
+@pytest.mark.parametrize("labels", [["a", "é"], [0, 1], [0.1, 1e300]])
+def test_record_is_read_as_it_was_written(labels: list[object]) -> None:
+    """Nothing is lost between writing and reading, types of labels included."""
+    record = from_json(changed(labels=labels))
+
+    assert vars(record) == vars(RECORD) | {"labels": labels}
+    assert [type(label) for label in record.labels] == [type(label) for label in labels]
+
+
+def test_record_is_plain_json_for_reading() -> None:
+    """model.json is one flat object, indented, with a newline at the end."""
+    text = RECORD.to_json()
+
+    values = json.loads(text)
+    assert text.endswith("}\n")
+    assert values["format_version"] == FORMAT_VERSION
+    assert values["task"] == "classification"
+    assert values["probe"]["features"] == [[1.0, None]]
+
+
+def test_record_holds_no_nan() -> None:
+    """NaN is no JSON, so a record with one is not written."""
+    record = Record(**(vars(RECORD) | {"training": {"metrics": math.nan}}))
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record.to_json()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "[1]", "1", "null", '"a"', "{}", "\ufffd", "[" * 100_000]
+)
+def test_text_that_is_no_record_is_refused(text: str) -> None:
+    """Whatever else lies in model.json is refused with what to do."""
+    with pytest.raises(ArtifactError, match=r"^model\.json is not the record .*; train again$"):
+        from_json(text)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_record_of_another_version_is_refused(version: object) -> None:
+    """The message names both versions."""
+    with pytest.raises(ArtifactError) as caught:
+        from_json(changed(format_version=version))
+
+    assert str(caught.value) == (
+        f"model.json has format version {version!r}, this program reads 1; "
+        "serve it with the image that trained it, or train again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        *(({name: ...}, name) for name in ("n_features", "labels", "sha256", "probe", "training")),
+        ({"surplus": 1}, "surplus"),
+        ({"probe": {"features": []}}, "labels"),
+        ({"probe": []}, ""),
+        ({"probe": None}, ""),
+    ],
+)
+def test_incomplete_record_is_refused(values: dict[str, object], name: str) -> None:
+    """A field too few or too many is named."""
+    with pytest.raises(ArtifactError) as caught:
+        from_json(changed(**values))
+
+    assert str(caught.value).startswith("model.json is incomplete (")
+    assert name in str(caught.value)

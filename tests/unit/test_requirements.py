@@ -1,0 +1,71 @@
+"""The locks of the requirements: complete, in agreement, with a hash for every package."""
+
+import re
+
+import pytest
+
+from container.settings import PROGRAM_DIR
+
+DIRECTORY = PROGRAM_DIR / "requirements"
+NAMES = ["inference", "train", "dev"]
+
+
+def wanted(name: str) -> set[str]:
+    """Return the packages that an .in file asks for, those of the files that it includes too."""
+    found: set[str] = set()
+    for line in (DIRECTORY / f"{name}.in").read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["-r"]:
+            found |= wanted(words[1].removesuffix(".in"))
+        elif words:
+            found.add(words[0])
+    return found
+
+
+def entries(name: str) -> list[str]:
+    """Return each requirement of a lock with its hashes, as one line."""
+    joined = (DIRECTORY / f"{name}.txt").read_text().replace("\\\n", " ")
+    return [
+        line for line in joined.splitlines() if line.strip() and not line.strip().startswith("#")
+    ]
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the version of each package of a lock."""
+    return dict(re.findall(r"^([\w.-]+)==([\w.]+)(?= )", "\n".join(entries(name)), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lock_pins_every_package_that_is_asked_for(name: str) -> None:
+    """Nothing that an .in file names is absent from its lock."""
+    assert wanted(name)
+    assert wanted(name) <= set(pins(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lock_has_an_exact_version_and_a_hash_for_each_package(name: str) -> None:
+    """Each entry is one version, once, with its sha256."""
+    for entry in entries(name):
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+ *", entry)
+
+    assert len(pins(name)) == len(entries(name))
+
+
+@pytest.mark.parametrize(("smaller", "larger"), [("inference", "train"), ("train", "dev")])
+def test_locks_agree(smaller: str, larger: str) -> None:
+    """What serves is what trained, and what is tested: the same packages in the same versions."""
+    assert pins(smaller).items() <= pins(larger).items()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("word", ["--index-url", "--extra-index-url", "--find-links", "http"])
+def test_lock_names_no_package_index(name: str, word: str) -> None:
+    """Where packages come from is the business of whoever builds."""
+    assert word not in (DIRECTORY / f"{name}.txt").read_text()
+
+
+def test_inference_has_nothing_that_only_training_needs() -> None:
+    """The inference image stays small: no scikit-learn, and nothing that comes with it."""
+    assert (
+        pins("inference").keys().isdisjoint({"scikit-learn", "scipy", "skl2onnx", "onnx", "joblib"})
+    )

@@ -1,0 +1,217 @@
+"""Command lines and configuration of the two servers; tests/contract runs them."""
+
+import grp
+import os
+import pwd
+import re
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from container.errors import SettingsError
+from container.serving import (
+    _PROXY_MARGIN_SECONDS,
+    _worker_identity,
+    gunicorn_command,
+    heartbeat_directory,
+    nginx_command,
+    nginx_conf,
+)
+from container.settings import PROGRAM_DIR, Paths, Settings
+from material import OptMl
+from processes import DEADLINE_SECONDS, environment, free_port
+
+TEMPLATE = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
+SETTINGS = Settings(paths=Paths(), cores=2, workers=3, timeout_seconds=7, port=8081)
+RUNTIME = Path("/runtime")
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+
+
+def option(command: list[str], name: str) -> str:
+    """Return the word that follows an option."""
+    return command[command.index(name) + 1]
+
+
+def run(command: list[str], opt_ml: OptMl) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end as `serve` would start it."""
+    return subprocess.run(
+        command,
+        cwd=PROGRAM_DIR,
+        env=environment(opt_ml),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("--worker-class", "gevent"),
+        ("--workers", "3"),
+        ("--timeout", "7"),
+        ("--graceful-timeout", "25"),
+        ("--bind", "fd://5"),
+        ("--worker-tmp-dir", "/heartbeats"),
+    ],
+)
+def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
+    """The command line carries what the settings say."""
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+
+    assert option(command, name) == value
+
+
+def test_gunicorn_does_not_import_the_app_before_it_forks() -> None:
+    """Onnxruntime starts threads when it is imported, so each worker imports it itself."""
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+
+    assert command[1:4] == ["-m", "gunicorn", "wsgi:app"]
+    assert "--preload" not in command
+
+
+def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
+    """The side that sends must close first, or a request meets a closed connection."""
+    upstream = re.search(r"upstream .*?keepalive_timeout (\d+)s;", TEMPLATE, re.DOTALL)
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+
+    assert upstream
+    assert int(upstream[1]) < int(option(command, "--keep-alive"))
+
+
+def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> None:
+    """Gunicorn's own check takes every option, and imports the app."""
+    command = gunicorn_command(SETTINGS, 5, tmp_path)
+
+    ended = run([*command, "--check-config"], opt_ml)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_nginx_is_started_with_its_own_configuration() -> None:
+    """Nginx reads and writes below the runtime directory, from its first word on."""
+    assert nginx_command(RUNTIME) == [
+        *("nginx", "-p", "/runtime", "-c", "/runtime/nginx.conf", "-e", "stderr")
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pid /runtime/nginx.pid;",
+        "worker_processes 3;",
+        "client_max_body_size 104857600;",
+        "client_body_temp_path /runtime/body;",
+        "server unix:/runtime/gunicorn.sock fail_timeout=0;",
+        "listen 8081;",
+        "proxy_read_timeout 12s;",
+        "proxy_send_timeout 12s;",
+    ],
+)
+def test_nginx_is_configured_by_the_settings(line: str) -> None:
+    """The configuration carries what the settings say."""
+    conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
+
+    assert line in [text.split("#")[0].strip() for text in conf.splitlines()]
+
+
+def test_nginx_waits_longer_than_gunicorn() -> None:
+    """Gunicorn's time-out strikes first, since it says why in the log."""
+    assert _PROXY_MARGIN_SECONDS > 0
+
+
+def test_nginx_conf_has_no_open_name() -> None:
+    """Every name in braces is filled in, nginx's own variables stay."""
+    conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
+
+    assert "@{" in TEMPLATE
+    assert "@{" not in conf
+    assert "$http_host" in conf
+
+
+def test_nginx_conf_refuses_an_unknown_name() -> None:
+    """A misspelt name in the template is an error, not an empty text."""
+    with pytest.raises(KeyError, match="prot"):
+        nginx_conf("listen @{prot};", SETTINGS, RUNTIME)
+
+
+def test_nginx_writes_only_into_the_runtime_directory() -> None:
+    """Every path of the configuration lies in the runtime directory."""
+    conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
+
+    paths = re.findall(r"^\s*(?:pid|\w+_temp_path) (\S+);", conf, re.MULTILINE)
+    assert len(paths) == 6
+    assert all(path.startswith("/runtime/") for path in paths)
+
+
+@pytest.mark.parametrize("max_payload_bytes", [0, 1, 2**40])
+@pytest.mark.parametrize("worker_user", [None, "nobody"])
+def test_nginx_accepts_its_configuration(
+    opt_ml: OptMl, tmp_path: Path, max_payload_bytes: int, worker_user: str | None
+) -> None:
+    """`nginx -t` takes the rendered file and has nothing to warn of."""
+    settings = replace(
+        SETTINGS,
+        port=free_port(),
+        max_payload_bytes=max_payload_bytes,
+        worker_user=worker_user,
+    )
+    (tmp_path / "nginx.conf").write_text(nginx_conf(TEMPLATE, settings, tmp_path))
+
+    ended = run([*nginx_command(tmp_path), "-t"], opt_ml)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "test is successful" in ended.stderr
+    assert not re.search(r"\[(warn|error|alert|crit|emerg)\]", ended.stderr)
+
+
+@only_root
+@pytest.mark.parametrize(("worker_user", "name"), [("nobody", "nobody"), (None, "root")])
+def test_workers_become_the_user(worker_user: str | None, name: str) -> None:
+    """As root, the workers of both servers become the user, or stay root where none is named."""
+    settings = replace(SETTINGS, worker_user=worker_user)
+    group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
+
+    command = gunicorn_command(settings, 5, RUNTIME)
+
+    assert command[-4:] == ["--user", name, "--group", group]
+    assert f"\nuser {name} {group};\n" in nginx_conf(TEMPLATE, settings, RUNTIME)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may become another user")
+@pytest.mark.parametrize("worker_user", ["nobody", None])
+def test_workers_stay_who_serve_is_without_root(worker_user: str | None) -> None:
+    """Who is not root cannot change, and does not try."""
+    settings = replace(SETTINGS, worker_user=worker_user)
+
+    assert "--user" not in gunicorn_command(settings, 5, RUNTIME)
+    assert "\nuser " not in nginx_conf(TEMPLATE, settings, RUNTIME)
+
+
+@only_root
+def test_unknown_user_is_refused() -> None:
+    """A user that does not exist is a setting that cannot be used."""
+    with pytest.raises(SettingsError) as caught:
+        _worker_identity(replace(SETTINGS, worker_user="no-such-user"))
+
+    assert str(caught.value) == (
+        "MODEL_SERVER_USER is 'no-such-user', and there is no such user here."
+    )
+
+
+def test_heartbeats_are_in_memory_where_possible(tmp_path: Path) -> None:
+    """A directory that can be written is taken."""
+    assert heartbeat_directory(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("name", ["absent", "file"])
+def test_heartbeats_are_elsewhere_otherwise(tmp_path: Path, name: str) -> None:
+    """Without such a directory the one for temporary files is taken."""
+    (tmp_path / "file").touch()
+
+    assert heartbeat_directory(tmp_path / name) == Path(tempfile.gettempdir())

@@ -1,0 +1,123 @@
+"""Signals as messages, received by this very process and by small programs."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from container import signals
+from container.settings import PROGRAM_DIR
+from processes import DEADLINE_SECONDS
+
+WATCHED = [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD]
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a small program that has the module at hand."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import os, signal\nfrom container import signals\n{script}"],
+        cwd=PROGRAM_DIR,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_inbox_says_that_a_signal_asks_to_stop(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT wake the program with True."""
+    with signals.Inbox() as inbox:
+        os.kill(os.getpid(), number)
+
+        assert inbox.wait(DEADLINE_SECONDS)
+
+
+def test_inbox_keeps_a_signal_until_it_is_asked() -> None:
+    """A signal that comes while the program does something else is not lost, nor given twice."""
+    with signals.Inbox() as inbox:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        first, second = inbox.wait(DEADLINE_SECONDS), inbox.wait(0)
+
+    assert first
+    assert not second
+
+
+def test_inbox_hears_the_end_of_a_child() -> None:
+    """The end of a child wakes the program, with False: nobody asks to stop."""
+    with signals.Inbox() as inbox:
+        subprocess.run(["true"], check=True)
+        heard = inbox._receiver.recv(4096)
+        os.kill(os.getpid(), signal.SIGCHLD)
+        stopped = inbox.wait(DEADLINE_SECONDS)
+
+    assert set(heard) == {signal.SIGCHLD}
+    assert not stopped
+
+
+def test_inbox_hears_a_stop_beside_the_end_of_a_child() -> None:
+    """When both have happened, the stop counts."""
+    with signals.Inbox() as inbox:
+        os.kill(os.getpid(), signal.SIGCHLD)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+        assert inbox.wait(DEADLINE_SECONDS)
+
+
+def test_inbox_waits_no_longer_than_it_is_told() -> None:
+    """Without a signal the wait ends with False."""
+    with signals.Inbox() as inbox:
+        assert not inbox.wait(0.01)
+
+
+def test_inbox_leaves_everything_as_it_was() -> None:
+    """Handlers and wake-up descriptor are restored, after an error too."""
+    before = [signal.getsignal(number) for number in WATCHED]
+
+    with suppress(KeyError), signals.Inbox():
+        during = [signal.getsignal(number) for number in WATCHED]
+        raise KeyError
+
+    assert set(during).isdisjoint(before)
+    assert [signal.getsignal(number) for number in WATCHED] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_program_that_waits_survives_the_signal() -> None:
+    """A signal does not end the program that has an inbox."""
+    ended = run(
+        "with signals.Inbox() as inbox:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print(inbox.wait(60))"
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "True\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_restored_program_is_ended_by_the_signal(number: signal.Signals) -> None:
+    """After `restore` the signals have their default effect, as a forked child needs it."""
+    ended = run(
+        "with signals.Inbox():\n"
+        "    signals.restore()\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    signal.pause()"
+    )
+
+    assert ended.returncode == -number
+
+
+def test_restored_program_writes_nothing_to_the_inbox() -> None:
+    """A forked child shares the inbox with its parent and must not put signals into it."""
+    ended = run(
+        "with signals.Inbox() as inbox:\n"
+        "    signals.restore([])\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print(inbox.wait(0))"
+    )
+
+    assert (ended.stdout, ended.stderr) == ("False\n", "")

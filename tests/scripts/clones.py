@@ -1,0 +1,125 @@
+"""A copy of the clone, and fake programs that record how they are called."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from material import ROOT
+
+DEADLINE_SECONDS = 30.0
+
+_TOOLS = (
+    "basename bash cat chmod cmp cp curl cut dirname env grep id ln mkdir mktemp paste rm sed "
+    "sleep tail tee touch"
+)
+_NOT_COPIED = ("__pycache__", "model", "output")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a script ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Fake:
+    """A program that records its arguments, and then does what its body says, in bash."""
+
+    def __init__(self, directory: Path, name: str, body: str = "") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.path = directory / name
+        self._record = directory / f"{name}.calls"
+        record = (
+            f"{{ printf '%s\\037' \"$@\"; printf '\\036'; }} >>{shlex.quote(str(self._record))}"
+        )
+        self.path.write_text(f"#!/usr/bin/env bash\n{record}\n{body}\n", encoding="utf-8")
+        self.path.chmod(0o755)
+
+    def calls(self) -> list[list[str]]:
+        """Return the arguments of each call, oldest first."""
+        if not self._record.exists():
+            return []
+        records = self._record.read_text(encoding="utf-8").split("\036")[:-1]
+        return [record.split("\037")[:-1] for record in records]
+
+    def call(self, *first: str) -> list[str]:
+        """Return the one call that begins with these words."""
+        found = [call for call in self.calls() if call[: len(first)] == list(first)]
+        assert len(found) == 1, self.calls()
+        return found[0]
+
+
+class Clone:
+    """The scripts and the program in a directory whose path has a space."""
+
+    def __init__(self, parent: Path) -> None:
+        self.root = parent / "a clone"
+        self.local_test = self.root / "local_test"
+        self.test_dir = self.local_test / "test_dir"
+        self._parent = parent
+        for name in ("decision_trees", "local_test"):
+            shutil.copytree(ROOT / name, self.root / name, ignore=_leave_out)
+        for name in ("build_and_push.sh", "Dockerfile", ".dockerignore"):
+            shutil.copy2(ROOT / name, self.root)
+        self.tools = parent / "tools"
+        self.tools.mkdir()
+        self.provide(*_TOOLS.split())
+
+    def provide(self, *programs: str) -> None:
+        """Let the scripts find programs of this machine; they find no others."""
+        for program in programs:
+            if (found := shutil.which(program)) is not None:
+                (self.tools / program).symlink_to(found)
+
+    def run(
+        self,
+        script: str,
+        *arguments: str | Path,
+        fakes: Sequence[Fake] = (),
+        **variables: str,
+    ) -> Ended:
+        """Run a script of this copy to its end."""
+        with self.start(script, *arguments, fakes=fakes, **variables) as process:
+            try:
+                out, err = process.communicate(timeout=DEADLINE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return Ended(process.returncode, out, err)
+
+    def start(
+        self,
+        script: str,
+        *arguments: str | Path,
+        fakes: Sequence[Fake] = (),
+        **variables: str,
+    ) -> subprocess.Popen[str]:
+        """Start a script of this copy, in a process group of its own.
+
+        It is called by a relative path, from another directory than its own.
+        """
+        path = [*(str(fake.directory) for fake in fakes), str(self.tools)]
+        return subprocess.Popen(
+            [(self.root / script).relative_to(self._parent), *arguments],
+            cwd=self._parent,
+            env={"PATH": ":".join(path), "HOME": str(self._parent)} | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+
+
+def _leave_out(directory: str, names: list[str]) -> list[str]:
+    """Leave out what the programs have made."""
+    made_here = Path(directory).name in {"test_dir", "decision_trees"}
+    return [name for name in names if name in _NOT_COPIED and (made_here or name == "__pycache__")]

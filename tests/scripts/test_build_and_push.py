@@ -1,0 +1,205 @@
+"""build_and_push.sh with fake docker clients; tests/image builds for real."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from scripts.clones import Clone, Ended, Fake
+
+SCRIPT = "build_and_push.sh"
+BUILD_ONLY = ("--build-only", "decision-trees")
+
+UNAVAILABLE = 69
+
+
+def fake_docker(directory: Path, version: str = "28.2.2", **answers: int) -> Fake:
+    """Make a docker client; `answers` are the exit codes of its subcommands, else 0."""
+    codes = {"info": 0, "buildx_version": 0, "image_inspect": 0, "pull": 0, "build": 0} | answers
+    return Fake(
+        directory,
+        "docker",
+        f"""case "$1 ${{2-}}" in
+        info*) exit {codes["info"]} ;;
+        version*) echo {shlex.quote(version)} ;;
+        "buildx version") exit {codes["buildx_version"]} ;;
+        "image inspect") exit {codes["image_inspect"]} ;;
+        pull*) exit {codes["pull"]} ;;
+        build*) echo "DOCKER_BUILDKIT=${{DOCKER_BUILDKIT-}}"; exit {codes["build"]} ;;
+        esac""",
+    )
+
+
+def sentence(ended: Ended) -> str:
+    """Return what a script says that cannot build, which must be one line."""
+    assert ended.code == UNAVAILABLE
+    assert ended.out == ""
+    assert ended.err.count("\n") == 1, ended.err
+    return ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["decision-trees"],
+        ["--build-only"],
+        ["--build-only", "one", "two"],
+        ["--build-only", "decision-trees", "--target"],
+        ["--build-only", "decision-trees", "--push"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
+    """Arguments that make no sense give the usage and exit code 2, before docker is asked."""
+    docker = fake_docker(tmp_path / "bin")
+
+    ended = Clone(tmp_path).run(SCRIPT, *arguments, fakes=[docker])
+
+    assert ended.code == 2
+    assert ended.err == "usage: build_and_push.sh --build-only IMAGE [--target inference]\n"
+    assert docker.calls() == []
+
+
+def test_build_and_push_says_that_docker_is_missing(tmp_path: Path) -> None:
+    """No docker on PATH is exit code 69 and one sentence."""
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY)
+
+    assert "docker is not on PATH" in sentence(ended)
+
+
+def test_build_and_push_says_that_no_engine_answers(tmp_path: Path) -> None:
+    """A client without an engine is exit code 69 and one sentence, and nothing is built."""
+    docker = fake_docker(tmp_path / "bin", info=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert "no Docker engine answers" in sentence(ended)
+    assert docker.calls() == [["info"]]
+
+
+def test_build_and_push_builds_the_clone_with_buildx(tmp_path: Path) -> None:
+    """The whole build command: target full, the base image, the context, and nothing else."""
+    docker = fake_docker(tmp_path / "bin")
+    clone = Clone(tmp_path)
+
+    ended = clone.run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert ended.code == 0, ended.err
+    assert docker.call("buildx", "build") == [
+        *("buildx", "build", "--load", "--target", "full", "--tag", "decision-trees"),
+        *("--build-arg", "BASE_IMAGE=debian:trixie-slim", str(clone.root)),
+    ]
+
+
+def test_build_and_push_finds_the_clone_in_spite_of_cdpath(tmp_path: Path) -> None:
+    """A CDPATH of the caller, with which cd goes elsewhere or speaks, changes nothing."""
+    docker = fake_docker(tmp_path / "bin")
+    clone = Clone(tmp_path)
+
+    ended = clone.run(SCRIPT, *BUILD_ONLY, fakes=[docker], CDPATH=".")
+
+    assert ended.code == 0, ended.err
+    assert docker.call("buildx", "build")[-1] == str(clone.root)
+
+
+def test_build_and_push_passes_target_and_base_image(tmp_path: Path) -> None:
+    """--target and BASE_IMAGE reach the build, in whatever order the arguments stand."""
+    docker = fake_docker(tmp_path / "bin")
+
+    ended = Clone(tmp_path).run(
+        SCRIPT, "--target", "inference", *BUILD_ONLY, fakes=[docker], BASE_IMAGE="mirror/debian:13"
+    )
+
+    build = docker.call("buildx", "build")
+    assert ended.code == 0, ended.err
+    assert build[build.index("--target") + 1] == "inference"
+    assert build[build.index("--build-arg") + 1] == "BASE_IMAGE=mirror/debian:13"
+
+
+@pytest.mark.parametrize("version", ["18.09.1", "20.10.24+dfsg1", "22.06.0-beta.0"])
+def test_build_and_push_uses_the_buildkit_of_an_old_client(tmp_path: Path, version: str) -> None:
+    """A client before version 23 builds without buildx, once BuildKit is switched on."""
+    docker = fake_docker(tmp_path / "bin", version, buildx_version=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert ended.code == 0, ended.err
+    assert ended.out == "DOCKER_BUILDKIT=1\n"
+    assert docker.call("build")[1] == "--target"
+
+
+def test_build_and_push_takes_the_first_client_that_can_build(tmp_path: Path) -> None:
+    """Behind a client without buildx, an older one on PATH builds."""
+    new = fake_docker(tmp_path / "new", "28.2.2", buildx_version=1)
+    old = fake_docker(tmp_path / "old one", "20.10.24+dfsg1", buildx_version=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[new, old])
+
+    assert ended.code == 0, ended.err
+    assert [call for call in new.calls() if call[0] == "build"] == []
+    assert old.call("build")[-1].endswith("a clone")
+
+
+@pytest.mark.parametrize("version", ["28.2.2", "17.03.2-ce", "", "unknown-version"])
+def test_build_and_push_says_that_buildx_is_missing(tmp_path: Path, version: str) -> None:
+    """When no client can use BuildKit, the sentence names the plugin."""
+    docker = fake_docker(tmp_path / "bin", version, buildx_version=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert "install its plugin buildx" in sentence(ended)
+
+
+def test_build_and_push_pulls_an_absent_base_image(tmp_path: Path) -> None:
+    """A base image that is not here is pulled before the build."""
+    docker = fake_docker(tmp_path / "bin", image_inspect=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert ended.code == 0, ended.err
+    assert docker.call("pull") == ["pull", "--quiet", "debian:trixie-slim"]
+
+
+def test_build_and_push_says_that_the_base_image_cannot_be_had(tmp_path: Path) -> None:
+    """Without a base image and a registry, the sentence names the script that makes one."""
+    docker = fake_docker(tmp_path / "bin", image_inspect=1, pull=1)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert "tests/image/make_base.sh" in sentence(ended)
+    assert [call for call in docker.calls() if "--tag" in call] == []
+
+
+def test_build_and_push_gives_the_ca_bundle_as_a_secret(tmp_path: Path) -> None:
+    """SSL_CERT_FILE, where it is a file, is a secret of the build and no build argument."""
+    docker = fake_docker(tmp_path / "bin")
+    bundle = tmp_path / "ca bundle.pem"
+    bundle.touch()
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker], SSL_CERT_FILE=str(bundle))
+
+    build = docker.call("buildx", "build")
+    assert ended.code == 0, ended.err
+    assert build[build.index("--secret") + 1] == f"id=ca-bundle,src={bundle}"
+
+
+def test_build_and_push_ignores_a_ca_bundle_that_is_not_there(tmp_path: Path) -> None:
+    """An SSL_CERT_FILE that names nothing does not stop the build."""
+    docker = fake_docker(tmp_path / "bin")
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker], SSL_CERT_FILE="/nowhere.pem")
+
+    assert ended.code == 0, ended.err
+    assert "--secret" not in docker.call("buildx", "build")
+
+
+@pytest.mark.parametrize("code", [1, 17])
+def test_build_and_push_hands_on_the_exit_code_of_the_build(tmp_path: Path, code: int) -> None:
+    """A build that fails is never a success."""
+    docker = fake_docker(tmp_path / "bin", build=code)
+
+    ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
+
+    assert ended.code == code

@@ -1,0 +1,214 @@
+"""quickstart.sh with fake docker clients; training and serving are real."""
+
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from material import Rows, as_csv
+from processes import await_condition, free_port
+from scripts.clones import DEADLINE_SECONDS, Clone, Ended, Fake
+
+SCRIPT = "local_test/quickstart.sh"
+
+NO_ENGINE = "exit 1"
+
+# The containers are the programs themselves, of this machine and this clone.
+CONTAINERS = """export PATH=${CLONE}/.venv/bin:${PATH}
+export SAGEMAKER_BASE_DIR=${CLONE}/local_test/test_dir SAGEMAKER_BIND_TO_PORT=${PORT}
+case "$1 ${!#}" in
+    "run train") exec "${CLONE}/decision_trees/train" ;;
+    "run serve") exec "${CLONE}/decision_trees/serve" ;;
+esac"""
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Two runs in one clone, and whether the port was closed after each."""
+
+    clone: Clone
+    first: Ended
+    second: Ended
+    port: int
+
+
+def prepared(parent: Path) -> Clone:
+    """Return a clone with the virtual environment of these tests, which prepare.sh keeps."""
+    clone = Clone(parent)
+    venv = clone.root / ".venv"
+    venv.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    shutil.copy(clone.root / "decision_trees/requirements/train.txt", venv / "train.installed")
+    clone.provide("nginx")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def without_engine(tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    """Two runs where no Docker engine answers."""
+    parent = tmp_path_factory.mktemp("quickstart")
+    clone, port = prepared(parent), free_port()
+    docker = Fake(parent / "bin", "docker", NO_ENGINE)
+    first, second = (clone.run(SCRIPT, fakes=[docker], PORT=str(port)) for _ in range(2))
+    return Twice(clone, first, second, port)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where something listens, but never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def is_closed(port: int) -> bool:
+    """Say whether nothing listens on a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+def labelled_payload(iris: Rows) -> str:
+    """Return the lines that a new user should see: each row of payload.csv, and its label."""
+    oracle = DecisionTreeClassifier(max_leaf_nodes=5, random_state=0)
+    labels = oracle.fit(iris.features, iris.labels).predict(iris.features)
+    rows = as_csv(iris.features[::10]).splitlines()
+    return "".join(f"{row}\t{label}\n" for row, label in zip(rows, labels[::10], strict=True))
+
+
+def test_quickstart_refuses_arguments(tmp_path: Path) -> None:
+    """Any argument, --help too, gives the usage and exit code 2, and nothing is built."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = Clone(tmp_path).run(SCRIPT, "--help", fakes=[docker])
+
+    assert ended.code == 2
+    assert ended.err == "usage: quickstart.sh\n"
+    assert docker.calls() == []
+
+
+def test_quickstart_says_why_it_uses_no_containers(without_engine: Twice) -> None:
+    """The sentence of build_and_push.sh is passed on, and what happens instead."""
+    out = without_engine.first.out
+
+    assert "quickstart: no containers: build_and_push: no Docker engine answers" in out
+    assert "quickstart: using the same programs from a virtual environment" in out
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_quickstart_predicts_without_an_engine(without_engine: Twice, iris: Rows, run: str) -> None:
+    """Each run ends with the labels of every row of the payload, and the training metrics."""
+    ended: Ended = getattr(without_engine, run)
+
+    assert ended.code == 0, ended.err
+    assert labelled_payload(iris) in ended.out
+    assert ended.out.splitlines()[-1].startswith("train:accuracy=")
+
+
+def test_quickstart_leaves_no_server_behind(without_engine: Twice) -> None:
+    """Nothing listens any more when it has ended."""
+    assert is_closed(without_engine.port)
+
+
+def test_quickstart_leaves_the_model_for_serve_local(without_engine: Twice) -> None:
+    """The artifact of the last run is where serve_local.sh looks for it."""
+    assert (without_engine.clone.test_dir / "model/model.onnx").is_file()
+
+
+def test_quickstart_uses_containers_when_the_image_is_built(tmp_path: Path, iris: Rows) -> None:
+    """With an engine, the containers of train_local.sh and serve_local.sh do the work."""
+    clone, port = prepared(tmp_path), free_port()
+    docker = Fake(tmp_path / "bin", "docker", CONTAINERS)
+
+    ended = clone.run(SCRIPT, fakes=[docker], PORT=str(port), CLONE=str(clone.root))
+
+    programs = [call[-1] for call in docker.calls() if call[0] == "run"]
+    assert ended.code == 0, ended.err
+    assert "using containers of the image decision-trees" in ended.out
+    assert labelled_payload(iris) in ended.out
+    assert programs == ["train", "serve"]
+    assert is_closed(port)
+
+
+def test_quickstart_shows_why_the_image_could_not_be_built(tmp_path: Path) -> None:
+    """A build that fails is shown whole, and nothing else is tried."""
+    docker = Fake(
+        tmp_path / "bin", "docker", "if [[ $2 == build ]]; then echo 'step 4 failed'; exit 2; fi"
+    )
+
+    ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
+
+    assert ended.code == 1
+    assert ended.err == (
+        "step 4 failed\nquickstart: the image could not be built; the reason stands above.\n"
+    )
+    assert [call for call in docker.calls() if call[0] == "run"] == []
+
+
+def test_quickstart_says_that_the_server_has_ended(tmp_path: Path) -> None:
+    """A server that cannot start ends the script at once, not after its patience."""
+    docker = Fake(tmp_path / "bin", "docker", '[[ "$1 ${!#}" != "run serve" ]]')
+
+    ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
+
+    assert ended.code == 1
+    assert ended.err == "quickstart: the server has ended; the reason stands above.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_quickstart_stops_the_server_when_it_is_interrupted(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C or a kill, while the server is awaited, leaves no server behind."""
+    pid_file = tmp_path / "server.pid"
+    body = """if [[ "$1 ${!#}" == "run serve" ]]; then echo $$ >server.pid; exec sleep 60; fi"""
+    docker = Fake(tmp_path / "bin", "docker", body)
+    process = Clone(tmp_path).start(SCRIPT, fakes=[docker], PORT=str(free_port()))
+    await_condition(lambda: pid_file.exists() and pid_file.read_text() != "", "a server")
+
+    os.killpg(process.pid, number)
+    process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode != 0
+    assert not Path(f"/proc/{int(pid_file.read_text())}").exists()
+
+
+def test_quickstart_stops_when_training_fails(tmp_path: Path) -> None:
+    """After a failed training nothing is served."""
+    docker = Fake(tmp_path / "bin", "docker", '[[ "$1 ${!#}" != "run train" ]]')
+
+    ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
+
+    assert ended.code != 0
+    assert [call[-1] for call in docker.calls() if call[0] == "run"] == ["train"]
+
+
+def test_quickstart_says_that_the_port_is_in_use(tmp_path: Path, silent_port: int) -> None:
+    """Whatever listens there, one sentence says so before anything is built."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(silent_port))
+
+    assert ended.code == 1
+    assert ended.err.startswith(f"quickstart: something listens on port {silent_port} already")
+    assert ended.err.count("\n") == 1
+    assert docker.calls() == []
+
+
+def test_quickstart_says_that_curl_is_missing(tmp_path: Path) -> None:
+    """Without curl, one sentence says so before anything is built."""
+    clone = Clone(tmp_path)
+    (clone.tools / "curl").unlink()
+
+    ended = clone.run(SCRIPT, PORT=str(free_port()))
+
+    assert ended.code == 1
+    assert ended.err == "quickstart: curl is not on PATH; install it.\n"

@@ -1,0 +1,124 @@
+"""train_local.sh and serve_local.sh with a fake docker client."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scripts.clones import Clone, Fake
+
+IDENTITY = ("--user", f"{os.getuid()}:{os.getgid()}")
+
+
+def with_model(parent: Path) -> Clone:
+    """Return a clone in which a model was trained."""
+    clone = Clone(parent)
+    (clone.test_dir / "model").mkdir()
+    return clone
+
+
+@pytest.mark.parametrize("arguments", [[], ["one", "two"]], ids=["none", "two"])
+@pytest.mark.parametrize("name", ["train_local.sh", "serve_local.sh"])
+def test_train_and_serve_local_refuse_wrong_arguments(
+    tmp_path: Path, name: str, arguments: list[str]
+) -> None:
+    """Anything but one image gives the usage and exit code 2, and docker is not called."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = with_model(tmp_path).run(f"local_test/{name}", *arguments, fakes=[docker])
+
+    assert ended.code == 2
+    assert ended.err == f"usage: {name} IMAGE\n"
+    assert docker.calls() == []
+
+
+def test_train_local_runs_the_container_as_the_caller(tmp_path: Path) -> None:
+    """The whole command: test_dir is /opt/ml, and what is written belongs to the caller."""
+    docker = Fake(tmp_path / "bin", "docker")
+    clone = Clone(tmp_path)
+
+    ended = clone.run("local_test/train_local.sh", "decision-trees", fakes=[docker])
+
+    mount = f"type=bind,source={clone.test_dir},target=/opt/ml"
+    assert ended.code == 0, ended.err
+    assert docker.calls() == [
+        ["run", "--rm", *IDENTITY, "--mount", mount, "decision-trees", "train"]
+    ]
+
+
+def test_train_local_finds_its_files_in_spite_of_cdpath(tmp_path: Path) -> None:
+    """A CDPATH of the caller, with which cd goes elsewhere or speaks, changes nothing."""
+    docker = Fake(tmp_path / "bin", "docker")
+    clone = Clone(tmp_path)
+
+    ended = clone.run("local_test/train_local.sh", "image", fakes=[docker], CDPATH=".")
+
+    assert ended.code == 0, ended.err
+    assert f"type=bind,source={clone.test_dir},target=/opt/ml" in docker.call("run")
+
+
+def test_train_local_makes_the_directories_of_the_results(tmp_path: Path) -> None:
+    """Both exist before the container starts, so that the caller owns them."""
+    clone = Clone(tmp_path)
+    results = [clone.test_dir / "model", clone.test_dir / "output"]
+    body = '[[ -d "a clone/local_test/test_dir/model" && -d "a clone/local_test/test_dir/output" ]]'
+
+    assert not any(directory.exists() for directory in results)
+    ended = clone.run(
+        "local_test/train_local.sh", "image", fakes=[Fake(tmp_path / "bin", "docker", body)]
+    )
+
+    assert ended.code == 0
+    assert all(directory.is_dir() for directory in results)
+
+
+def test_serve_local_runs_the_container_on_a_read_only_model(tmp_path: Path) -> None:
+    """The whole command: port 8080 of this machine alone, and a model that cannot be changed."""
+    docker = Fake(tmp_path / "bin", "docker")
+    clone = with_model(tmp_path)
+
+    ended = clone.run("local_test/serve_local.sh", "decision-trees", fakes=[docker])
+
+    mount = f"type=bind,source={clone.test_dir}/model,target=/opt/ml/model,readonly"
+    assert ended.code == 0, ended.err
+    assert docker.calls() == [
+        [
+            *("run", "--rm", "--publish", "127.0.0.1:8080:8080", *IDENTITY),
+            *("--mount", mount, "decision-trees", "serve"),
+        ]
+    ]
+
+
+def test_serve_local_publishes_another_port(tmp_path: Path) -> None:
+    """PORT is the port of this machine; the container keeps its own."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = with_model(tmp_path).run(
+        "local_test/serve_local.sh", "image", fakes=[docker], PORT="8123"
+    )
+
+    call = docker.call("run")
+    assert ended.code == 0, ended.err
+    assert call[call.index("--publish") + 1] == "127.0.0.1:8123:8080"
+
+
+def test_serve_local_says_that_there_is_no_model(tmp_path: Path) -> None:
+    """Before any training it names train_local.sh, in one sentence, and starts nothing."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = Clone(tmp_path).run("local_test/serve_local.sh", "image", fakes=[docker])
+
+    assert ended.code == 1
+    assert ended.err.count("\n") == 1
+    assert "run train_local.sh first" in ended.err
+    assert docker.calls() == []
+
+
+@pytest.mark.parametrize("name", ["train_local.sh", "serve_local.sh"])
+def test_train_and_serve_local_hand_on_the_exit_code(tmp_path: Path, name: str) -> None:
+    """The exit code of the container is that of the script."""
+    docker = Fake(tmp_path / "bin", "docker", "exit 3")
+
+    ended = with_model(tmp_path).run(f"local_test/{name}", "image", fakes=[docker])
+
+    assert ended.code == 3

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from sys import float_info
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,9 @@ _SIGNS = Json(
     "a JSON list of -1, 0 and 1, one for each feature",
     lambda value: isinstance(value, list) and all(type(v) is int and -2 < v < 2 for v in value),
 )
+
+
+_LARGEST_WEIGHT = 1e100  # so that no sum of weights overflows
 
 
 @dataclass(frozen=True)
@@ -146,4 +148,4 @@ def _class_weight(
 
 
 def _is_weight(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= float_info.max  # type: ignore[operator]
+    return type(value) in (int, float) and 0 <= value <= _LARGEST_WEIGHT  # type: ignore[operator]

@@ -9,6 +9,7 @@ import pytest
 from container.errors import HyperparameterError
 from container.hyperparameters import (
     Choice,
+    Fraction,
     Integer,
     Json,
     Kind,
@@ -44,6 +45,8 @@ ANY = Json("anything", lambda _: True)
         (Number(0, 1), "1.", 1.0),
         (Number(0, 1, excluded=True), ".5", 0.5),
         (Number(0, inf), "1e300", 1e300),
+        (Fraction(0, 1), "1.0", 1.0),
+        (Fraction(0, 1), "1e0", 1.0),
         (Number(-1, 1), "-1E-3", -0.001),
         (Choice("sqrt", "log2"), "log2", "log2"),
         (Null(), "None", None),
@@ -72,6 +75,9 @@ def test_kind_reads_a_value(kind: Kind, text: str, value: object) -> None:
             for text in ("-0.1", "1.01", "nan", "inf", "0x1", "1_0", "", ".", "٣")
         ),
         (Number(0, 1, excluded=True), "0"),
+        (Fraction(0, 1), "1"),
+        (Fraction(0, 1), "+0"),
+        (Fraction(0, 1), "1.5"),
         (Number(0, inf), "1e999"),
         (Choice("sqrt", "log2"), "SQRT"),
         (Choice("sqrt", "log2"), ""),
@@ -95,6 +101,7 @@ def test_kind_refuses_a_value(kind: Kind, text: str) -> None:
         (Number(0, 0.5), "a number from 0 up to 0.5"),
         (Number(0, 1, excluded=True), "a number above 0 up to 1"),
         (Number(0, inf), "a number from 0"),
+        (Fraction(0, 1), "a number from 0 up to 1, written with a decimal point"),
         (Choice("sqrt", "log2"), "sqrt or log2"),
         (Null(), "None"),
         (LIST, "a JSON list"),

@@ -7,7 +7,7 @@
 # that pip trusts during the build. Exit code 69: nothing can be built here, and a sentence says why.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 readonly base_image=${BASE_IMAGE:-debian:trixie-slim}
 readonly unavailable=69
@@ -26,7 +26,7 @@ cannot_build() {
 }
 
 # Choose the first client on PATH that can build: with buildx, or with BuildKit built in. Clients
-# of version 23 and later have only buildx.
+# from version 23 on have only buildx.
 choose_builder() {
     local client version
     command -v docker >/dev/null \
@@ -37,7 +37,7 @@ choose_builder() {
         version=$("${client}" version --format '{{.Client.Version}}' 2>/dev/null || echo 0)
         if "${client}" buildx version >/dev/null 2>&1; then
             build=(buildx build --load)
-        elif [[ ${version%%.*} -ge 18 && ${version%%.*} -lt 23 ]]; then
+        elif [[ ${version} =~ ^(18|19|20|21|22)\. ]]; then
             build=(build)
         else
             continue

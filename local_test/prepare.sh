@@ -7,8 +7,8 @@
 # there already is kept, so that a second run takes no time.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
-root=$(cd -- "${here}/.." && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
+root=$(cd -- "${here}/.." >/dev/null && pwd)
 readonly here root
 readonly venv=${root}/.venv
 readonly python=${PYTHON:-python3}
@@ -26,7 +26,7 @@ make_environment() {
     if [[ -x ${venv}/bin/python ]] && "${venv}/bin/python" -m pip --version >/dev/null 2>&1; then
         return
     fi
-    "${python}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+    "${python}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
         || fail "${python} is missing or not Python 3.11 to 3.13; name another one, as in PYTHON=python3.13."
     say "making a virtual environment in ${venv}"
     rm -rf -- "${venv}"
@@ -41,13 +41,14 @@ install_packages() {
     fi
     say "installing the locked packages of $(basename -- "${lock}")"
     "${venv}/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes \
-        --only-binary :all: --requirement "${lock}"
+        --only-binary :all: --requirement "${lock}" \
+        || fail "pip could not install the packages; its reason stands above."
     cp -- "${lock}" "${stamp}"
 }
 
 # Unpack nginx from the distribution's package: no root, no service, nothing outside the clone.
 provide_nginx() {
-    local scratch=${venv}/nginx
+    local unpacked=${venv}/nginx
     if command -v nginx >/dev/null || [[ -x ${venv}/bin/nginx ]]; then
         return
     fi
@@ -55,21 +56,23 @@ provide_nginx() {
         fail "nginx is not on PATH; install it (macOS: brew install nginx) and run this again."
     fi
     say "unpacking nginx from the distribution's package"
-    rm -rf -- "${scratch}"
-    mkdir -p -- "${scratch}/lists/partial" "${scratch}/cache/archives/partial"
-    (
-        cd -- "${scratch}"
-        # The user's own package lists: those of the system may be absent, and need root.
-        apt=(apt-get -qq -o "Dir::State::Lists=${scratch}/lists" -o "Dir::Cache=${scratch}/cache"
-            -o "APT::Sandbox::User=")
-        "${apt[@]}" update
-        "${apt[@]}" download nginx
-        dpkg-deb --extract nginx_*.deb .
-    ) || fail "the package nginx could not be had; as root: apt-get install nginx"
-    rm -rf -- "${scratch}/lists" "${scratch}/cache"
-    ln -s -- ../nginx/usr/sbin/nginx "${venv}/bin/nginx"
-    "${venv}/bin/nginx" -v 2>/dev/null \
+    rm -rf -- "${unpacked}"
+    mkdir -p -- "${unpacked}/lists/partial" "${unpacked}/cache/archives/partial"
+    (unpack_nginx "${unpacked}") || fail "the package nginx could not be had; as root: apt-get install nginx"
+    rm -rf -- "${unpacked}/lists" "${unpacked}/cache"
+    "${unpacked}/usr/sbin/nginx" -v 2>/dev/null \
         || fail "the unpacked nginx does not run here; as root: apt-get install nginx"
+    ln -s -- ../nginx/usr/sbin/nginx "${venv}/bin/nginx"
+}
+
+# The user's own package lists: those of the system may be absent, and need root.
+unpack_nginx() {
+    local apt=(apt-get -qq -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache"
+        -o "APT::Sandbox::User=")
+    cd -- "$1" \
+        && "${apt[@]}" update \
+        && "${apt[@]}" download nginx \
+        && dpkg-deb --extract nginx_*.deb .
 }
 
 main() {

@@ -7,8 +7,8 @@
 # programs from a virtual environment in the clone. PORT names another port than 8080.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
-root=$(cd -- "${here}/.." && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
+root=$(cd -- "${here}/.." >/dev/null && pwd)
 scratch=$(mktemp -d)
 readonly here root scratch
 readonly image=decision-trees payload=${here}/payload.csv
@@ -31,13 +31,9 @@ clean_up() {
     rm -rf -- "${scratch}"
 }
 
-answers() {
-    curl --silent --output /dev/null --noproxy '*' "$@" "http://127.0.0.1:${PORT}/ping"
-}
-
 check_machine() {
     command -v curl >/dev/null || fail "curl is not on PATH; install it."
-    if answers; then
+    if (exec 3<>"/dev/tcp/127.0.0.1/${PORT}") 2>/dev/null; then
         fail "something listens on port ${PORT} already; stop it, or choose another: PORT=8081 $0"
     fi
 }
@@ -83,7 +79,7 @@ start_server() {
     fi
     server=$!
     for _ in {1..300}; do
-        if answers --fail; then
+        if curl --silent --fail --output /dev/null --noproxy '*' "http://127.0.0.1:${PORT}/ping"; then
             return
         fi
         kill -0 "${server}" 2>/dev/null || fail "the server has ended; the reason stands above."
@@ -101,6 +97,10 @@ stop_server() {
 }
 
 main() {
+    if [[ $# -gt 0 ]]; then
+        echo "usage: quickstart.sh" >&2
+        exit 2
+    fi
     trap clean_up EXIT
     check_machine
     choose_way

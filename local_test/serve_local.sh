@@ -6,7 +6,7 @@
 # PORT names another port than 8080.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
 if [[ $# -ne 1 ]]; then

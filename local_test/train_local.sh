@@ -7,7 +7,7 @@
 # What the container writes belongs to you.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
 if [[ $# -ne 1 ]]; then

@@ -7,7 +7,7 @@
 # does. --soak adds the long tests.
 set -euo pipefail
 
-root=$(cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(cd -- "$(dirname -- "$0")/.." >/dev/null && pwd)
 readonly root
 
 step() {

@@ -7,7 +7,7 @@
 # virtual environment on a laptop run the same versions.
 set -euo pipefail
 
-here=$(cd -- "$(dirname -- "$0")" && pwd)
+here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
 cd -- "${here}"

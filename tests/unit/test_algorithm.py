@@ -91,6 +91,7 @@ def test_hyperparameter_takes(name: str, text: str, value: object) -> None:
         ("class_weight", '{"a": "1"}'),
         ("class_weight", '{"a": NaN}'),
         ("class_weight", '{"a": 1' + "0" * 400 + "}"),
+        ("class_weight", '{"a": 1e308}'),
         ("monotonic_cst", "[2]"),
         ("monotonic_cst", "[true]"),
         ("monotonic_cst", "1"),

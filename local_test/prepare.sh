@@ -39,10 +39,10 @@ install_packages() {
     if cmp -s -- "${lock}" "${stamp}"; then
         return
     fi
-    say "installing the locked packages of $(basename -- "${lock}")"
+    say "installing the locked packages of $(basename -- "${lock}") (a minute at first)"
     "${venv}/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes \
         --only-binary :all: --requirement "${lock}" \
-        || fail "pip could not install the packages; its reason stands above."
+        || fail "pip could not install the packages; its reason stands above. Behind a proxy that inspects TLS, set PIP_CERT to its CA bundle."
     cp -- "${lock}" "${stamp}"
 }
 
@@ -65,13 +65,14 @@ provide_nginx() {
     ln -s -- ../nginx/usr/sbin/nginx "${venv}/bin/nginx"
 }
 
-# The user's own package lists: those of the system may be absent, and need root.
+# The user's own package lists: those of the system may be absent, and need root. A source that
+# cannot be updated may be another than nginx's.
 unpack_nginx() {
     local apt=(apt-get -qq -o "Dir::State::Lists=$1/lists" -o "Dir::Cache=$1/cache"
         -o "APT::Sandbox::User=")
-    cd -- "$1" \
-        && "${apt[@]}" update \
-        && "${apt[@]}" download nginx \
+    cd -- "$1" || return
+    "${apt[@]}" update || true
+    "${apt[@]}" download nginx \
         && dpkg-deb --extract nginx_*.deb .
 }
 

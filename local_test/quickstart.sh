@@ -9,13 +9,13 @@ set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 root=$(cd -- "${here}/.." >/dev/null && pwd)
-scratch=$(mktemp -d)
-readonly here root scratch
+readonly here root
 readonly image=decision-trees payload=${here}/payload.csv
 export PORT=${PORT:-8080}
 
-way=
-server=
+scratch= # a directory for logs and answers
+way=     # containers or environment
+server=  # its process
 
 say() {
     printf '%s\n' "quickstart: $*"
@@ -27,12 +27,13 @@ fail() {
 }
 
 clean_up() {
-    stop_server
+    stop_server || true
     rm -rf -- "${scratch}"
 }
 
 check_machine() {
     command -v curl >/dev/null || fail "curl is not on PATH; install it."
+    [[ ${PORT} =~ ^[0-9]+$ ]] || fail "PORT is ${PORT}; it must be a number."
     if (exec 3<>"/dev/tcp/127.0.0.1/${PORT}") 2>/dev/null; then
         fail "something listens on port ${PORT} already; stop it, or choose another: PORT=8081 $0"
     fi
@@ -40,7 +41,7 @@ check_machine() {
 
 choose_way() {
     local log=${scratch}/build.log status=0
-    say "looking for a Docker engine, and building the image there (minutes at first, then seconds)"
+    say "looking for a Docker engine; with one, the image is built (minutes at first, then seconds)"
     "${root}/build_and_push.sh" --build-only "${image}" >"${log}" 2>&1 || status=$?
     case ${status} in
         0)
@@ -90,9 +91,10 @@ start_server() {
 
 stop_server() {
     if [[ -n ${server} ]]; then
-        kill -TERM "${server}" 2>/dev/null || true
-        wait "${server}" || true
+        local stopping=${server}
         server=
+        kill -TERM "${stopping}" 2>/dev/null || true
+        wait "${stopping}"
     fi
 }
 
@@ -101,6 +103,7 @@ main() {
         echo "usage: quickstart.sh" >&2
         exit 2
     fi
+    scratch=$(mktemp -d)
     trap clean_up EXIT
     check_machine
     choose_way
@@ -110,7 +113,7 @@ main() {
     start_server
     say "sending ${payload}"
     "${here}/predict.sh" "${payload}" >"${scratch}/labels"
-    stop_server
+    stop_server || fail "the server did not end cleanly; the reason stands above."
     say "done. Each row of payload.csv, and its label:"
     paste -- "${payload}" "${scratch}/labels"
     say "training metrics:"

@@ -81,6 +81,7 @@ def gunicorn_command(settings: Settings, listener: int, heartbeats: Path) -> lis
     command += ["--graceful-timeout", str(int(STOP_SECONDS))]
     command += ["--keep-alive", str(_KEEPALIVE_SECONDS)]
     command += ["--bind", f"fd://{listener}", "--worker-tmp-dir", str(heartbeats)]
+    command += ["--config", "python:container.workers"]
     command += ["--no-control-socket", "--log-level", "warning"]
     if (worker := _worker_identity(settings)) is not None:
         command += ["--user", worker[0], "--group", worker[1]]

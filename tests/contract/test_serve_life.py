@@ -35,7 +35,24 @@ def test_serve_ends_cleanly_when_asked(
     assert "terminate called" not in ended.log
     assert "Traceback" not in ended.log
     assert "killed" not in ended.log
+    assert "Worker (pid" not in ended.log
     assert not any(Path(f"/proc/{pid}").exists() for pid in family)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 4])
+def test_serve_ends_cleanly_while_its_workers_start(
+    serve: Serve, trained: OptMl, n_workers: int
+) -> None:
+    """A signal that comes when a worker has just been forked is not lost."""
+    server = serve(trained, MODEL_SERVER_WORKERS=str(n_workers))
+    await_condition(lambda: len(server.children("gunicorn")) == 1, "gunicorn")
+    (master,) = server.children("gunicorn")
+    await_condition(lambda: len(children_of(master)) > 0, "a worker")
+
+    ended = server.stop()
+
+    assert ended.code == 0
+    assert "killed" not in ended.log
 
 
 def test_serve_ends_cleanly_while_it_starts(serve: Serve, trained: OptMl) -> None:

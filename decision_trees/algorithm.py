@@ -15,6 +15,7 @@ from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters import Choice, Fraction, Integer, Json, Null, Number, hyperparameter
 from container.tables import Table
 
+_LARGEST_WEIGHT = 1e100  # so that no sum of weights overflows
 _WEIGHTS = Json(
     'a JSON object of labels and weights such as {"setosa": 1, "virginica": 4}',
     lambda value: isinstance(value, dict) and all(_is_weight(v) for v in value.values()),
@@ -23,9 +24,6 @@ _SIGNS = Json(
     "a JSON list of -1, 0 and 1, one for each feature",
     lambda value: isinstance(value, list) and all(type(v) is int and -2 < v < 2 for v in value),
 )
-
-
-_LARGEST_WEIGHT = 1e100  # so that no sum of weights overflows
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def gunicorn_command(settings: Settings, listener: int, heartbeats: Path) -> lis
     Each worker imports the app by itself, after its fork.
     """
     command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
-    command += ["--worker-class", "gevent", "--workers", str(settings.workers)]
+    command += ["--worker-class", "container.workers.Worker", "--workers", str(settings.workers)]
     command += ["--timeout", str(settings.timeout_seconds)]
     command += ["--graceful-timeout", str(int(STOP_SECONDS))]
     command += ["--keep-alive", str(_KEEPALIVE_SECONDS)]

@@ -151,6 +151,23 @@ def test_serve_answers_rubbish_instead_of_http_in_json(server: Server) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "error"),
+    [
+        ("/invocations", {"Content-Type": "\x7f"}, 400, "BadRequest"),
+        ("/invocations?" + "x" * 5000, {}, 414, "URITooLong"),
+    ],
+)
+def test_serve_answers_in_json_where_gunicorn_refuses(
+    server: Server, path: str, headers: dict[str, str], status: int, error: str
+) -> None:
+    """What nginx lets through and gunicorn does not read is told in JSON as well."""
+    reply = server.request(path, "1,2,3,4", headers)
+
+    assert reply.status == status
+    assert reply.json()["error"].lower().endswith(error.lower())
+
+
 def test_serve_refuses_a_body_over_the_limit(serve: Serve, trained: OptMl) -> None:
     """A body that is too large is 413, with the limit and the setting that raises it."""
     server = serve(trained, SAGEMAKER_MAX_PAYLOAD_IN_MB="1")

@@ -52,7 +52,7 @@ def run(command: list[str], opt_ml: OptMl) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("--worker-class", "gevent"),
+        ("--worker-class", "container.workers.Worker"),
         ("--workers", "3"),
         ("--timeout", "7"),
         ("--graceful-timeout", "25"),

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROCESS_STATUS = Path("/proc/self/status")
+
+_TO_CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
 
 
 def available_cores(cgroup_root: Path = CGROUP_ROOT) -> int:
@@ -19,6 +22,20 @@ def available_cores(cgroup_root: Path = CGROUP_ROOT) -> int:
     affinity = _affinity()
     quota = _quota(cgroup_root)
     return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def may_change_user(status: Path = PROCESS_STATUS) -> bool:
+    """Say whether this process may start others as another user: root that has its capabilities.
+
+    Source: https://man7.org/linux/man-pages/man7/capabilities.7.html.
+    """
+    if os.geteuid() != 0:
+        return False
+    words = _words(status)
+    if "CapEff:" not in words:
+        return True  # not Linux, where root may do it
+    effective = int(words[words.index("CapEff:") + 1], 16)
+    return effective & _TO_CHANGE_USER == _TO_CHANGE_USER
 
 
 def _affinity() -> int:

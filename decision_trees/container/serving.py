@@ -21,6 +21,7 @@ from pathlib import Path
 
 from container import log, signals
 from container.errors import PlatformError, SettingsError
+from container.resources import may_change_user
 from container.settings import PROGRAM_DIR, Settings
 
 STOP_SECONDS = 25.0
@@ -134,14 +135,18 @@ def _user_directive(settings: Settings) -> str:
 
 
 def _worker_identity(settings: Settings) -> tuple[str, str] | None:
-    """Return user and group of the workers; None when `serve` has no right to choose them."""
+    """Return user and group of the workers; None when `serve` is not root.
+
+    Root without its capabilities cannot become anybody else, so its workers stay root too.
+    """
     if os.geteuid() != 0:
         return None
+    name = settings.worker_user if may_change_user() else None
     try:
-        account = pwd.getpwnam(settings.worker_user or "root")
+        account = pwd.getpwnam(name or "root")
     except KeyError as error:
         raise SettingsError(
-            f"MODEL_SERVER_USER is {settings.worker_user!r}, and there is no such user here."
+            f"MODEL_SERVER_USER is {name!r}, and there is no such user here."
         ) from error
     return account.pw_name, grp.getgrgid(account.pw_gid).gr_name
 

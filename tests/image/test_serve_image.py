@@ -41,6 +41,7 @@ def test_image_serves_the_labels_of_scikit_learn(
     "options",
     [
         ["--user=12345:12345", "--cap-drop=ALL"],
+        ["--user=0:0", "--cap-drop=ALL"],
         ["--read-only", "--tmpfs=/tmp"],
         ["--user=12345:12345", "--read-only", "--tmpfs=/tmp", "--shm-size=64k"],
         ["--cpus=0.5", "--memory=256m"],

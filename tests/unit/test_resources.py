@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from container.resources import _quota, available_cores
+from container.resources import _quota, available_cores, may_change_user
 from container.settings import PROGRAM_DIR
 
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -79,3 +79,22 @@ def test_cores_are_cut_to_the_affinity(tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 11
+
+
+@pytest.mark.parametrize(
+    ("status", "may"),
+    [
+        ("CapPrm:\t0\nCapEff:\t00000000a80425fb\n", True),
+        ("CapPrm:\t00000000a80425fb\nCapEff:\t0000000000000000\n", False),
+        ("CapEff:\t0000000000000080\n", False),
+        ("Name:\tpython3\n", True),
+    ],
+)
+def test_root_may_change_user_when_it_has_the_capabilities(
+    tmp_path: Path, status: str, may: bool
+) -> None:
+    """Anybody else may not, and root only as far as the container lets it."""
+    file = tmp_path / "status"
+    file.write_text(status)
+
+    assert may_change_user(file) == (may and os.geteuid() == 0)

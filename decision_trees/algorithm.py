@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import export
+from container.delimited import is_number
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters import Choice, Fraction, Integer, Json, Null, Number, hyperparameter
 from container.tables import Table
@@ -115,10 +116,11 @@ def _classes(table: Table) -> list[Any]:
             f"All {len(table.labels)} rows have the label {labels[0]!r}; a classifier needs two "
             "labels at least: check that the label is in the first column."
         )
-    fractions = [label for label in labels if isinstance(label, float) and not label.is_integer()]
-    if fractions:
+    texts = [str(label) for label in labels]
+    fractions = [text for text in texts if is_number(text) and not float(text).is_integer()]
+    if fractions and all(map(is_number, texts)):
         raise TrainingDataError(
-            f"The labels are numbers with fractions such as {fractions[0]!r}; a classifier needs "
+            f"The labels are numbers with fractions such as {fractions[0]}; a classifier needs "
             "classes, whole numbers or text: check that the label is in the first column."
         )
     return labels

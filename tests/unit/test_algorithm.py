@@ -164,6 +164,7 @@ def test_class_weight_that_leaves_no_row_is_refused(table: Table) -> None:
         ([7, 7], "All 2 rows have the label 7; "),
         ([0.5, 1.0], "The labels are numbers with fractions such as 0.5; "),
         ([1.0, 2.5], "The labels are numbers with fractions such as 2.5; "),
+        (["1", "2.50"], "The labels are numbers with fractions such as 2.50; "),
     ],
 )
 def test_labels_that_are_no_classes_are_refused(labels: list[Any], phrase: str) -> None:
@@ -175,7 +176,7 @@ def test_labels_that_are_no_classes_are_refused(labels: list[Any], phrase: str) 
     assert str(caught.value).endswith("check that the label is in the first column.")
 
 
-@pytest.mark.parametrize("labels", [[1, 2], [1.0, 2.0], ["1.5", "2"], ["a", "b"], [-1, 10**17]])
+@pytest.mark.parametrize("labels", [[1, 2], [1.0, 2.0], ["1.5", "2", "x"], ["a", "b"], [-1, 10**17]])
 def test_labels_that_are_classes_are_kept(labels: list[Any]) -> None:
     """Whole numbers and text are classes, and stay what they are."""
     estimator = algorithm.fit(table_of(labels), Hyperparameters())

@@ -176,7 +176,9 @@ def test_labels_that_are_no_classes_are_refused(labels: list[Any], phrase: str) 
     assert str(caught.value).endswith("check that the label is in the first column.")
 
 
-@pytest.mark.parametrize("labels", [[1, 2], [1.0, 2.0], ["1.5", "2", "x"], ["a", "b"], [-1, 10**17]])
+@pytest.mark.parametrize(
+    "labels", [[1, 2], [1.0, 2.0], ["1.5", "2", "x"], ["a", "b"], [-1, 10**17]]
+)
 def test_labels_that_are_classes_are_kept(labels: list[Any]) -> None:
     """Whole numbers and text are classes, and stay what they are."""
     estimator = algorithm.fit(table_of(labels), Hyperparameters())

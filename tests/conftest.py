@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from processes import Server, free_port, start, train
 __all__ = ["PROGRAM_DIR", "ROOT", "OptMl", "Rows", "as_csv"]
 
 sys.path.insert(0, str(PROGRAM_DIR))
+
+# The same examples at each run: a test that fails tells of a change, not of chance.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

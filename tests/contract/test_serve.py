@@ -181,6 +181,17 @@ def test_serve_refuses_a_body_over_the_limit(serve: Serve, trained: OptMl) -> No
     assert "SAGEMAKER_MAX_PAYLOAD_IN_MB" in reply.json()["message"]
 
 
+def test_serve_refuses_a_ping_over_the_limit(serve: Serve, trained: OptMl) -> None:
+    """What nginx refuses on /ping is told in JSON as well."""
+    server = serve(trained, SAGEMAKER_MAX_PAYLOAD_IN_MB="1")
+    server.await_ready()
+
+    reply = server.request("/ping", b"1,2,3,4\n" * 200_000)
+
+    assert reply.status == 413
+    assert reply.json()["error"] == "PayloadTooLarge"
+
+
 def test_serve_takes_a_body_of_any_size_without_a_limit(serve: Serve, trained: OptMl) -> None:
     """0 means no limit, as the platform says it."""
     server = serve(trained, SAGEMAKER_MAX_PAYLOAD_IN_MB="0")

@@ -178,6 +178,24 @@ def test_serve_replaces_a_worker_that_is_killed(serve: Serve, trained: OptMl) ->
     assert all(server.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n" for _ in range(20))
 
 
+def test_ping_is_503_when_the_workers_do_not_answer(serve: Serve, trained: OptMl) -> None:
+    """A server whose workers hang says so in JSON, and is ready again when they go on."""
+    server = serve(trained)
+    server.await_ready()
+    (master,) = server.children("gunicorn")
+    workers = children_of(master)
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+
+    reply = server.request("/ping")
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+
+    assert reply.status == 503
+    assert reply.json()["error"] == "ModelServerNotReady"
+    server.await_ready()
+
+
 def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None:
     """Two servers cannot have one port: the second ends, and nginx says why."""
     port = str(free_port())

@@ -5,14 +5,20 @@ import time
 from pathlib import Path
 from typing import Self
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from artifact import model as artifact
 from artifact.model import Model
 from artifact.record import ArtifactError
 from container import content, offload
-from container.errors import ContainerError, MalformedPayload, ModelNotReady
+from container.errors import (
+    UNEXPECTED,
+    ContainerError,
+    MalformedPayload,
+    ModelNotReady,
+    reply_body,
+)
 from container.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -106,10 +112,10 @@ def _error_reply(error: Exception) -> Response:
         status, message = error.code or 500, str(error.description)
     else:
         logger.error("a request failed", exc_info=error)
-        status, message = 500, "The request could not be answered; the reason is in the log."
+        status, message = 500, UNEXPECTED
     name = type(error).__name__ if status != 500 else "InternalError"
-    body = json.dumps({"error": name, "message": message})
-    return Response(body + "\n", status=status, content_type="application/json")
+    body = reply_body(name, message)
+    return Response(body, status=status, content_type="application/json")
 
 
 def _start_clock() -> None:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
 import containers
-from material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
+from material import PROGRAM_DIR, OptMl, Rows, as_csv
 from processes import Server, free_port, start, train
-
-__all__ = ["PROGRAM_DIR", "ROOT", "OptMl", "Rows", "as_csv"]
 
 sys.path.insert(0, str(PROGRAM_DIR))
 

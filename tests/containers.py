@@ -15,11 +15,16 @@ BUILD_UNAVAILABLE = 69
 
 def run(*command: str | Path, check: bool = True) -> str:
     """Run a command and return what it prints; with `check`, fail when it fails."""
-    ended = subprocess.run(
+    ended = _ended(*command)
+    assert not check or ended.code == 0, f"{command}: {ended.log}"
+    return ended.log
+
+
+def _ended(*command: str | Path) -> Ended:
+    done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    assert not check or ended.returncode == 0, f"{command}: {ended.stdout}"
-    return ended.stdout
+    return Ended(done.returncode, done.stdout)
 
 
 def engine_answers() -> bool:
@@ -32,14 +37,7 @@ def engine_answers() -> bool:
 
 def build(image: str, target: str) -> Ended:
     """Build an image with the one script that does so."""
-    ended = subprocess.run(
-        [ROOT / "build_and_push.sh", "--build-only", image, "--target", target],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return Ended(ended.returncode, ended.stdout)
+    return _ended(ROOT / "build_and_push.sh", "--build-only", image, "--target", target)
 
 
 @dataclass

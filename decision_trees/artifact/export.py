@@ -46,17 +46,23 @@ def save(
         OSError: the files cannot be written.
     """
     graph = to_onnx(estimator, features.shape[1])
+    labels = _label_indices(estimator, features)
     record = Record(
         n_features=features.shape[1],
         accepts_missing=True,
         labels=estimator.classes_.tolist(),
         sha256=hashlib.sha256(graph).hexdigest(),
-        probe=_probe(estimator, _probe_rows(estimator, features)),
+        probe=_probe(estimator, features, labels),
         versions=_versions(),
         training=training,
     )
     model = Model(graph, record)
-    _compare(model, estimator, features)
+    different = int((model.predict(features) != labels).sum())
+    if different:
+        raise ArtifactError(
+            f"the exported model gives another label than {type(estimator).__name__} for "
+            f"{different} of {len(features)} training rows; this estimator cannot be served"
+        )
     model.check()
     record = replace(record, accepts_missing=_answers_missing(model, estimator, features))
     (directory / ONNX_FILE).write_bytes(graph)
@@ -127,42 +133,29 @@ def _answers_missing(model: Model, estimator: Any, features: NDArray[np.float32]
     rows[np.random.default_rng(0).random(rows.shape) < 0.5] = np.nan
     rows[0] = np.nan
     try:
-        expected = estimator.predict(rows)
+        expected = _label_indices(estimator, rows)
     except ValueError:
         return False
-    return np.array_equal(model.predict(rows), np.searchsorted(estimator.classes_, expected))
+    return np.array_equal(model.predict(rows), expected)
 
 
-def _probe_rows(
-    estimator: Any,
-    features: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Return a few rows to check a loaded model with: at least one a label where there are such."""
-    _, first_of_label = np.unique(estimator.predict(features), return_index=True)
+def _label_indices(estimator: Any, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return for each row the index of the label that the estimator predicts."""
+    indices: NDArray[np.intp] = np.searchsorted(estimator.classes_, estimator.predict(rows))
+    return indices
+
+
+def _probe(estimator: Any, features: NDArray[np.float32], labels: NDArray[np.intp]) -> Probe:
+    """Return a few rows with their answers: one a label where there are such, the rest spread."""
+    _, first_of_label = np.unique(labels, return_index=True)
     spread = np.linspace(0, len(features) - 1, PROBE_ROWS).astype(int)
     chosen = np.unique(np.concatenate([first_of_label[:PROBE_ROWS], spread]))
-    rows: NDArray[np.float32] = features[chosen]
-    return rows
-
-
-def _probe(estimator: Any, rows: NDArray[np.float32]) -> Probe:
-    probabilities = estimator.predict_proba(rows).astype(np.float32)
+    rows = features[chosen]
     return Probe(
         features=[[None if np.isnan(v) else v for v in row] for row in rows.tolist()],
-        labels=np.searchsorted(estimator.classes_, estimator.predict(rows)).tolist(),
-        probabilities=probabilities.tolist(),
+        labels=labels[chosen].tolist(),
+        probabilities=estimator.predict_proba(rows).astype(np.float32).tolist(),
     )
-
-
-def _compare(model: Model, estimator: Any, features: NDArray[np.float32]) -> None:
-    """Hold the model against the estimator; raises ArtifactError when one label differs."""
-    expected = np.searchsorted(estimator.classes_, estimator.predict(features))
-    different = int((model.predict(features) != expected).sum())
-    if different:
-        raise ArtifactError(
-            f"the exported model gives another label than {type(estimator).__name__} for "
-            f"{different} of {len(features)} training rows; this estimator cannot be served"
-        )
 
 
 def _versions() -> dict[str, str]:

@@ -34,7 +34,7 @@ def training_files(data: Path) -> list[Path]:
         )
     usable, skipped = found[filled[0]]
     if skipped:
-        names = ", ".join(str(file.relative_to(data)) for file in skipped[:5])
+        names = _first_names(skipped, data)
         logger.info("skipped %d files that are empty or hidden: %s", len(skipped), names)
     return usable
 
@@ -49,10 +49,14 @@ def _files(channel: Path) -> tuple[list[Path], list[Path]]:
     return usable, skipped
 
 
+def _first_names(files: list[Path], data: Path) -> str:
+    return ", ".join(str(file.relative_to(data)) for file in files[:5])
+
+
 def _nothing_usable(data: Path, found: dict[str, tuple[list[Path], list[Path]]]) -> str:
     skipped = [file for _, files in found.values() for file in files]
     if skipped:
-        names = ", ".join(str(file.relative_to(data)) for file in skipped[:5])
+        names = _first_names(skipped, data)
         content = f"only {len(skipped)} files that are empty or hidden ({names})"
     else:
         present = [name for name in TRAINING_CHANNELS if (data / name).is_dir()]

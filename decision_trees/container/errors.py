@@ -14,10 +14,19 @@ Any other exception is our own bug: its traceback goes to the log and nowhere el
 The exit codes are those of sysexits.h; a process that a signal ended counts 128 + signal.
 """
 
+import json
 import os
 
 EXIT_INTERNAL = os.EX_SOFTWARE
 EXIT_STOPPED = 128 + 15
+
+UNEXPECTED = "The request could not be answered; the reason is in the log."
+"""What a caller is told of our own bug."""
+
+
+def reply_body(error: str, message: str) -> bytes:
+    """Return the body of a reply that tells of an error: one line of JSON."""
+    return json.dumps({"error": error, "message": message}).encode() + b"\n"
 
 
 class ContainerError(Exception):

@@ -1,6 +1,5 @@
 """Training files become one table: CSV, label in the first column, no header."""
 
-import logging
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 from container import delimited
 from container.delimited import CellError
 from container.errors import TrainingDataError
-
-logger = logging.getLogger(__name__)
 
 _BLOCK_VALUES = 1_000_000
 _REMEDY = "correct it: CSV, label in the first column, numbers in all others, no header."

@@ -1,6 +1,5 @@
 """gunicorn's workers, as its command line cannot say them: serving.py names this module there."""
 
-import json
 import signal
 import sys
 from contextlib import suppress
@@ -8,6 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from gunicorn.workers.ggevent import GeventWorker
+
+from container.errors import UNEXPECTED, reply_body
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
@@ -36,12 +37,11 @@ class _Page:
 
 
 def _reply(status: HTTPStatus) -> bytes:
-    message = "The request could not be answered; the reason is in the log."
+    message = UNEXPECTED
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         message = f"The request cannot be read ({status.phrase}); correct its address or headers."
     name = "".join(filter(str.isalpha, status.phrase))
-    error = {"error": name, "message": message}
-    body = json.dumps(error).encode() + b"\n"
+    body = reply_body(name, message)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROGRAM_DIR, ROOT, OptMl
 from container import errors
 from container.errors import ContainerError
 from container.settings import Settings
+from material import PROGRAM_DIR, ROOT, OptMl
 from processes import Server, train
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

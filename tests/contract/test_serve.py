@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import OptMl, Rows, as_csv
+from material import OptMl, Rows, as_csv
 from processes import Server, await_condition
 
 Serve = Callable[..., Server]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROGRAM_DIR, OptMl
+from material import PROGRAM_DIR, OptMl
 from processes import DEADLINE_SECONDS, Server, await_condition, children_of, free_port, start
 
 Serve = Callable[..., Server]

@@ -12,7 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from conftest import OptMl, Rows
+from material import OptMl, Rows
 from processes import read_until, start, train
 
 

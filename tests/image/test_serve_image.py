@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import OptMl, Rows, as_csv
 from containers import Engine
+from material import OptMl, Rows, as_csv
 
 Images = Mapping[str, str]
 

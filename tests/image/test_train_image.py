@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from conftest import OptMl, Rows
 from containers import Engine, run
+from material import OptMl, Rows
 from processes import await_condition
 
 Images = Mapping[str, str]

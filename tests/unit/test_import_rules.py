@@ -64,7 +64,7 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
     layers = {
         "container": {"container", "numpy", "werkzeug.http"},
         "container/offload.py": {"container", "gevent"},
-        "container/workers.py": {"gunicorn.workers.ggevent"},
+        "container/workers.py": {"container", "gunicorn.workers.ggevent"},
         "artifact": {"artifact", "numpy", "onnxruntime"},
         "algorithm.py": {"artifact.export", "container", "numpy", "sklearn"},
         "predictor.py": {"artifact", "container", "flask", "werkzeug"},

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from artifact import model as artifact
 from artifact.model import Model
-from artifact.record import ArtifactError
+from artifact.record import REGRESSION, ArtifactError
 from container import content, offload
 from container.errors import (
     UNEXPECTED,
@@ -40,7 +40,7 @@ class ScoringService:
             raise ModelNotReady(f"The model cannot be used: {error}.") from error
 
     def answer(self, body: bytes, content_type: str | None) -> bytes:
-        """Return one label a line, in the order of the rows of `body`.
+        """Return one label or score a line, in the order of the rows of `body`.
 
         Raises:
             UserError: the body cannot be read as rows for this model.
@@ -49,6 +49,12 @@ class ScoringService:
         features = content.decode(body, content_type, self.model.record.n_features)
         if not self.model.record.accepts_missing:
             _refuse_missing(features)
+        return self._predictions(features)
+
+    def _predictions(self, features: content.Features) -> bytes:
+        # YOURS: change the next lines if a reply is to hold anything else.
+        if self.model.record.task == REGRESSION:
+            return content.encode_scores(self.model.scores(features))
         return content.encode(self.model.predict(features), self._lines)
 
 

@@ -1,8 +1,8 @@
-"""Write a fitted scikit-learn classifier as an artifact: model.onnx and model.json, no pickle."""
+"""Write a fitted scikit-learn estimator as an artifact: model.onnx and model.json, no pickle."""
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,55 +14,71 @@ import skl2onnx
 from numpy.typing import NDArray
 from skl2onnx.common.data_types import FloatTensorType
 
-from artifact.model import INPUT, Model
-from artifact.record import ONNX_FILE, RECORD_FILE, ArtifactError, Probe, Record
+from artifact.model import INPUT, Model, near
+from artifact.record import (
+    CLASSIFICATION,
+    ONNX_FILE,
+    RECORD_FILE,
+    REGRESSION,
+    ArtifactError,
+    LabelProbe,
+    Record,
+    ScoreProbe,
+)
 
 PROBE_ROWS = 8
 MISSING_ROWS = 1000
+SLICE_ROWS = 65_536
+"""So many rows are asked at once: their probabilities need little memory beside a large table."""
 
 _OPSET = 15  # read by onnxruntime 1.10 and every later one
-_TREE = "TreeEnsembleClassifier"
+
+Features = NDArray[np.float32]
+Answers = NDArray[np.intp] | NDArray[np.float32]
+"""For each row the index of its label, intp, or its score, float32."""
 
 
 def save(
     estimator: Any,
     directory: Path,
-    features: NDArray[np.float32],
+    features: Features,
     training: Mapping[str, Any],
+    feature_names: Sequence[str] | None = None,
 ) -> None:
-    """Write the artifact of a fitted classifier into `directory`.
+    """Write the artifact of a fitted classifier or regressor into `directory`.
 
-    Before a byte is written, the artifact answers every row of `features`, and its labels must
-    be those of `estimator.predict`.
+    Before a byte is written, the artifact answers every row of `features`. Its labels must be
+    those of `estimator.predict`, and so must the scores of a decision tree, rounded to float32
+    (-0.0 becomes 0.0); those of another regressor must be near, see `model.SCORE_TOLERANCE`.
 
     Args:
-        estimator: a fitted classifier with `classes_`, `predict` and `predict_proba`.
+        estimator: a fitted classifier with `classes_`, `predict` and `predict_proba`, or a fitted
+            regressor with `predict`.
         directory: where to write; it exists.
         features: the rows it was trained on, float32 of shape (n_rows, n_features).
         training: hyperparameters, metrics and rows of the job, for model.json.
+        feature_names: in the order of the features; None when they have none.
 
     Raises:
-        ArtifactError: the exported model does not answer as the estimator does.
+        ArtifactError: the estimator cannot be exported, or the exported model does not answer as
+            the estimator does.
         OSError: the files cannot be written.
     """
+    answers = _in_slices(lambda rows: _answers(estimator, rows), features)
     graph = to_onnx(estimator, features.shape[1])
-    labels = _label_indices(estimator, features)
     record = Record(
+        task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
+        feature_names=None if feature_names is None else list(feature_names),
         accepts_missing=True,
-        labels=estimator.classes_.tolist(),
+        labels=estimator.classes_.tolist() if _is_classifier(estimator) else [],
         sha256=hashlib.sha256(graph).hexdigest(),
-        probe=_probe(estimator, features, labels),
+        probe=_probe(estimator, features, answers),
         versions=_versions(),
         training=training,
     )
     model = Model(graph, record)
-    different = int((model.predict(features) != labels).sum())
-    if different:
-        raise ArtifactError(
-            f"the exported model gives another label than {type(estimator).__name__} for "
-            f"{different} of {len(features)} training rows; this estimator cannot be served"
-        )
+    _check_answers(model, estimator, features, answers)
     model.check()
     record = replace(record, accepts_missing=_answers_missing(model, estimator, features))
     (directory / ONNX_FILE).write_bytes(graph)
@@ -70,14 +86,26 @@ def save(
 
 
 def to_onnx(estimator: Any, n_features: int) -> bytes:
-    """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes."""
-    model = skl2onnx.convert_sklearn(
-        estimator,
-        name=type(estimator).__name__,  # without one, skl2onnx draws a random name
-        initial_types=[(INPUT, FloatTensorType([None, n_features]))],
-        options={"zipmap": False},
-        target_opset=_OPSET,
-    )
+    """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes.
+
+    Raises:
+        ArtifactError: skl2onnx cannot convert it, or not to a model with one answer a row.
+    """
+    name, is_classifier = type(estimator).__name__, _is_classifier(estimator)
+    try:
+        model = skl2onnx.convert_sklearn(
+            estimator,
+            name=name,  # without one, skl2onnx draws a random name
+            initial_types=[(INPUT, FloatTensorType([None, n_features]))],
+            options={"zipmap": False} if is_classifier else None,
+            target_opset=_OPSET,
+        )
+    except Exception as error:
+        raise ArtifactError(
+            f"skl2onnx cannot convert {name} ({error}); this estimator cannot be served"
+        ) from error
+    if not is_classifier and len(model.graph.output) != 1:
+        raise ArtifactError(f"{name} is no classifier and no regressor; it cannot be served")
     if hasattr(estimator, "tree_"):
         _mend_tree(model.graph.node[0], estimator)
     graph: bytes = model.SerializeToString()
@@ -91,17 +119,22 @@ def _mend_tree(node: onnx.NodeProto, estimator: Any) -> None:
     where a label that was ahead by less than the rounding would be equal to an earlier one.
     """
     tree = estimator.tree_
-    if node.op_type != _TREE:
-        raise ArtifactError(f"skl2onnx wrote a {node.op_type} for a decision tree, not a {_TREE}")
     leaves = np.flatnonzero(tree.children_left == -1)
-    weights = _leaf_probabilities(tree.value[leaves, 0, :])
-    n_labels = weights.shape[1]
+    if _is_classifier(estimator):
+        kind, prefix = "TreeEnsembleClassifier", "class"
+        weights = _leaf_probabilities(tree.value[leaves, 0, :])
+    else:
+        kind, prefix = "TreeEnsembleRegressor", "target"
+        weights = tree.value[leaves, 0, :].astype(np.float32)
+    if node.op_type != kind:
+        raise ArtifactError(f"skl2onnx wrote a {node.op_type} for a decision tree, not a {kind}")
+    n_answers = weights.shape[1]
     mended = {
         "nodes_missing_value_tracks_true": tree.missing_go_to_left.astype(int).tolist(),
-        "class_treeids": [0] * weights.size,
-        "class_nodeids": np.repeat(leaves, n_labels).tolist(),
-        "class_ids": list(range(n_labels)) * len(leaves),
-        "class_weights": weights.ravel().tolist(),
+        f"{prefix}_treeids": [0] * weights.size,
+        f"{prefix}_nodeids": np.repeat(leaves, n_answers).tolist(),
+        f"{prefix}_ids": list(range(n_answers)) * len(leaves),
+        f"{prefix}_weights": weights.ravel().tolist(),
     }
     kept = [attribute for attribute in node.attribute if attribute.name not in mended]
     del node.attribute[:]
@@ -124,7 +157,19 @@ def _leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return weights
 
 
-def _answers_missing(model: Model, estimator: Any, features: NDArray[np.float32]) -> bool:
+def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:
+    """Refuse a model whose answers to `features` are not `answers`, those of the estimator."""
+    right = _right(estimator, _in_slices(model.answers, features), answers)
+    different = int((~right).sum())
+    if different:
+        what = "label" if _is_classifier(estimator) else "score"
+        raise ArtifactError(
+            f"the exported model gives another {what} than {type(estimator).__name__} for "
+            f"{different} of {len(features)} training rows; this estimator cannot be served"
+        )
+
+
+def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
     """Say whether rows with missing cells get an answer, and from both the same.
 
     Asked with training rows in which cells are blanked, and with a row that is all missing.
@@ -133,29 +178,76 @@ def _answers_missing(model: Model, estimator: Any, features: NDArray[np.float32]
     rows[np.random.default_rng(0).random(rows.shape) < 0.5] = np.nan
     rows[0] = np.nan
     try:
-        expected = _label_indices(estimator, rows)
-    except ValueError:
+        expected = _answers(estimator, rows)
+    except (ValueError, ArtifactError):
         return False
-    return np.array_equal(model.predict(rows), expected)
+    return bool(_right(estimator, model.answers(rows), expected).all())
 
 
-def _label_indices(estimator: Any, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Return for each row the index of the label that the estimator predicts."""
-    indices: NDArray[np.intp] = np.searchsorted(estimator.classes_, estimator.predict(rows))
-    return indices
+def _right(estimator: Any, found: Answers, expected: Answers) -> NDArray[np.bool_]:
+    """Say of each answer whether it is right; labels and the scores of a tree must be the same."""
+    if _is_classifier(estimator) or hasattr(estimator, "tree_"):
+        same: NDArray[np.bool_] = found == expected
+        return same
+    return near(found.astype(np.float32), expected.astype(np.float32))
 
 
-def _probe(estimator: Any, features: NDArray[np.float32], labels: NDArray[np.intp]) -> Probe:
-    """Return a few rows with their answers: one a label where there are such, the rest spread."""
-    _, first_of_label = np.unique(labels, return_index=True)
+def _in_slices(answer: Callable[[Features], Answers], features: Features) -> Answers:
+    starts = range(0, len(features), SLICE_ROWS)
+    return np.concatenate([answer(features[i : i + SLICE_ROWS]) for i in starts])
+
+
+def _is_classifier(estimator: Any) -> bool:
+    return hasattr(estimator, "classes_")
+
+
+def _answers(estimator: Any, rows: Features) -> Answers:
+    """Return for each row the index of the label that the estimator predicts, or its score.
+
+    Raises:
+        ArtifactError: it predicts several answers a row, or a score beyond float32.
+    """
+    predictions = estimator.predict(rows)
+    if predictions.size != len(rows):
+        raise ArtifactError(
+            f"{type(estimator).__name__} gives {predictions.size // len(rows)} answers for each "
+            "row; only an estimator with one can be served"
+        )
+    if _is_classifier(estimator):
+        indices: NDArray[np.intp] = np.searchsorted(estimator.classes_, predictions)
+        return indices
+    return _float32(predictions.reshape(-1))
+
+
+def _float32(scores: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        rounded: NDArray[np.float32] = scores.astype(np.float32)
+    wrong = ~np.isfinite(rounded)
+    if wrong.any():
+        raise ArtifactError(
+            f"the score of a training row is {float(scores[wrong][0])!r}, beyond the range of a "
+            "32-bit float; scale the labels"
+        )
+    return rounded
+
+
+def _probe(estimator: Any, features: Features, answers: Answers) -> LabelProbe | ScoreProbe:
+    """Return a few rows with their answers, spread over all rows, and some chosen by the answer.
+
+    Of labels, one row each where there are such; of scores, the rows of the least and largest.
+    """
+    if _is_classifier(estimator):
+        telling = np.unique(answers, return_index=True)[1][:PROBE_ROWS]
+    else:
+        telling = np.array([answers.argmin(), answers.argmax()])
     spread = np.linspace(0, len(features) - 1, PROBE_ROWS).astype(int)
-    chosen = np.unique(np.concatenate([first_of_label[:PROBE_ROWS], spread]))
+    chosen = np.unique(np.concatenate([telling, spread]))
     rows = features[chosen]
-    return Probe(
-        features=[[None if np.isnan(v) else v for v in row] for row in rows.tolist()],
-        labels=labels[chosen].tolist(),
-        probabilities=estimator.predict_proba(rows).astype(np.float32).tolist(),
-    )
+    cells = [[None if np.isnan(v) else v for v in row] for row in rows.tolist()]
+    if not _is_classifier(estimator):
+        return ScoreProbe(cells, [float(str(score)) for score in answers[chosen]])
+    probabilities = estimator.predict_proba(rows).astype(np.float32)
+    return LabelProbe(cells, answers[chosen].tolist(), probabilities.tolist())
 
 
 def _versions() -> dict[str, str]:

@@ -13,16 +13,32 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - here no im
 
 import onnxruntime
 
-from artifact.record import ONNX_FILE, RECORD_FILE, ArtifactError, Record, from_json
+from artifact.record import (
+    ONNX_FILE,
+    RECORD_FILE,
+    REGRESSION,
+    ArtifactError,
+    Record,
+    ScoreProbe,
+    from_json,
+)
 
 INPUT = "features"
 PROBABILITIES = "probabilities"
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
+SCORE_TOLERANCE = 1e-4
+"""How far a score may be from the right one, as a part of the spread of all right ones.
+
+The right ones are computed in float64, these in float32; a wrong branch in a tree, or a step of
+a pipeline that is computed in another way, is further off by far."""
+
+_SCORE_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # allowed even where all scores are equal
+
 
 class Model:
-    """A classifier: rows in, for each the index of its label out."""
+    """Rows in, for each the index of its label out, or its score when the task is regression."""
 
     def __init__(self, graph: bytes, record: Record, threads: int = 1) -> None:
         """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
@@ -64,27 +80,56 @@ class Model:
         indices: NDArray[np.intp] = self.probabilities(features).argmax(axis=1)
         return indices
 
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the score of each row of `features`, shape (n_rows,), of a regression model."""
+        result: NDArray[np.generic] = self._session.run(None, {INPUT: features})[0]
+        return result.astype(np.float32, copy=False).reshape(-1)
+
+    def answers(self, features: NDArray[np.float32]) -> NDArray[np.intp] | NDArray[np.float32]:
+        """Return what the task asks for: `scores` for regression, else what `predict` gives."""
+        return self.scores(features) if self.record.task == REGRESSION else self.predict(features)
+
     def check(self) -> None:
         """Answer the probe of the record.
 
         Raises:
             ArtifactError: the probe does not fit the graph, or an answer is another.
         """
-        probe, shape = self.record.probe, (-1, self.record.n_features)
         try:
-            features = np.array(probe.features, dtype=np.float32).reshape(shape)
-            expected = np.array(probe.probabilities, dtype=np.float32)
-            found = self.probabilities(features)
+            found, expected = self._probed()
         except Exception as error:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE} ({error})") from error
-        if found.shape != expected.shape or found.shape[1] != len(self.record.labels):
+        if not len(found) or found.shape != expected.shape:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE}; train again")
-        same_labels = found.argmax(axis=1).tolist() == probe.labels
-        if not same_labels or not np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE):
+        if not self._is_right(found, expected):
             raise ArtifactError(
                 "the model's answers to its own probe differ from those at training; "
                 "serve it with the image that trained it, or train again"
             )
+
+    def _probed(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return scores or probabilities for the rows of the probe, and those of the record."""
+        probe = self.record.probe
+        features = np.array(probe.features, dtype=np.float32).reshape(-1, self.record.n_features)
+        if isinstance(probe, ScoreProbe):
+            return self.scores(features), np.array(probe.scores, dtype=np.float32)
+        expected = np.array(probe.probabilities, dtype=np.float32)
+        return self.probabilities(features), expected.reshape(-1, len(self.record.labels))
+
+    def _is_right(self, found: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+        probe = self.record.probe
+        if isinstance(probe, ScoreProbe):
+            return bool(near(found, expected).all())
+        same_labels = found.argmax(axis=1).tolist() == probe.labels
+        return same_labels and np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE)
+
+
+def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Say of each score whether it is as good as the expected one, all of which are finite."""
+    wide = expected.astype(np.float64)  # in which the largest float32 do not overflow
+    tolerance = SCORE_TOLERANCE * float(np.ptp(wide))
+    right: NDArray[np.bool_] = np.isclose(found, wide, rtol=_SCORE_ROUNDING, atol=tolerance)
+    return right
 
 
 def load(directory: Path, threads: int = 1) -> Model:

@@ -9,14 +9,17 @@ RECORD_FILE = "model.json"
 ONNX_FILE = "model.onnx"
 FORMAT_VERSION = 1
 
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+
 
 class ArtifactError(Exception):
     """An artifact cannot be used; the message says what was found and what to do."""
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A few rows with the answers that were right when the artifact was made."""
+class LabelProbe:
+    """A few rows with the answers of a classifier that were right when the artifact was made."""
 
     features: list[list[float | None]]
     """Rows as they are sent, None for a missing cell."""
@@ -29,26 +32,56 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class ScoreProbe:
+    """A few rows with the answers of a regressor that were right when the artifact was made."""
+
+    features: list[list[float | None]]
+    """Rows as they are sent, None for a missing cell."""
+
+    scores: list[float]
+    """For each row its score: the shortest number that reads back to the same float32."""
+
+
+_PROBES = {CLASSIFICATION: LabelProbe, REGRESSION: ScoreProbe}
+
+
+@dataclass(frozen=True)
 class Record:
-    """Everything that serving has to know beside the ONNX graph, and where it came from."""
+    """Everything that serving has to know beside the ONNX graph, and where it came from.
+
+    Raises:
+        ArtifactError: there is not one feature name for each feature.
+    """
+
+    task: str
+    """CLASSIFICATION or REGRESSION."""
 
     n_features: int
+    feature_names: list[str] | None
+    """In the order of the features; None when the training data named none."""
+
     accepts_missing: bool
     """Whether the estimator answers rows with missing cells."""
 
     labels: list[Any]
-    """The labels in the order of the probabilities: all int, all float or all str."""
+    """In the order of the probabilities: all int, all float or all str; none for regression."""
 
     sha256: str
     """Of model.onnx, in hexadecimal."""
 
-    probe: Probe
+    probe: LabelProbe | ScoreProbe
     versions: Mapping[str, str]
     training: Mapping[str, Any]
     """Hyperparameters, metrics and rows of the job."""
 
-    task: str = "classification"
     format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.feature_names is not None and len(self.feature_names) != self.n_features:
+            raise ArtifactError(
+                f"there are {len(self.feature_names)} feature names for {self.n_features} "
+                "features; name each feature, or none"
+            )
 
     def to_json(self) -> str:
         """Return the text of model.json."""
@@ -69,7 +102,17 @@ def from_json(text: str) -> Record:
             f"{RECORD_FILE} has format version {version!r}, this program reads "
             f"{FORMAT_VERSION}; serve it with the image that trained it, or train again"
         )
+    return _record(values)
+
+
+def _record(values: dict[str, Any]) -> Record:
+    task = values.get("task", CLASSIFICATION)  # absent, it is told with the other fields
+    if task not in tuple(_PROBES):
+        raise ArtifactError(
+            f"{RECORD_FILE} has the task {task!r}, this program knows {' and '.join(_PROBES)}; "
+            "serve it with the image that trained it, or train again"
+        )
     try:
-        return Record(**(values | {"probe": Probe(**values["probe"])}))
+        return Record(**(values | {"probe": _PROBES[task](**values["probe"])}))
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{RECORD_FILE} is incomplete ({error}); train again") from error

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from werkzeug.http import parse_options_header
 
 from container import delimited
-from container.delimited import CellError
-from container.errors import MalformedPayload, UnsupportedMediaType
+from container.cells import CellError
+from container.errors import ContainerError, MalformedPayload, UnsupportedMediaType
 
 CSV = "text/csv"
 
@@ -64,6 +64,26 @@ def encode(indices: NDArray[np.intp], lines: Sequence[bytes]) -> bytes:
     return b"".join([lines[index] for index in indices.tolist()])
 
 
+def encode_scores(scores: NDArray[np.float32]) -> bytes:
+    """Return the reply to a request: for each row its score, shape (n_rows,), as one line.
+
+    A score is written as the shortest decimal number that reads back to the same float32.
+
+    Raises:
+        ContainerError: a score is NaN or infinite.
+    """
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ContainerError(
+            f"The model gives row {row + 1} the score {scores[row]}, which is no finite number; "
+            "look for values in the row that are far from those of the training data."
+        )
+    # A tree has few distinct scores, and numpy is slow at writing one; bits tell -0.0 from 0.0.
+    bits, indices = np.unique(scores.view(np.uint32), return_inverse=True)
+    return encode(indices, [b"%s\n" % str(score).encode() for score in bits.view(np.float32)])
+
+
 def _decode_csv(body: bytes, n_features: int) -> Features:
     numbers = array("d")
     previous = 0
@@ -72,7 +92,7 @@ def _decode_csv(body: bytes, n_features: int) -> Features:
             raise CellError(f"row {previous + 1} is blank")
         if len(cells) != n_features:
             raise CellError(f"row {row} has {len(cells)} cells")
-        delimited.append_numbers(numbers, cells, row, first=1)
+        delimited.append_numbers(numbers, row, cells)
         previous = row
     if not previous:
         raise CellError("there is no row")

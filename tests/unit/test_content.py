@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container import content
-from container.errors import MalformedPayload, UnsupportedMediaType
+from container.errors import ContainerError, MalformedPayload, UnsupportedMediaType
 
 REMEDY = "send one row a line: 2 numbers with commas between, no header, no label."
 
@@ -212,3 +212,46 @@ def test_reply_has_one_line_for_each_row_in_order() -> None:
 def test_reply_to_no_rows_is_empty() -> None:
     """Without a row there is no line."""
     assert content.encode(np.array([], dtype=np.intp), [b"a\n"]) == b""
+
+
+@pytest.mark.parametrize(
+    ("score", "line"),
+    [
+        (0.1, b"0.1\n"),
+        (3.0, b"3.0\n"),
+        (-0.0, b"-0.0\n"),
+        (1e-5, b"1e-05\n"),
+        (1e-45, b"1e-45\n"),
+        (16777217.0, b"1.6777216e+07\n"),
+        (3.4028235e38, b"3.4028235e+38\n"),
+    ],
+)
+def test_score_is_the_shortest_text(score: float, line: bytes) -> None:
+    """No digit is written that a float32 does not need."""
+    assert content.encode_scores(np.array([score], dtype=np.float32)) == line
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
+@settings(max_examples=500)
+def test_scores_are_read_back_bit_for_bit(scores: list[float]) -> None:
+    """A reader who parses doubles gets the same float32, smallest numbers and -0.0 included."""
+    sent = np.array(scores + scores[:1], dtype=np.float32)
+
+    reply = content.encode_scores(sent)
+
+    read = np.array([float(line) for line in reply.split()], dtype=np.float64).astype(np.float32)
+    assert reply.count(b"\n") == len(sent)
+    assert read.tobytes() == sent.tobytes()
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_score_that_is_no_finite_number_is_no_reply(score: float) -> None:
+    """It is the model's fault, and the message names the row."""
+    with pytest.raises(ContainerError) as caught:
+        content.encode_scores(np.array([1.0, score, score], dtype=np.float32))
+
+    assert caught.value.status == 500
+    assert str(caught.value) == (
+        f"The model gives row 2 the score {score}, which is no finite number; look for values in "
+        "the row that are far from those of the training data."
+    )

@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from artifact import export, model
 from artifact.export import _leaf_probabilities
 from artifact.model import Model
+from artifact.record import LabelProbe
 
 Matrix = NDArray[np.float32]
 Labels = NDArray[Any]
@@ -236,5 +237,6 @@ def test_record_says_what_was_saved(tmp_path: Path) -> None:
     assert record.labels == list(range(12))
     assert record.n_features == 4
     assert record.training == training
+    assert isinstance(record.probe, LabelProbe)
     assert len(set(record.probe.labels)) >= export.PROBE_ROWS
     assert set(record.versions) >= {"python", "scikit-learn", "onnxruntime", "skl2onnx"}

@@ -2,20 +2,37 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from artifact.record import FORMAT_VERSION, ArtifactError, Probe, Record, from_json
+from artifact.record import (
+    FORMAT_VERSION,
+    ArtifactError,
+    LabelProbe,
+    Record,
+    ScoreProbe,
+    from_json,
+)
 
 RECORD = Record(
+    task="classification",
     n_features=2,
+    feature_names=["width", "é, cm"],
     accepts_missing=True,
     labels=["a", "é"],
     sha256="0" * 64,
-    probe=Probe(features=[[1.0, None]], labels=[1], probabilities=[[0.25, 0.75]]),
+    probe=LabelProbe(features=[[1.0, None]], labels=[1], probabilities=[[0.25, 0.75]]),
     versions={"python": "3.11.7"},
     training={"metrics": {"train": {"accuracy": 1.0}}},
+)
+SCORES = replace(
+    RECORD,
+    task="regression",
+    feature_names=None,
+    labels=[],
+    probe=ScoreProbe(features=[[1.0, None]], scores=[0.1]),
 )
 
 
@@ -34,6 +51,11 @@ def test_record_is_read_as_it_was_written(labels: list[object]) -> None:
     assert [type(label) for label in record.labels] == [type(label) for label in labels]
 
 
+def test_record_of_a_regressor_is_read_as_it_was_written() -> None:
+    """Scores take the place of labels and probabilities, and features need no names."""
+    assert from_json(SCORES.to_json()) == SCORES
+
+
 def test_record_is_plain_json_for_reading() -> None:
     """model.json is one flat object, indented, with a newline at the end."""
     text = RECORD.to_json()
@@ -47,7 +69,7 @@ def test_record_is_plain_json_for_reading() -> None:
 
 def test_record_holds_no_nan() -> None:
     """NaN is no JSON, so a record with one is not written."""
-    record = Record(**(vars(RECORD) | {"training": {"metrics": math.nan}}))
+    record = replace(RECORD, training={"metrics": math.nan})
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         record.to_json()
@@ -77,11 +99,13 @@ def test_record_of_another_version_is_refused(version: object) -> None:
 @pytest.mark.parametrize(
     ("values", "name"),
     [
-        *(({name: ...}, name) for name in ("n_features", "labels", "sha256", "probe", "training")),
+        *(({name: ...}, name) for name in json.loads(RECORD.to_json()) if name != "format_version"),
         ({"surplus": 1}, "surplus"),
         ({"probe": {"features": []}}, "labels"),
         ({"probe": []}, ""),
         ({"probe": None}, ""),
+        ({"feature_names": 2}, ""),
+        ({"task": "regression"}, "labels"),
     ],
 )
 def test_incomplete_record_is_refused(values: dict[str, object], name: str) -> None:
@@ -91,3 +115,28 @@ def test_incomplete_record_is_refused(values: dict[str, object], name: str) -> N
 
     assert str(caught.value).startswith("model.json is incomplete (")
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("task", ["clustering", "", None, ["regression"], {}])
+def test_record_of_another_task_is_refused(task: object) -> None:
+    """The message names the task that was found, and those that can be served."""
+    with pytest.raises(ArtifactError) as caught:
+        from_json(changed(task=task))
+
+    assert str(caught.value) == (
+        f"model.json has the task {task!r}, this program knows classification and regression; "
+        "serve it with the image that trained it, or train again"
+    )
+
+
+@pytest.mark.parametrize("names", [[], ["width"], ["a", "b", "c"]])
+def test_record_with_names_for_other_features_is_refused(names: list[str]) -> None:
+    """Each feature has a name, or none has: when written, and when read."""
+    message = f"there are {len(names)} feature names for 2 features; name each feature, or none"
+
+    with pytest.raises(ArtifactError) as written:
+        replace(RECORD, feature_names=names)
+    with pytest.raises(ArtifactError) as read:
+        from_json(changed(feature_names=names))
+
+    assert str(written.value) == str(read.value) == message

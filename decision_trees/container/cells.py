@@ -1,0 +1,87 @@
+"""Cells: what is a number, what is missing, and what is refused, in every format alike."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""What stands for a missing cell in text, in lower case."""
+
+FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
+"""Rounds to infinity as a 32-bit float, and so does all beyond it."""
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+
+
+class CellError(ValueError):
+    """A table that cannot be used; the message says where and why, and has no full stop.
+
+    `remedy` says what to do where that is not simply to correct the cell.
+    """
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a number in decimal notation, without blanks."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def is_missing(text: str) -> bool:
+    """Say whether a text stands for a missing cell."""
+    return text.strip(" \t").lower() in MISSING
+
+
+def number(cell: str, where: Callable[[], str]) -> float:
+    """Return the value of a cell of text, NaN when it is missing.
+
+    `where` names the place of the cell for the message, such as "row 3, column 2".
+
+    Raises:
+        CellError: the cell is no number, infinite, or too large for a 32-bit float.
+    """
+    text = cell.strip(" \t")
+    if is_number(text):
+        value = float(text)
+        if abs(value) >= FLOAT32_OVERFLOW:
+            raise CellError(f"{where()} is {shown(cell)}, beyond the range of a 32-bit float")
+        return value
+    if text.lower() in MISSING:
+        return float("nan")
+    problem = "an infinite value" if _INFINITE.fullmatch(text) else "not a number"
+    raise CellError(f"{where()} is {shown(cell)}, {problem}")
+
+
+def as_float32(
+    values: NDArray[np.float64], first_row: int, name: Callable[[int], str]
+) -> NDArray[np.float32]:
+    """Return a matrix as float32, NaN where it is NaN.
+
+    Args:
+        values: shape (n_rows, n_columns).
+        first_row: the number of the first row in its file, for the message.
+        name: gives the name of a column by its index, for the message, such as "column 2".
+
+    Raises:
+        CellError: a value is infinite, or too large for a 32-bit float.
+    """
+    wrong = np.abs(values) >= FLOAT32_OVERFLOW
+    if wrong.any():
+        row, column = (int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape))
+        value = float(values[row, column])
+        problem = (
+            "infinite" if np.isinf(value) else f"{value!r}, beyond the range of a 32-bit float"
+        )
+        raise CellError(f"row {first_row + row}, {name(column)} is {problem}")
+    with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+        return values.astype(np.float32)
+
+
+def shown(cell: str) -> str:
+    """Return a cell as a message shows it: quoted and short."""
+    return repr(cell if len(cell) <= 40 else f"{cell[:40]}...")

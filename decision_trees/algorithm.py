@@ -7,15 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
-from sklearn.tree import DecisionTreeClassifier
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact import export
-from container.delimited import is_number
+from container.cells import is_number
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import Choice, Fraction, Integer, Json, Null, Number, hyperparameter
+from container.hyperparameters import hyperparameter
+from container.kinds import Choice, Fraction, Integer, Json, Null, Number
+from container.options import InputOptions
 from container.tables import Table
 
+_ESTIMATORS = {"classification": DecisionTreeClassifier, "regression": DecisionTreeRegressor}
+_CRITERIA = {
+    "classification": ("gini", "entropy", "log_loss"),
+    "regression": ("squared_error", "absolute_error", "poisson"),
+}
+_SLICE_ROWS = 65_536
+_LARGEST_SEED = 2**32 - 1
 _LARGEST_WEIGHT = 1e100  # so that no sum of weights overflows
 _WEIGHTS = Json(
     'a JSON object of labels and weights such as {"setosa": 1, "virginica": 4}',
@@ -28,12 +48,22 @@ _SIGNS = Json(
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
-    """YOURS: the hyperparameters of a job; here those of DecisionTreeClassifier."""
+class Hyperparameters(InputOptions):
+    """YOURS: the hyperparameters of a job; here those of scikit-learn's decision trees."""
 
     # YOURS: one field a hyperparameter, with what it takes, its default and a line of help.
-    criterion: str = hyperparameter(
-        Choice("gini", "entropy", "log_loss"), default="gini", doc="What a split improves."
+    engine: str = hyperparameter(
+        Choice("exact"),
+        default="exact",
+        doc="What grows the tree: exact is scikit-learn, which looks at every threshold.",
+        tunable=False,
+    )
+    criterion: str | None = hyperparameter(
+        Choice(*_CRITERIA["classification"], *_CRITERIA["regression"]),
+        Null(),
+        default=None,
+        doc="What a split improves; the first three are for classification, the others for "
+        "regression, and None means gini or squared_error.",
     )
     splitter: str = hyperparameter(
         Choice("best", "random"), default="best", doc="How a split is chosen."
@@ -42,10 +72,16 @@ class Hyperparameters:
         Integer(1), Null(), default=None, doc="Largest depth of the tree."
     )
     min_samples_split: int | float = hyperparameter(
-        Integer(2), Fraction(0, 1, excluded=True), default=2, doc="Rows that a node needs to split."
+        Integer(2),
+        Fraction(0, 1, excluded=True),
+        default=2,
+        doc="Rows that a node needs to split: count, or fraction of all.",
     )
     min_samples_leaf: int | float = hyperparameter(
-        Integer(1), Fraction(0, 1, excluded=True), default=1, doc="Rows that a leaf needs."
+        Integer(1),
+        Fraction(0, 1, excluded=True, below=True),
+        default=1,
+        doc="Rows that a leaf needs: count, or fraction of all.",
     )
     min_weight_fraction_leaf: float = hyperparameter(
         Number(0, 0.5), default=0.0, doc="Part of all weight that a leaf needs."
@@ -59,7 +95,11 @@ class Hyperparameters:
         doc="Features that a split looks at: count, fraction, or a function of their number.",
     )
     random_state: int | None = hyperparameter(
-        Integer(0), Null(), default=0, doc="Seed; the same seed and data give the same model."
+        Integer(0, _LARGEST_SEED),
+        Null(),
+        default=0,
+        doc="Seed; the same seed and data give the same model.",
+        tunable=False,
     )
     max_leaf_nodes: int | None = hyperparameter(
         Integer(2), Null(), default=None, doc="Largest number of leaves, grown best first."
@@ -68,83 +108,158 @@ class Hyperparameters:
         Number(0, inf), default=0.0, doc="Gain that a split needs."
     )
     class_weight: dict[str, float] | str | None = hyperparameter(
-        Choice("balanced"), _WEIGHTS, Null(), default=None, doc="Weight of each label."
+        Choice("balanced"),
+        _WEIGHTS,
+        Null(),
+        default=None,
+        doc="Weight of each label, for classification.",
     )
     ccp_alpha: float = hyperparameter(
         Number(0, inf), default=0.0, doc="Cost of a leaf when the tree is pruned."
     )
     monotonic_cst: list[int] | None = hyperparameter(
-        _SIGNS, Null(), default=None, doc="Whether the prediction may only fall or rise."
+        _SIGNS,
+        Null(),
+        default=None,
+        doc="Whether the prediction may only fall (-1) or rise (1) with each feature.",
     )
 
 
-def fit(table: Table, chosen: Hyperparameters) -> DecisionTreeClassifier:
-    """Return a tree grown on `table`.
+def fit(table: Table, chosen: Hyperparameters) -> Any:
+    """Return a tree grown on `table`: a DecisionTreeClassifier or a DecisionTreeRegressor.
 
     Raises:
         TrainingDataError: the labels are no classes.
-        HyperparameterError: scikit-learn refuses a combination of hyperparameters and data.
+        HyperparameterError: hyperparameters do not fit the task, each other or the data.
     """
-    labels = _classes(table)
-    # YOURS: another estimator; any scikit-learn classifier that skl2onnx converts can be served.
-    arguments = asdict(chosen) | {"class_weight": _class_weight(chosen.class_weight, labels)}
-    estimator = DecisionTreeClassifier(**arguments)
+    if chosen.task == "classification":
+        _check_classes(table)
+    # YOURS: another estimator; any that skl2onnx converts can be served.
+    estimator = _ESTIMATORS[chosen.task]()
+    estimator.set_params(**_arguments(estimator, chosen, table))
     try:
-        return estimator.fit(table.features, table.labels)
+        return estimator.fit(table.features, table.labels, sample_weight=table.weights)
     except ValueError as error:
         raise HyperparameterError(f"scikit-learn refuses this job: {error}") from error
 
 
-def evaluate(estimator: DecisionTreeClassifier, table: Table) -> Mapping[str, float]:
-    """Return the metrics of `estimator` on `table` by name."""
-    # YOURS: other metrics; each is printed as `train:NAME=VALUE;`.
-    return {"accuracy": float(accuracy_score(table.labels, estimator.predict(table.features)))}
+def evaluate(estimator: Any, table: Table) -> Mapping[str, float]:
+    """Return the metrics of `estimator` on `table` by name, with the weights of its rows."""
+    # YOURS: other metrics; each is printed as `train:NAME=VALUE;`, or `validation:NAME=VALUE;`.
+    if is_classifier(estimator):
+        return _of_classes(estimator, table)
+    return _of_numbers(table, estimator.predict(table.features))
 
 
-def save(
-    estimator: DecisionTreeClassifier, directory: Path, table: Table, record: Mapping[str, Any]
-) -> None:
+def describe(estimator: Any) -> Mapping[str, float]:
+    """Return the size of the tree."""
+    # YOURS: whatever is worth a number; it may be nothing.
+    return {"depth": estimator.get_depth(), "leaves": int(estimator.get_n_leaves())}
+
+
+def save(estimator: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
     """Write the artifact into `directory`: what `predictor.py` loads."""
-    export.save(estimator, directory, table.features, record)
+    export.save(estimator, directory, table.features, record, table.feature_names)
 
 
-def _classes(table: Table) -> list[Any]:
-    """Return the distinct labels; raises TrainingDataError when they are no classes."""
-    labels: list[Any] = np.unique(table.labels).tolist()
+def _arguments(estimator: Any, chosen: Hyperparameters, table: Table) -> dict[str, Any]:
+    """Return those hyperparameters that are the estimator's own."""
+    if chosen.criterion not in (None, *_CRITERIA[chosen.task]):
+        raise HyperparameterError(
+            f"The criterion {chosen.criterion} is not for {chosen.task}; choose one of "
+            f"{', '.join(_CRITERIA[chosen.task])}, or another task."
+        )
+    if chosen.class_weight is not None and chosen.task != "classification":
+        raise HyperparameterError(
+            f"class_weight is {chosen.class_weight!r}, but {chosen.task} has no classes; name a "
+            "column of weights with the hyperparameter weight."
+        )
+    given = asdict(chosen)
+    given["criterion"] = chosen.criterion or _CRITERIA[chosen.task][0]
+    if chosen.max_leaf_nodes is not None:  # scikit-learn reserves memory for so many
+        given["max_leaf_nodes"] = min(chosen.max_leaf_nodes, max(2, len(table)))
+    if isinstance(chosen.class_weight, dict):
+        given["class_weight"] = _by_label(chosen.class_weight, table)
+    return {name: value for name, value in given.items() if name in estimator.get_params()}
+
+
+def _of_classes(estimator: Any, table: Table) -> dict[str, float]:
+    # Labels are counted as indices of `classes_`, and probabilities are made for some rows at a
+    # time: with all of them at once, the metrics of a large table need more memory than its fit.
+    labels = np.searchsorted(estimator.classes_, table.labels)
+    indices = range(len(estimator.classes_))
+    weights = np.ones(len(table)) if table.weights is None else table.weights
+    found, last = np.empty(len(table), dtype=np.intp), np.empty(len(table))
+    loss = 0.0
+    for start in range(0, len(table), _SLICE_ROWS):
+        rows = slice(start, start + _SLICE_ROWS)
+        probabilities = estimator.predict_proba(table.features[rows])
+        found[rows], last[rows] = probabilities.argmax(axis=1), probabilities[:, -1]
+        loss += log_loss(
+            labels[rows],
+            probabilities,
+            labels=indices,
+            sample_weight=weights[rows],
+            normalize=False,
+        )
+    present, macro = np.unique(labels), {"average": "macro", "zero_division": 0.0}
+    metrics = {
+        "accuracy": accuracy_score(labels, found, sample_weight=weights),
+        "balanced_accuracy": recall_score(
+            labels, found, labels=present, sample_weight=weights, **macro
+        ),
+        "f1_macro": f1_score(labels, found, sample_weight=weights, **macro),
+        "log_loss": loss / weights.sum(),
+    }
+    if len(indices) == len(present) == 2:
+        metrics["roc_auc"] = roc_auc_score(labels, last, sample_weight=weights)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _of_numbers(table: Table, found: NDArray[np.float64]) -> dict[str, float]:
+    weighted = {"sample_weight": table.weights}
+    metrics = {
+        "rmse": root_mean_squared_error(table.labels, found, **weighted),
+        "mae": mean_absolute_error(table.labels, found, **weighted),
+    }
+    if len(table) > 1:
+        metrics["r2"] = r2_score(table.labels, found, **weighted)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _check_classes(table: Table) -> None:
+    """Refuse labels that are no classes; raises TrainingDataError."""
+    labels = np.unique(table.labels).tolist()
     if len(labels) == 1:
         raise TrainingDataError(
-            f"All {len(table.labels)} rows have the label {labels[0]!r}; a classifier needs two "
-            "labels at least: check that the label is in the first column."
+            f"All {len(table)} rows have the label {labels[0]!r}; a classifier needs two labels at "
+            "least: check that the hyperparameter label names the right column."
         )
     texts = [str(label) for label in labels]
     fractions = [text for text in texts if is_number(text) and not float(text).is_integer()]
     if fractions and all(map(is_number, texts)):
         raise TrainingDataError(
-            f"The labels are numbers with fractions such as {fractions[0]}; a classifier needs "
-            "classes, whole numbers or text: check that the label is in the first column."
+            f"The labels are numbers with fractions such as {fractions[0]}, and a classifier needs "
+            "classes, whole numbers or text: set the hyperparameter task to regression, or label "
+            "to the right column."
         )
-    return labels
 
 
-def _class_weight(
-    chosen: dict[str, float] | str | None, labels: list[Any]
-) -> dict[Any, float] | str | None:
+def _by_label(weights: Mapping[str, float], table: Table) -> dict[Any, float]:
     """Return the weights with the labels themselves as keys; JSON has only text for keys."""
-    if not isinstance(chosen, dict):
-        return chosen
-    by_text = {str(label): label for label in labels}
-    unknown = sorted(set(chosen) - set(by_text))
+    by_text = {str(label): label for label in np.unique(table.labels).tolist()}
+    unknown = sorted(set(weights) - set(by_text))
     if unknown:
         raise HyperparameterError(
             f"class_weight names {unknown[0]!r}, which is no label of the training data; "
             f"labels are {', '.join(list(by_text)[:10])}."
         )
-    if not any(chosen.get(text, 1) for text in by_text):
+    if not any(weights.get(text, 1) for text in by_text):
         raise HyperparameterError(
             "class_weight gives every label the weight 0, which leaves nothing to learn from; give "
             "one label at least a positive weight."
         )
-    return {by_text[text]: weight for text, weight in chosen.items()}
+    return {by_text[text]: weight for text, weight in weights.items()}
 
 
 def _is_weight(value: object) -> bool:

@@ -6,143 +6,58 @@ it. Every mistake in the file is reported at once.
 
 import difflib
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from container.errors import HyperparameterError
+from container.kinds import Kind
 
 H = TypeVar("H")
 
 _FOREIGN_PREFIX = "sagemaker_"
 _FOREIGN_NAMES = frozenset({"_tuning_objective_metric"})
-_KIND = "kind"
+_KINDS = "kinds"
 
-
-class Kind(Protocol):
-    """One way to write a value."""
-
-    def describe(self) -> str:
-        """Say what is expected, to follow the words "it must be"."""
-
-    def parse(self, text: str) -> object:
-        """Return the value of `text`; raises ValueError when it is not of this kind."""
+_FEW = 4
+"""So many sentences fit into the 1024 characters of a failure that the platform shows."""
 
 
 @dataclass(frozen=True)
-class Integer:
-    """A whole number of at least `minimum`."""
+class Declaration:
+    """What is declared of a hyperparameter."""
 
-    minimum: int
+    name: str
+    kinds: tuple[Kind, ...]
+    default: object
+    doc: str
+    tunable: bool
 
-    def describe(self) -> str:
-        """Say what is expected."""
-        return f"a whole number of at least {self.minimum}"
-
-    def parse(self, text: str) -> int:
-        """Return the number; raises ValueError."""
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or int(text) < self.minimum:
-            raise ValueError(text)
-        return int(text)
+    def expected(self) -> str:
+        """Say what the hyperparameter takes, to follow the words "it must be"."""
+        return ", or ".join(kind.describe() for kind in self.kinds)
 
 
-@dataclass(frozen=True)
-class Number:
-    """A number from `minimum` to `maximum`, or above `minimum` when that is `excluded`."""
+def hyperparameter(*kinds: Kind, default: object, doc: str, tunable: bool = True) -> Any:
+    """Declare a field of a dataclass.
 
-    minimum: float
-    maximum: float
-    excluded: bool = False
-
-    def describe(self) -> str:
-        """Say what is expected."""
-        lowest = f"above {self.minimum:g}" if self.excluded else f"from {self.minimum:g}"
-        highest = "" if self.maximum == float("inf") else f" up to {self.maximum:g}"
-        return f"a number {lowest}{highest}"
-
-    def parse(self, text: str) -> float:
-        """Return the number; raises ValueError."""
-        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
-            raise ValueError(text)
-        value = float(text)
-        too_low = value <= self.minimum if self.excluded else value < self.minimum
-        if too_low or value > self.maximum or value == float("inf"):
-            raise ValueError(text)
-        return value
+    Args:
+        kinds: the kinds of value that it takes, tried in order.
+        default: its value when a job does not give one, by the same kinds or None.
+        doc: one line of help.
+        tunable: whether a tuning job may vary it to learn better.
+    """
+    return field(default=default, metadata={_KINDS: kinds, "doc": doc, "tunable": tunable})
 
 
-class Fraction(Number):
-    """A number with a decimal point or an exponent: beside an Integer, `1` is one, `1.0` is all."""
-
-    def describe(self) -> str:
-        """Say what is expected."""
-        return f"{super().describe()}, written with a decimal point"
-
-    def parse(self, text: str) -> float:
-        """Return the number; raises ValueError."""
-        if re.fullmatch(r"[+-]?[0-9]+", text):
-            raise ValueError(text)
-        return super().parse(text)
-
-
-class Choice:
-    """One of a few words."""
-
-    def __init__(self, *words: str) -> None:
-        self.words = words
-
-    def describe(self) -> str:
-        """Say what is expected."""
-        return " or ".join(self.words)
-
-    def parse(self, text: str) -> str:
-        """Return the word; raises ValueError."""
-        if text not in self.words:
-            raise ValueError(text)
-        return text
-
-
-class Null:
-    """Nothing, in any spelling that an SDK sends."""
-
-    def describe(self) -> str:
-        """Say what is expected."""
-        return "None"
-
-    def parse(self, text: str) -> None:
-        """Return None; raises ValueError."""
-        if text.lower() not in ("", "none", "null"):
-            raise ValueError(text)
-
-
-@dataclass(frozen=True)
-class Json:
-    """A JSON value that `accepts` says yes to, for what the other kinds cannot express."""
-
-    expected: str
-    accepts: Callable[[Any], bool]
-
-    def describe(self) -> str:
-        """Say what is expected."""
-        return self.expected
-
-    def parse(self, text: str) -> object:
-        """Return the value; raises ValueError."""
-        try:
-            value = json.loads(text)
-        except RecursionError as error:
-            raise ValueError(text) from error
-        if not self.accepts(value):
-            raise ValueError(text)
-        return value
-
-
-def hyperparameter(*kinds: Kind, default: object, doc: str) -> Any:
-    """Declare a field: the kinds of value that it takes, tried in order, and its default."""
-    return field(default=default, metadata={_KIND: kinds, "doc": doc})
+def declarations(declared: type) -> list[Declaration]:
+    """Return the hyperparameters of a dataclass, in their order."""
+    return [
+        Declaration(f.name, f.metadata[_KINDS], f.default, f.metadata["doc"], f.metadata["tunable"])
+        for f in fields(declared)
+    ]
 
 
 def load(file: Path, declared: type[H]) -> H:
@@ -165,39 +80,68 @@ def load(file: Path, declared: type[H]) -> H:
 
 def parse(values: Mapping[str, object], declared: type[H]) -> H:
     """Turn `values` into the dataclass `declared`; raises HyperparameterError with all mistakes."""
-    kinds = {f.name: f.metadata[_KIND] for f in fields(declared)}  # type: ignore[arg-type]
-    known: dict[str, object] = {}
-    mistakes = []
-    for name, value in values.items():
-        if name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN_NAMES:
-            continue
+    known = {declaration.name: declaration for declaration in declarations(declared)}
+    names = [name for name in values if not _is_foreign(name)]
+    unknown = [name for name in names if name not in known]
+    typed: dict[str, object] = {}
+    mistakes: dict[str, str] = {}
+    for name in (name for name in names if name in known):
         try:
-            known[name] = _typed(name, value, kinds)
+            typed[name] = _typed(known[name], _text(values[name]))
         except ValueError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise HyperparameterError(" ".join(mistakes))
-    return declared(**known)
+            mistakes[name] = str(error)
+    if mistakes or unknown:
+        sentences = [*mistakes.values(), *_refusals(unknown, list(known))]
+        raise HyperparameterError(_message(sentences, [*mistakes, *unknown]))
+    return declared(**typed)
 
 
-def _typed(name: str, value: object, kinds: Mapping[str, tuple[Kind, ...]]) -> object:
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(kinds))}."
-        raise ValueError(f"The hyperparameter {name!r} is unknown; {advice}")
-    text = _text(value)
-    for kind in kinds[name]:
-        try:
+def _is_foreign(name: str) -> bool:
+    return name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN_NAMES
+
+
+def _typed(declaration: Declaration, text: str) -> object:
+    """Return the value that `text` means; raises ValueError with a sentence for the user."""
+    for kind in declaration.kinds:
+        with suppress(ValueError):
             return kind.parse(text)
-        except ValueError:
-            continue
-    expected = ", or ".join(kind.describe() for kind in kinds[name])
-    raise ValueError(f"The hyperparameter {name!r} is {text[:80]!r}; it must be {expected}.")
+    raise ValueError(
+        f"The hyperparameter {declaration.name!r} is {_cut(text)!r}; "
+        f"it must be {declaration.expected()}."
+    )
+
+
+def _refusals(unknown: list[str], known: list[str]) -> list[str]:
+    """Return one sentence for each unknown name that is near a known one, one for all others."""
+    sentences, far = [], []
+    for name in map(_cut, unknown):
+        near = difflib.get_close_matches(name, known, n=1)
+        if near:
+            sentences.append(f"The hyperparameter {name!r} is unknown; did you mean {near[0]!r}?")
+        else:
+            far.append(repr(name))
+    if far:
+        noun, verb = ("hyperparameter", "is") if len(far) == 1 else ("hyperparameters", "are")
+        advice = f"known are {', '.join(sorted(known))}."
+        sentences.append(f"The {noun} {', '.join(far)} {verb} unknown; {advice}")
+    return sentences
+
+
+def _message(sentences: list[str], names: list[str]) -> str:
+    """Return all mistakes; more than a few begin with the names of all."""
+    if len(sentences) > _FEW:
+        listed = ", ".join(map(_cut, names))
+        sentences = [f"{len(names)} hyperparameters cannot be used: {listed}.", *sentences]
+    return " ".join(sentences)
+
+
+def _cut(text: str) -> str:
+    return text[:80]
 
 
 def _text(value: object) -> str:
     """Return the text of a value, without the JSON quotes that some SDKs leave inside."""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value.strip() if isinstance(value, str) else json.dumps(value)
     if text.startswith('"'):
         with suppress(ValueError):  # a lone quote is part of the text; its kind refuses it
             text = str(json.loads(text))

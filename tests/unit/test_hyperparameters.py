@@ -1,24 +1,13 @@
 """Strings of hyperparameters.json become typed values, or one clear error."""
 
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import pytest
 
 from container.errors import HyperparameterError
-from container.hyperparameters import (
-    Choice,
-    Fraction,
-    Integer,
-    Json,
-    Kind,
-    Null,
-    Number,
-    hyperparameter,
-    load,
-    parse,
-)
+from container.hyperparameters import declarations, hyperparameter, load, parse
+from container.kinds import Choice, Integer, Null, Number
 
 
 @dataclass(frozen=True)
@@ -27,94 +16,23 @@ class Declared:
 
     depth: int | None = hyperparameter(Integer(1), Null(), default=None, doc="Depth.")
     rate: int | float = hyperparameter(Integer(2), Number(0, 1), default=0.5, doc="Rate.")
-    name: str = hyperparameter(Choice("gini", "entropy"), default="gini", doc="Name.")
-
-
-LIST = Json("a JSON list", lambda value: isinstance(value, list))
-ANY = Json("anything", lambda _: True)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "value"),
-    [
-        (Integer(1), "1", 1),
-        (Integer(1), "+007", 7),
-        (Integer(-5), "-5", -5),
-        (Integer(0), "9" * 18, 999_999_999_999_999_999),
-        (Number(0, 1), "0", 0.0),
-        (Number(0, 1), "1.", 1.0),
-        (Number(0, 1, excluded=True), ".5", 0.5),
-        (Number(0, inf), "1e300", 1e300),
-        (Fraction(0, 1), "1.0", 1.0),
-        (Fraction(0, 1), "1e0", 1.0),
-        (Number(-1, 1), "-1E-3", -0.001),
-        (Choice("sqrt", "log2"), "log2", "log2"),
-        (Null(), "None", None),
-        (Null(), "NULL", None),
-        (Null(), "", None),
-        (LIST, "[1, 2]", [1, 2]),
-    ],
-)
-def test_kind_reads_a_value(kind: Kind, text: str, value: object) -> None:
-    """Each kind reads what is written in its notation."""
-    found = kind.parse(text)
-
-    assert found == value
-    assert type(found) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        *(
-            (Integer(1), text)
-            for text in ("0", "-1", "1.0", "1e2", "0x1", "1_0", "", "٣", "9" * 19)
-        ),
-        *(
-            (Number(0, 1), text)
-            for text in ("-0.1", "1.01", "nan", "inf", "0x1", "1_0", "", ".", "٣")
-        ),
-        (Number(0, 1, excluded=True), "0"),
-        (Fraction(0, 1), "1"),
-        (Fraction(0, 1), "+0"),
-        (Fraction(0, 1), "1.5"),
-        (Number(0, inf), "1e999"),
-        (Choice("sqrt", "log2"), "SQRT"),
-        (Choice("sqrt", "log2"), ""),
-        (Null(), "nil"),
-        (LIST, "{}"),
-        (LIST, "[1"),
-        (ANY, ""),
-        (ANY, "[" * 100_000),
-    ],
-)
-def test_kind_refuses_a_value(kind: Kind, text: str) -> None:
-    """What is not exactly of a kind raises ValueError, which `parse` turns into a message."""
-    with pytest.raises(ValueError):  # noqa: PT011 - its text is for nobody
-        kind.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        (Integer(2), "a whole number of at least 2"),
-        (Number(0, 0.5), "a number from 0 up to 0.5"),
-        (Number(0, 1, excluded=True), "a number above 0 up to 1"),
-        (Number(0, inf), "a number from 0"),
-        (Fraction(0, 1), "a number from 0 up to 1, written with a decimal point"),
-        (Choice("sqrt", "log2"), "sqrt or log2"),
-        (Null(), "None"),
-        (LIST, "a JSON list"),
-    ],
-)
-def test_kind_says_what_it_expects(kind: Kind, words: str) -> None:
-    """The words fit behind "it must be"."""
-    assert kind.describe() == words
+    name: str = hyperparameter(
+        Choice("gini", "entropy"), default="gini", doc="Name.", tunable=False
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "depth"),
-    [("3", 3), (" 3\n", 3), ('"3"', 3), (3, 3), ("None", None), ('"null"', None), (None, None)],
+    [
+        ("3", 3),
+        (" 3\n", 3),
+        ('"3"', 3),
+        (' "3 " ', 3),
+        (3, 3),
+        ("None", None),
+        ('"null"', None),
+        (None, None),
+    ],
 )
 def test_value_is_read_in_every_form_that_sdks_send(value: object, depth: int | None) -> None:
     """Strings, strings with JSON quotes inside, and bare JSON values mean the same."""
@@ -153,9 +71,29 @@ def test_names_of_the_platform_are_skipped() -> None:
             f"The hyperparameter 'name' is '{'x' * 80}'; it must be gini or entropy.",
         ),
         (
-            {"name": "mse", "y": "1"},
+            {"x": "3", "y" * 500: "3"},
+            f"The hyperparameters 'x', '{'y' * 80}' are unknown; known are depth, name, rate.",
+        ),
+        (
+            {"y": "1", "name": "mse", "rat": "1", "depth": 5.0},
             (
                 "The hyperparameter 'name' is 'mse'; it must be gini or entropy. "
+                "The hyperparameter 'depth' is '5.0'; "
+                "it must be a whole number of at least 1, or None. "
+                "The hyperparameter 'rat' is unknown; did you mean 'rate'? "
+                "The hyperparameter 'y' is unknown; known are depth, name, rate."
+            ),
+        ),
+        (
+            {"depth": "x", "rate": "x", "name": "x", "rat": "1", "y": "1"},
+            (
+                "5 hyperparameters cannot be used: depth, rate, name, rat, y. "
+                "The hyperparameter 'depth' is 'x'; "
+                "it must be a whole number of at least 1, or None. "
+                "The hyperparameter 'rate' is 'x'; "
+                "it must be a whole number of at least 2, or a number from 0 up to 1. "
+                "The hyperparameter 'name' is 'x'; it must be gini or entropy. "
+                "The hyperparameter 'rat' is unknown; did you mean 'rate'? "
                 "The hyperparameter 'y' is unknown; known are depth, name, rate."
             ),
         ),
@@ -167,6 +105,20 @@ def test_mistakes_are_reported_all_at_once(values: dict[str, object], message: s
         parse(values, Declared)
 
     assert str(caught.value) == message
+
+
+def test_declarations_say_what_was_declared() -> None:
+    """Each field is told with its name, default, help, tunability, and what it takes."""
+    found = [
+        (one.name, one.default, one.doc, one.tunable, one.expected())
+        for one in declarations(Declared)
+    ]
+
+    assert found == [
+        ("depth", None, "Depth.", True, "a whole number of at least 1, or None"),
+        ("rate", 0.5, "Rate.", True, "a whole number of at least 2, or a number from 0 up to 1"),
+        ("name", "gini", "Name.", False, "gini or entropy"),
+    ]
 
 
 def test_load_without_a_file_gives_the_defaults(tmp_path: Path) -> None:

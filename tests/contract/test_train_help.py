@@ -1,0 +1,110 @@
+"""`train` tells what it takes: in words with --help, for SageMaker with --schema."""
+
+import json
+import os
+import subprocess
+import unicodedata
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from algorithm import Hyperparameters
+from container import schema
+from material import PROGRAM_DIR, OptMl
+from processes import DEADLINE_SECONDS, environment
+
+
+def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `train` with arguments, where there is no job at all."""
+    return subprocess.run(
+        [PROGRAM_DIR / "train", *arguments],
+        env=environment(OptMl(directory / "ml")),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+@pytest.fixture(scope="module")
+def specifications(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What `train --schema` prints."""
+    ended = run(tmp_path_factory.mktemp("schema"), "--schema")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    found: list[dict[str, Any]] = json.loads(ended.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shape() -> Any:
+    """What SageMaker's CreateAlgorithm takes for SupportedHyperParameters."""
+    service = botocore.session.Session().get_service_model("sagemaker")
+    return service.shape_for("HyperParameterSpecifications")
+
+
+def test_train_help_prints_the_table_and_does_nothing_else(tmp_path: Path) -> None:
+    """The help goes to standard output; no job is run."""
+    ended = run(tmp_path, "--help")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == schema.help_text(Hyperparameters)
+    assert max(map(len, ended.stdout.splitlines())) <= 100
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_schema_names_every_hyperparameter(specifications: list[dict[str, Any]]) -> None:
+    """The names are those of the fields, in their order."""
+    names = [one["Name"] for one in specifications]
+
+    assert names == [field.name for field in fields(Hyperparameters)]
+
+
+def test_train_schema_is_what_sagemaker_takes(
+    specifications: list[dict[str, Any]], shape: Any
+) -> None:
+    """The service's own model and its limits, which botocore leaves out, find nothing wrong."""
+    report = ParamValidator().validate(specifications, shape)
+
+    assert report.generate_report() == ""
+    assert violations(specifications, shape) == []
+
+
+def test_train_schema_is_compared_with_the_limits_of_sagemaker(shape: Any) -> None:
+    """What is too long, unknown or has a line break would be found."""
+    wrong = [{"Name": "n" * 257, "Type": "Text", "Description": "two\nlines"}] * 101
+
+    assert violations(wrong, shape)[:4] == ["101 items", "257 characters", "'Text'", "'\\n'"]
+
+
+@pytest.mark.parametrize("arguments", [["--hepl"], ["--help", "--schema"], [""]])
+def test_train_with_other_arguments_says_how_it_is_used(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    """A wrong use is no job: usage on standard error, exit code 64, no failure file."""
+    ended = run(tmp_path, *arguments)
+
+    assert (ended.returncode, ended.stdout) == (os.EX_USAGE, "")
+    assert ended.stderr == schema.USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
+def violations(value: Any, shape: Any) -> list[str]:
+    """Return what breaks the limits of a shape of the service, and of all shapes within."""
+    most = shape.metadata.get("max", 10**9)
+    if shape.type_name == "structure":
+        members = shape.members
+        return [found for name in value for found in violations(value[name], members[name])]
+    if shape.type_name == "list":
+        within = [found for item in value for found in violations(item, shape.member)]
+        return [f"{len(value)} items"] * (len(value) > most) + within
+    if shape.type_name != "string":
+        return []
+    too_long = [f"{len(value)} characters"] * (len(value) > most)
+    unknown = [repr(value)] * bool(shape.enum and value not in shape.enum)
+    # All patterns mean the same here: any characters that are seen.
+    control = [repr(mark) for mark in value if unicodedata.category(mark)[0] not in "LMZSNP"]
+    return too_long + unknown + control

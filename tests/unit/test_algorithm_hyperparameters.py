@@ -1,0 +1,148 @@
+"""The hyperparameters of the trees are scikit-learn's: names, defaults, and what they take."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from math import inf, nextafter
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from algorithm import Hyperparameters
+from container.errors import HyperparameterError
+from container.hyperparameters import Declaration, declarations, parse
+from container.kinds import Choice, Integer, Kind, Number
+from container.options import InputOptions
+from container.schema import specification
+
+ESTIMATORS = [DecisionTreeClassifier, DecisionTreeRegressor]
+OWN = [*(field.name for field in fields(InputOptions)), "engine"]
+LEARNT = {one.name: one for one in declarations(Hyperparameters) if one.name not in OWN}
+DECLARED = [
+    (estimator, name, kind)
+    for estimator in ESTIMATORS
+    for name, declaration in LEARNT.items()
+    for kind in declaration.kinds
+    if name != "criterion" and name in inspect.signature(estimator).parameters
+]
+
+
+def signature(estimator: type) -> dict[str, Any]:
+    """Return the parameters of an estimator with their defaults."""
+    parameters = inspect.signature(estimator).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def inside(kind: Kind) -> Iterator[Any]:
+    """Yield the outermost values that a kind takes."""
+    match kind:
+        case Choice(words=words):
+            yield from words
+        case Integer(minimum=minimum):
+            yield minimum
+        case Number():
+            yield float(nextafter(kind.minimum, inf) if kind.excluded else kind.minimum)
+            highest = min(kind.maximum, 1e300)
+            yield float(nextafter(highest, -inf) if kind.below else highest)
+
+
+def outside(kind: Kind) -> Iterator[Any]:
+    """Yield the values next to them, which a kind does not take."""
+    match kind:
+        case Integer(minimum=minimum):
+            yield minimum - 1
+        case Number():
+            yield float(kind.minimum if kind.excluded else nextafter(kind.minimum, -inf))
+            yield float(kind.maximum if kind.below else nextafter(kind.maximum, inf))
+
+
+def fit(estimator: type, **parameters: object) -> None:
+    """Fit an estimator on four rows."""
+    features = np.arange(8.0).reshape(4, 2)
+    estimator(**parameters).fit(features, np.array([0.0, 1.0, 0.0, 1.0]))
+
+
+def test_every_parameter_of_scikit_learn_is_offered() -> None:
+    """Nothing of the locked version is missing, and nothing is offered that it does not know."""
+    assert set(LEARNT) == {name for estimator in ESTIMATORS for name in signature(estimator)}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_defaults_are_those_of_scikit_learn(estimator: type) -> None:
+    """Only the seed differs, and the criterion, which depends on the task."""
+    expected = signature(estimator) | {"random_state": 0, "criterion": None}
+
+    assert {name: LEARNT[name].default for name in expected} == expected
+
+
+def test_criteria_are_those_that_are_not_deprecated() -> None:
+    """Both estimators' words are offered, without those that scikit-learn is about to drop."""
+    choice = LEARNT["criterion"].kinds[0]
+    constraints = [estimator._parameter_constraints["criterion"][0] for estimator in ESTIMATORS]
+
+    assert isinstance(choice, Choice)
+    assert set(choice.words) == set().union(*(constraint.options for constraint in constraints))
+
+
+@pytest.mark.parametrize(("estimator", "name", "kind"), DECLARED)
+def test_scikit_learn_takes_what_is_offered(estimator: type, name: str, kind: Kind) -> None:
+    """The outermost values of each kind are read, and fit without a warning."""
+    for value in inside(kind):
+        assert parse({name: str(value)}, Hyperparameters) == Hyperparameters(**{name: value})
+        fit(estimator, **{name: value})
+
+
+@pytest.mark.parametrize(("estimator", "name", "kind"), DECLARED)
+def test_scikit_learn_refuses_what_is_refused(estimator: type, name: str, kind: Kind) -> None:
+    """The values next to the outermost ones are refused here, and would be there."""
+    for value in outside(kind):
+        with pytest.raises(HyperparameterError):
+            parse({name: str(value)}, Hyperparameters)
+        with pytest.raises(ValueError, match=name):
+            fit(estimator, **{name: value})
+
+
+@pytest.mark.parametrize("declaration", declarations(Hyperparameters), ids=lambda one: one.name)
+def test_default_may_be_written_out(declaration: Declaration) -> None:
+    """However an SDK sends the default, the job is the one that does not send it."""
+    default = declaration.default
+
+    for written in (default, str(default), json.dumps(default), json.dumps(str(default))):
+        assert parse({declaration.name: written}, Hyperparameters) == Hyperparameters()
+
+
+def test_seed_is_any_that_numpy_takes() -> None:
+    """The largest seed is the largest number of 32 bits."""
+    fit(DecisionTreeClassifier, random_state=2**32 - 1)
+
+    assert parse({"random_state": str(2**32 - 1)}, Hyperparameters).random_state == 2**32 - 1
+    with pytest.raises(HyperparameterError, match="from 0 to 4294967295, or None"):
+        parse({"random_state": str(2**32)}, Hyperparameters)
+
+
+def test_only_what_shapes_the_tree_is_tuned() -> None:
+    """A tuning job may vary what changes how well the tree predicts."""
+    tunable = {one["Name"] for one in specification(Hyperparameters) if one["IsTunable"]}
+
+    assert tunable == {
+        "ccp_alpha",
+        "criterion",
+        "max_depth",
+        "max_leaf_nodes",
+        "min_impurity_decrease",
+        "min_weight_fraction_leaf",
+        "splitter",
+    }
+
+
+def test_every_mistake_is_named_in_what_the_platform_shows() -> None:
+    """However many hyperparameters are wrong, the first 1024 characters have all their names."""
+    wrong = dict.fromkeys([*LEARNT, "num_round", "eta", "objective"], "x" * 100)
+
+    with pytest.raises(HyperparameterError) as caught:
+        parse(wrong, Hyperparameters)
+
+    assert all(name in str(caught.value)[:1024] for name in wrong)

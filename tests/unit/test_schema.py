@@ -1,0 +1,133 @@
+"""Hyperparameters are told to people and to SageMaker as they are declared."""
+
+import os
+from dataclasses import dataclass, fields
+from math import inf
+from typing import Any
+
+import pytest
+
+from container import schema
+from container.hyperparameters import hyperparameter
+from container.kinds import Boolean, Choice, Column, Fraction, Integer, Json, Null, Number
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One field for each way to declare one."""
+
+    depth: int | None = hyperparameter(Integer(1), Null(), default=None, doc="Depth.")
+    seed: int = hyperparameter(Integer(0, 9), default=3, doc="Seed.", tunable=False)
+    rate: float = hyperparameter(Number(0, 0.5), default=0.1, doc="Rate.")
+    cost: float = hyperparameter(Number(0, inf), default=0.0, doc="Cost.")
+    rows: int | float = hyperparameter(Integer(1), Fraction(0, 1), default=2, doc="Rows.")
+    rule: str = hyperparameter(Choice("gini", "entropy"), default="gini", doc="Rule.")
+    warm_start: bool = hyperparameter(Boolean(), default=True, doc="Whether " + 20 * "to start ")
+    label: str | None = hyperparameter(Null(), Column(), default=None, doc="Label.")
+    signs: Any = hyperparameter(Json("a list", bool), default=None, doc="Signs.")
+
+
+HELP = """\
+The hyperparameters of a job are in /opt/ml/input/config/hyperparameters.json, a flat JSON object of
+strings: {"NAME": "VALUE", ...}. None may also be written null, or left empty.
+
+depth       Depth.
+            Default: None. Takes a whole number of at least 1, or None.
+seed        Seed.
+            Default: 3. Takes a whole number from 0 to 9.
+rate        Rate.
+            Default: 0.1. Takes a number from 0 up to 0.5.
+cost        Cost.
+            Default: 0.0. Takes a number from 0.
+rows        Rows.
+            Default: 2. Takes a whole number of at least 1, or a number from 0 up to 1, written with
+            a decimal point.
+rule        Rule.
+            Default: gini. Takes gini or entropy.
+warm_start  Whether to start to start to start to start to start to start to start to start to start
+            to start to start to start to start to start to start to start to start to start to
+            start to start
+            Default: True. Takes True or False.
+label       Label.
+            Default: None. Takes None, or the name or the index of a column.
+signs       Signs.
+            Default: None. Takes a list.
+"""
+
+
+def test_help_is_a_table_of_the_hyperparameters() -> None:
+    """After the usage each hyperparameter has its name, its help, its default, what it takes."""
+    assert schema.help_text(Declared) == f"{schema.USAGE}\n{HELP}"
+
+
+def integers(minimum: str, maximum: str) -> object:
+    """Return a range of SageMaker's."""
+    return {"IntegerParameterRangeSpecification": {"MinValue": minimum, "MaxValue": maximum}}
+
+
+def numbers(minimum: str, maximum: str) -> object:
+    """Return a range of SageMaker's."""
+    return {"ContinuousParameterRangeSpecification": {"MinValue": minimum, "MaxValue": maximum}}
+
+
+def words(*values: str) -> object:
+    """Return a range of SageMaker's."""
+    return {"CategoricalParameterRangeSpecification": {"Values": list(values)}}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "bounds", "default", "tunable"),
+    [
+        ("depth", "Integer", integers("1", "2147483647"), None, True),
+        ("seed", "Integer", integers("0", "9"), "3", False),
+        ("rate", "Continuous", numbers("0", "0.5"), "0.1", True),
+        ("cost", "Continuous", numbers("0", "1.7976931348623157e+308"), "0.0", True),
+        ("rows", "FreeText", None, "2", False),
+        ("rule", "Categorical", words("gini", "entropy"), "gini", True),
+        ("warm_start", "Categorical", words("True", "False"), "True", True),
+        ("label", "FreeText", None, None, False),
+        ("signs", "FreeText", None, None, False),
+    ],
+)
+def test_specification_has_type_range_and_default(
+    name: str, kind: str, bounds: object, default: str | None, tunable: bool
+) -> None:
+    """One kind of value has SageMaker's type and range; several are text that is not tuned."""
+    found = {one["Name"]: one for one in schema.specification(Declared)}[name]
+
+    assert found["Type"] == kind
+    assert found.get("Range") == bounds
+    assert found.get("DefaultValue") == default
+    assert (found["IsTunable"], found["IsRequired"]) == (tunable, False)
+
+
+def test_specification_describes_what_a_hyperparameter_takes() -> None:
+    """The names are in their order, and the description is the help with what is taken."""
+    found = schema.specification(Declared)
+
+    assert [one["Name"] for one in found] == [field.name for field in fields(Declared)]
+    assert found[0]["Description"] == "Depth. Takes a whole number of at least 1, or None."
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--schema"]])
+def test_show_prints_to_standard_output(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was asked for is printed, nothing else, and that is a success."""
+    code = schema.show(arguments, Declared)
+
+    printed = capsys.readouterr()
+    assert code == os.EX_OK
+    assert "warm_start" in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["--help", "--schema"], ["-v"], []])
+def test_show_of_other_arguments_is_a_wrong_use(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The usage goes to standard error, and the exit code says what was wrong."""
+    code = schema.show(arguments, Declared)
+
+    assert code == os.EX_USAGE
+    assert capsys.readouterr() == ("", schema.USAGE)

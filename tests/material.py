@@ -32,10 +32,25 @@ class OptMl:
 
     def write(self, name: str, content: str | bytes, channel: str = "training") -> Path:
         """Write one file of a channel."""
-        file = self.base / "input/data" / channel / name
+        file = self.channel(channel) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return file
+
+    @property
+    def metrics(self) -> Path:
+        """Where metrics are written."""
+        return self.base / "output/data/metrics.json"
+
+    def channel(self, name: str = "training") -> Path:
+        """Return the directory of a channel."""
+        return self.base / "input/data" / name
+
+    def configure(self, **channels: Mapping[str, str]) -> None:
+        """Write inputdataconfig.json: the settings of each channel."""
+        file = self.base / "input/config/inputdataconfig.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(channels))
 
     def write_hyperparameters(self, values: Mapping[str, object] | str) -> None:
         """Write hyperparameters.json, a text as it is."""

@@ -1,67 +1,150 @@
-"""Channels: where the platform has put the files of a training job (File mode)."""
+"""Channels: which data a training job was given, and where the platform has put it."""
 
+import json
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from container.errors import TrainingDataError
+from container.settings import Paths
+from container.sources import Source
 
-TRAINING_CHANNELS = ("training", "train")
+TRAINING = ("training", "train")
+VALIDATION = ("validation", "test")
+NOT_DATA = frozenset({"code", "sm_drivers"})
+"""Channels with which SDKs send code.
+
+Source: https://github.com/aws/sagemaker-python-sdk, sagemaker-train, train/constants.py
+"""
+
+_NAMES_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
 
-def training_files(data: Path) -> list[Path]:
-    """Return the data files of the channel `training` or `train`, in the order of their names.
+@dataclass(frozen=True)
+class Channel:
+    """The data of one channel."""
 
-    Files may lie in sub-directories. Skipped are empty files and all whose path has a part that
-    begins with "." or "_": macOS resource forks, folder and success markers.
+    name: str
+    sources: tuple[Source, ...]
+    """Its files in the order of their names; or one pipe."""
 
-    Args:
-        data: the directory with one directory a channel.
+    content_type: str | None
+
+
+def find(paths: Paths) -> tuple[Channel, Channel | None]:
+    """Return the channel to learn from, and the one to validate on if there is one.
+
+    The first is called `training` or `train`, the second `validation` or `test`.
 
     Raises:
-        TrainingDataError: there is no such channel, both hold files, or no file is usable.
+        TrainingDataError: there is no training data, two channels for one purpose, or a channel
+            whose configuration is not known here.
 
-    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/model-access-training-data.html
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
     """
-    found = {name: _files(data / name) for name in TRAINING_CHANNELS}
-    filled = [name for name, (usable, _) in found.items() if usable]
-    if not filled:
-        raise TrainingDataError(_nothing_usable(data, found))
-    if len(filled) > 1:
+    configured = _configuration(paths.input_data_config)
+    training = _channel(TRAINING, paths.data, configured)
+    if training is None:
+        raise TrainingDataError(_no_training_data(paths.data, configured))
+    return training, _channel(VALIDATION, paths.data, configured)
+
+
+def _channel(
+    names: tuple[str, ...], data: Path, configured: Mapping[str, Mapping[str, Any]]
+) -> Channel | None:
+    """Return the one of `names` that holds data; None when none does."""
+    found = [
+        Channel(name, sources, configured.get(name, {}).get("ContentType"))
+        for name in names
+        if (sources := _sources(name, data, configured.get(name, {})))
+    ]
+    if len(found) > 1:
         raise TrainingDataError(
-            f"The channels {' and '.join(filled)} under {data} both hold files; use one of them."
+            f"The channels {' and '.join(names)} under {data} both hold data; use one of them."
         )
-    usable, skipped = found[filled[0]]
+    return found[0] if found else None
+
+
+def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source, ...]:
+    """Return what there is to read of a channel, according to its input mode."""
+    mode, wrapper = settings.get("TrainingInputMode", "File"), settings.get("RecordWrapperType")
+    if mode not in ("File", "FastFile", "Pipe"):
+        raise TrainingDataError(
+            f"The channel {name} has the input mode {mode!r}; known are File, FastFile and Pipe."
+        )
+    if wrapper not in (None, "None"):
+        raise TrainingDataError(
+            f"The channel {name} has the record wrapper type {wrapper!r}; use None: the files of a "
+            "channel are read as they are."
+        )
+    if mode == "Pipe":
+        return (Source(data / f"{name}_0", is_pipe=True),)  # one epoch is all that a tree needs
+    return tuple(Source(file) for file in _files(data / name))
+
+
+def _files(channel: Path) -> list[Path]:
+    """Return the usable files below a channel's directory, in the order of their names.
+
+    Left out are empty files, and all whose path has a part that begins with "." or "_": resource
+    forks of macOS, folder and success markers.
+    """
+    files = sorted(path for path in channel.rglob("*") if path.is_file())
+    usable = [file for file in files if not _is_skipped(file, channel)]
+    skipped = len(files) - len(usable)
     if skipped:
-        names = _first_names(skipped, data)
-        logger.info("skipped %d files that are empty or hidden: %s", len(skipped), names)
+        names = _first_names([file for file in files if file not in usable], channel.parent)
+        logger.info("skipped %d files that are empty or hidden: %s", skipped, names)
     return usable
 
 
-def _files(channel: Path) -> tuple[list[Path], list[Path]]:
-    """Return the usable and the skipped files below a channel's directory."""
-    usable: list[Path] = []
-    skipped: list[Path] = []
-    for file in sorted(path for path in channel.rglob("*") if path.is_file()):
-        hidden = any(part.startswith((".", "_")) for part in file.relative_to(channel).parts)
-        (skipped if hidden or file.stat().st_size == 0 else usable).append(file)
-    return usable, skipped
+def _is_skipped(file: Path, channel: Path) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in file.relative_to(channel).parts)
+    return hidden or file.stat().st_size == 0
+
+
+def _configuration(file: Path) -> dict[str, dict[str, Any]]:
+    """Read inputdataconfig.json: the settings of each channel; no file means no settings."""
+    try:
+        channels = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:
+        raise TrainingDataError(f"{file} is not JSON ({error}); the platform writes it.") from error
+    if not isinstance(channels, dict) or not all(isinstance(v, dict) for v in channels.values()):
+        raise TrainingDataError(
+            f"{file} is no JSON object of objects; it has one object for each channel, such as "
+            '{"train": {"TrainingInputMode": "File"}}.'
+        )
+    return channels
+
+
+def _no_training_data(data: Path, configured: Mapping[str, Any]) -> str:
+    directories = (
+        {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else set()
+    )
+    names = sorted((directories | set(configured)) - NOT_DATA)
+    found = "; ".join(_inventory(name, data) for name in names[:_NAMES_SHOWN])
+    return (
+        f"There is nothing to train on in the channel training (or train): found under {data} "
+        f"{'is ' + found if found else 'is no channel at all'}. Give the job a channel of that "
+        "name with files that hold a label and numbers in each row."
+    )
+
+
+def _inventory(name: str, data: Path) -> str:
+    files = sorted(path for path in (data / name).rglob("*") if path.is_file())
+    if not files:
+        return f"the channel {name} without files"
+    unusable = sum(_is_skipped(file, data / name) for file in files)
+    skipped = f", {unusable} of them empty or hidden" if unusable else ""
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return f"the channel {name} with {count}{skipped} ({_first_names(files, data)})"
 
 
 def _first_names(files: list[Path], data: Path) -> str:
-    return ", ".join(str(file.relative_to(data)) for file in files[:5])
-
-
-def _nothing_usable(data: Path, found: dict[str, tuple[list[Path], list[Path]]]) -> str:
-    skipped = [file for _, files in found.values() for file in files]
-    if skipped:
-        names = _first_names(skipped, data)
-        content = f"only {len(skipped)} files that are empty or hidden ({names})"
-    else:
-        present = [name for name in TRAINING_CHANNELS if (data / name).is_dir()]
-        content = f"an empty directory {present[0]}" if present else "no such directory"
-    return (
-        f"The channel training (or train) holds no data: there is {content} under {data}; "
-        "put CSV files there, label in the first column, no header."
-    )
+    names = ", ".join(str(file.relative_to(data)) for file in files[:_NAMES_SHOWN])
+    return names if len(files) <= _NAMES_SHOWN else f"{names}, ..."

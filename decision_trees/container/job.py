@@ -14,8 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from types import FrameType
 
 from container import log, signals
 from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError
@@ -27,8 +29,8 @@ FAILURE_CHARACTERS = 1024
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
 """
 
-STOP_SECONDS = 4.0
-"""How long a job that is saving its model may go on after a stop (the platform grants 120).
+STOP_SECONDS = 8.0
+"""How long a job whose fit is done may go on after a stop, to save it (the platform grants 120).
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
 """
@@ -89,12 +91,24 @@ def whole_or_nothing(model: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+@dataclass
+class Stop:
+    """Whether a stop waits for the end of what cannot be interrupted."""
+
+    requested: bool = False
+
+
 @contextmanager
-def stop_postponed() -> Iterator[None]:
+def stop_postponed() -> Iterator[Stop]:
     """Let a stop wait while the model is being saved, so that a finished fit is not lost."""
-    previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    stop = Stop()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        stop.requested = True
+
+    previous = signal.signal(signal.SIGTERM, note)
     try:
-        yield
+        yield stop
     finally:
         signal.signal(signal.SIGTERM, previous)
 

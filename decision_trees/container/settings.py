@@ -42,14 +42,24 @@ class Paths:
         return self.base_dir / "input/config/hyperparameters.json"
 
     @property
+    def input_data_config(self) -> Path:
+        """The input mode and the content type of each channel, in JSON."""
+        return self.base_dir / "input/config/inputdataconfig.json"
+
+    @property
     def data(self) -> Path:
-        """The directory with one directory a channel."""
+        """The directory with one directory a channel, or the pipes of one."""
         return self.base_dir / "input/data"
 
     @property
     def model(self) -> Path:
         """The artifact: written by training, read-only for serving."""
         return self.base_dir / "model"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics of the job, in JSON; the platform keeps what is beside it too."""
+        return self.base_dir / "output/data/metrics.json"
 
     @property
     def failure(self) -> Path:

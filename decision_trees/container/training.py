@@ -1,26 +1,34 @@
-"""What a training job does: inputs -> algorithm -> artifact."""
+"""What a training job does: inputs -> algorithm -> artifact and metrics."""
 
-import dataclasses
+import json
 import logging
+import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from container import channels, hyperparameters, tables
-from container.job import stop_postponed, whole_or_nothing
+from container import channels, hyperparameters, reading, tables
+from container.channels import Channel
+from container.errors import HyperparameterError
+from container.job import Stop, stop_postponed, whole_or_nothing
+from container.options import InputOptions
+from container.progress import Counter, phase
 from container.settings import Paths
 from container.tables import Table
 
 logger = logging.getLogger(__name__)
+
+Metrics = dict[str, float]
 
 
 class Algorithm(Protocol):
     """What algorithm.py gives; mypy names what a fork has forgotten."""
 
     @property
-    def Hyperparameters(self) -> type[Any]:  # noqa: N802 - a class, so it is named like one
+    def Hyperparameters(self) -> type[InputOptions]:  # noqa: N802 - a class, so named like one
         """A frozen dataclass of fields made by `container.hyperparameters.hyperparameter`."""
 
     def fit(self, table: Table, chosen: Any, /) -> Any:
@@ -28,6 +36,9 @@ class Algorithm(Protocol):
 
     def evaluate(self, model: Any, table: Table, /) -> Mapping[str, float]:
         """Return metrics by name, of `model` on `table`."""
+
+    def describe(self, model: Any, /) -> Mapping[str, float]:
+        """Return what there is to say of `model` in numbers, such as its size."""
 
     def save(
         self,
@@ -50,28 +61,85 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
         OSError: the artifact cannot be written.
     """
     chosen = hyperparameters.load(paths.hyperparameters, algorithm.Hyperparameters)
-    logger.info("hyperparameters: %s", chosen)
-    with _phase("read"):
-        files = channels.training_files(paths.data)
-        table = tables.read_training_files(files)
-        logger.info("read %d files: %d rows, %d features", len(files), *table.features.shape)
-    with _phase("fit"):
-        model = algorithm.fit(table, chosen)
-    with stop_postponed(), _phase("save"):
-        metrics = algorithm.evaluate(model, table)
-        record = {
-            "hyperparameters": dataclasses.asdict(chosen),
-            "metrics": {"train": dict(metrics)},
-            "rows": {"train": len(table.labels)},
-        }
-        with whole_or_nothing(paths.model) as directory:
-            algorithm.save(model, directory, table, record)
-    for name, value in metrics.items():
-        logger.info("train:%s=%.6g;", name, value)
-
-
-@contextmanager
-def _phase(name: str) -> Iterator[None]:
+    logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
+    table, validation = _read(paths, chosen)
     start = time.monotonic()
-    yield
-    logger.info("%s took %.3f s", name, time.monotonic() - start)
+    with ExitStack() as stack:
+        with phase("fit"):
+            model = algorithm.fit(table, chosen)
+            stop = stack.enter_context(stop_postponed())  # what was fitted is worth keeping
+        seconds = round(time.monotonic() - start, 3)
+        metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
+        record = {"hyperparameters": asdict(chosen), "metrics": metrics}
+        measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
+        with phase("save"), whole_or_nothing(paths.model) as directory:
+            algorithm.save(model, directory, table, record)
+            _write_metrics(measured, paths.metrics)
+    for name, values in measured.items():
+        for metric, value in values.items():
+            logger.info("%s:%s=%.6g;", name, metric, value)
+
+
+def _given(chosen: InputOptions) -> str:
+    """Return the hyperparameters that are not their defaults."""
+    values = ((field.name, getattr(chosen, field.name), field) for field in fields(chosen))
+    return ", ".join(f"{name}={value!r}" for name, value, field in values if value != field.default)
+
+
+def _read(paths: Paths, options: InputOptions) -> tuple[Table, Table | None]:
+    """Return the table to learn from, and the one to validate on if there is one."""
+    training, validation = channels.find(paths)
+    fraction = options.validation_fraction
+    if validation is not None and fraction:
+        raise HyperparameterError(
+            f"The hyperparameter validation_fraction is {fraction:g}, and the job has a channel "
+            f"{validation.name}; use one of them."
+        )
+    table = _read_channel(training, options)
+    if validation is not None:
+        return table, _read_channel(validation, options, table)
+    if fraction:
+        return tables.split(table, fraction, by_class=not options.labels_are_numbers)
+    return table, None
+
+
+def _read_channel(channel: Channel, options: InputOptions, like: Table | None = None) -> Table:
+    counter = Counter()
+    with phase(f"reading {channel.name}", lambda: counter):
+        table = reading.read(channel, options, counter, like)
+    names = ", ".join(table.feature_names or ["without names"])
+    logger.info("%s: %d features: %.500s", channel.name, table.features.shape[1], names)
+    return table
+
+
+def _evaluate(
+    algorithm: Algorithm, model: Any, named: Mapping[str, Table | None], stop: Stop
+) -> dict[str, Metrics]:
+    """Return the metrics of each table; after a stop only what takes no time."""
+    metrics: dict[str, Metrics] = {}
+    for name, table in named.items():
+        if table is not None:
+            metrics[name] = {}
+            if not stop.requested:
+                with phase(f"evaluate {name}"):
+                    metrics[name] = _finite(name, algorithm.evaluate(model, table))
+            metrics[name]["rows"] = len(table)
+    metrics["train"] |= _finite("train", algorithm.describe(model))
+    return metrics
+
+
+def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:
+    """Leave out metrics without a value: no tuner and no JSON has a use for them."""
+    undefined = [metric for metric, value in metrics.items() if not math.isfinite(value)]
+    if undefined:
+        logger.warning("%s: not defined for these rows: %s", name, ", ".join(undefined))
+    return {
+        metric: value if isinstance(value, int) else float(value)
+        for metric, value in metrics.items()
+        if metric not in undefined
+    }
+
+
+def _write_metrics(metrics: Mapping[str, Metrics], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")

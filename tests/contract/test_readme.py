@@ -1,5 +1,6 @@
 """What README.md says is what the code does."""
 
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from algorithm import Hyperparameters
 from container import errors
 from container.errors import ContainerError
+from container.formats import choice
+from container.hyperparameters import declarations
 from container.settings import Settings
 from material import PROGRAM_DIR, ROOT, OptMl
 from processes import Server, train
@@ -56,9 +60,10 @@ def test_readme_gives_the_defaults_of_the_settings() -> None:
 def test_readme_lists_every_exit_code_of_training() -> None:
     """The table of exit codes has the code of every error that training can end with."""
     codes = {errors.UserError.exit_code, errors.SettingsError.exit_code, ContainerError.exit_code}
+    usage = {os.EX_USAGE}
     by_signal = {errors.EXIT_STOPPED, 128 + signal.SIGKILL}
 
-    assert {int(code) for code in rows_after("| exit code")} == {0} | codes | by_signal
+    assert {int(code) for code in rows_after("| exit code")} == {0} | codes | usage | by_signal
 
 
 def test_readme_names_only_files_that_exist() -> None:
@@ -108,14 +113,60 @@ def test_readme_shows_what_the_quickstart_prints(
     assert metric[1] in log
 
 
-def test_readme_gives_a_regular_expression_that_finds_the_metric(tmp_path: Path) -> None:
-    """The metric definition that it recommends matches the log of a job, once."""
-    opt_ml = OptMl(tmp_path / "ml")
-    shutil.copytree(ROOT / "local_test/test_dir/input", opt_ml.base / "input")
-    regex = re.search(r"metric definitions: `(.*?)`", README)
-    assert regex is not None
+def test_readme_lists_every_hyperparameter() -> None:
+    """Names, defaults and what they take are those that algorithm.py declares."""
+    declared = {
+        d.name: [str(d.default), d.expected().replace("|", "&#124;")]
+        for d in declarations(Hyperparameters)
+    }
 
-    assert re.findall(regex[1], train(opt_ml).log) == ["0.98"]
+    assert rows_after("### Hyperparameters") == declared
+
+
+def test_readme_lists_every_content_type_and_suffix() -> None:
+    """The table of formats has what the program knows."""
+    rows = rows_after("### Data").values()
+
+    assert set(re.findall(r"[\w.-]+/[\w.-]+", str(rows))) == set(choice.MEDIA_TYPES)
+    assert set(re.findall(r"(?<![\w/])\.\w+", str(rows))) == set(choice.SUFFIXES)
+
+
+def metric_definitions() -> list[dict[str, str]]:
+    """Return what the README says to give SageMaker, made by its own lines."""
+    code = next(block for block in README.split("```python\n") if "metric_definitions =" in block)
+    names: dict[str, list[dict[str, str]]] = {}
+    exec(code.split("```")[0], names)  # noqa: S102 - the README is ours
+    return names["metric_definitions"]
+
+
+def test_readme_gives_definitions_that_find_each_metric_once(tmp_path: Path) -> None:
+    """Over the log of a job each regular expression finds the value of metrics.json, once."""
+    opt_ml = OptMl(tmp_path / "ml")
+    rows = "".join(f"{'ab'[n % 3 == 0]},{n},{n * n % 7}\n" for n in range(60))
+    opt_ml.write("two_classes.csv", rows)
+    opt_ml.write("two_classes.csv", rows, channel="validation")
+    opt_ml.write_hyperparameters({"max_depth": "2"})
+
+    log = train(opt_ml).log
+
+    written = json.loads(opt_ml.metrics.read_text())
+    for definition in metric_definitions():
+        part, metric = definition["Name"].split(":")
+        assert re.findall(definition["Regex"], log) == [f"{written[part][metric]:.6g}"]
+
+
+def test_readme_lists_every_metric(opt_ml: OptMl) -> None:
+    """The table of metrics has every name that a job prints, of either task, and no other."""
+    printed = set()
+    for task in ("classification", "regression"):
+        opt_ml.write("rows.csv", "0,1\n1,2\n0,3\n1,5\n")
+        opt_ml.write_hyperparameters({"task": task})
+        printed |= set(re.findall(r"train:(\w+)=", train(opt_ml).log))
+
+    assert (
+        set(re.findall(r"`(\w+)`", ",".join(f"`{k}`" for k in rows_after("### Metrics"))))
+        == printed
+    )
 
 
 @pytest.mark.parametrize("word", ["ModelNotReady", "ModelServerNotReady"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from containers import Engine, run
+from formats import FORMATS
 from material import OptMl, Rows
 from processes import await_condition
 
@@ -58,13 +59,32 @@ def test_train_needs_neither_network_nor_a_known_user(
     assert ended.code == 0, ended.log
 
 
+@pytest.mark.parametrize("name", ["table.csv.zst", "table.parquet", "table.recordio"])
+def test_train_reads_every_format_from_a_read_only_mount(
+    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, name: str
+) -> None:
+    """What other formats need is in the image; the data are mounted as FastFile mounts them."""
+    codes = {label: code for code, label in enumerate(dict.fromkeys(iris.labels))}
+    rows = zip(iris.labels, iris.features.tolist(), strict=True)
+    file = opt_ml.write(name, FORMATS[name]([[codes[label], *row] for label, row in rows]))
+
+    ended = engine.start(
+        images["full"], ["train"], {file.parent: "/opt/ml/input/data/train,readonly"}
+    ).ended()
+
+    assert ended.code == 0, ended.log
+    assert "train:accuracy=1;" in ended.log
+
+
 def test_train_obeys_a_stop_as_process_1(
     engine: Engine, images: Images, opt_ml: OptMl, long_table: str
 ) -> None:
     """SIGTERM ends the job within 5 s, in the middle of a fit; no SIGKILL (137) is needed."""
     opt_ml.write("long.csv", long_table)
     container = engine.start(images["full"], ["train"], {opt_ml.base: "/opt/ml"})
-    await_condition(lambda: "read took" in run("docker", "logs", container.name), "reading")
+    await_condition(
+        lambda: "training: 40 features" in run("docker", "logs", container.name), "reading"
+    )
 
     ended = container.stop(grace_seconds=5)
 

@@ -1,0 +1,97 @@
+"""SIGTERM at any moment of a job: it ends soon, and the model is complete or absent."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from artifact import model as artifact
+from fifos import pipe_of
+from material import OptMl
+from processes import read_until, start
+
+STOP_SECONDS = 10
+"""What the job may take to end; the platform would wait for 120."""
+
+
+@contextmanager
+def running(opt_ml: OptMl, words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a job until its log has `words`; kill it should the test fail."""
+    process = start("train", opt_ml)
+    try:
+        read_until(process, words)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def stopped_log(process: subprocess.Popen[str]) -> str:
+    """Send SIGTERM, and return what the job prints before it ends with the code of a stop."""
+    process.send_signal(signal.SIGTERM)
+    log, _ = process.communicate(timeout=STOP_SECONDS)
+    assert process.returncode == 128 + signal.SIGTERM, log
+    return log
+
+
+def test_stop_ends_a_job_that_waits_for_a_pipe(opt_ml: OptMl) -> None:
+    """A pipe that never appears does not hold up a stop."""
+    opt_ml.configure(train={"TrainingInputMode": "Pipe"})
+
+    with running(opt_ml, "hyperparameters") as process:
+        log = stopped_log(process)
+
+    assert "stopped by a signal" in log
+    assert not opt_ml.failure.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"a,1\nb,2\n", b"a,1\nb"])
+def test_stop_ends_a_job_that_reads_a_pipe(opt_ml: OptMl, content: bytes) -> None:
+    """A pipe from which nothing more comes does not hold up a stop.
+
+    1. The writer opens the pipe, writes part of a table, and neither goes on nor closes.
+    2. SIGTERM comes.
+    Result: the job ends, with a line that says so and an empty model directory.
+    """
+    opt_ml.configure(train={"TrainingInputMode": "Pipe"})
+    pipe = pipe_of(opt_ml, "train")
+    os.mkfifo(pipe)
+
+    with running(opt_ml, "hyperparameters") as process, pipe.open("wb", buffering=0) as writer:
+        writer.write(content)
+        log = stopped_log(process)
+
+    assert "stopped by a signal" in log
+    assert not list(opt_ml.model.glob("*"))
+    assert not opt_ml.failure.exists()
+
+
+def test_stop_ends_a_fit_at_once(opt_ml: OptMl, long_table: str) -> None:
+    """A long fit is not waited for, and leaves no model and no failure."""
+    opt_ml.write("long.csv", long_table)
+    opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
+
+    with running(opt_ml, "training: 40 features") as process:
+        log = stopped_log(process)
+
+    assert "stopped by a signal" in log
+    assert not list(opt_ml.model.glob("*"))
+    assert not opt_ml.failure.exists()
+
+
+def test_stop_after_the_fit_keeps_the_model(opt_ml: OptMl, long_table: str) -> None:
+    """What has been fitted is saved, whole, and the job says that it is complete."""
+    opt_ml.write("long.csv", long_table)
+
+    with running(opt_ml, "fit done") as process:
+        process.send_signal(signal.SIGTERM)
+        log, _ = process.communicate(timeout=STOP_SECONDS)
+
+    assert process.returncode == 0, log
+    assert "a signal asks to stop" in log
+    assert artifact.load(opt_ml.model).record.n_features == 40
+    assert opt_ml.metrics.exists()

@@ -1,0 +1,225 @@
+"""libsvm: what a row is, as scikit-learn reads it, and what is refused."""
+
+import dataclasses
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.datasets import load_svmlight_file
+
+from container.blocks import BLOCK_VALUES, Block, Sparse
+from container.cells import CellError
+from container.errors import HyperparameterError
+from container.formats import libsvm
+from container.options import InputOptions
+
+
+def blocks_of(content: bytes, **options: object) -> list[Block]:
+    """Return the blocks of a file."""
+    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    part = libsvm.read(io.BytesIO(content), chosen)
+    assert (part.kind, part.columns) == ("libsvm", None)
+    return list(part.blocks)
+
+
+def sparse(block: Block) -> Sparse:
+    """Return the features of a block."""
+    assert isinstance(block.features, Sparse)
+    return block.features
+
+
+def dense(blocks: list[Block], n_columns: int) -> NDArray[np.float32]:
+    """Return the features of blocks as a matrix."""
+    matrices = []
+    for features in map(sparse, blocks):
+        matrix = np.zeros((len(features.ends), n_columns), dtype=np.float32)
+        rows = np.repeat(np.arange(len(matrix)), np.diff(features.ends, prepend=0))
+        matrix[rows, features.columns] = features.values
+        matrices.append(matrix)
+    return np.concatenate(matrices)
+
+
+def refusal(content: bytes, **options: object) -> str:
+    """Return what is said of a file that cannot be used."""
+    with pytest.raises(CellError) as caught:
+        blocks_of(content, **options)
+    return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
+
+
+def test_block_has_the_cells_that_are_written() -> None:
+    """Indices are those of the file, and there are as many features as the largest asks for."""
+    (block,) = blocks_of(b"a 1:2.5 4:-1\nb\na 3:nan\n")
+    features = sparse(block)
+
+    assert block.labels == ["a", "b", "a"]
+    assert (block.weights, block.labels_are_text) == (None, False)
+    np.testing.assert_array_equal(features.values, np.array([2.5, -1, np.nan]))
+    assert features.columns.tolist() == [1, 4, 3]
+    assert features.ends.tolist() == [2, 2, 3]
+    assert features.n_features == 5
+    assert (features.values.dtype, features.columns.dtype, features.ends.dtype) == (
+        np.dtype("float32"),
+        np.dtype("int64"),
+        np.dtype("int64"),
+    )
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(-3, 3),
+        st.dictionaries(
+            st.integers(0, 12), st.floats(-1e30, 1e30) | st.integers(-9, 9), max_size=6
+        ),
+        st.sampled_from(["", " ", "\t", " # 7:8", "\r"]),
+    ),
+    min_size=1,
+)
+
+
+@given(rows=ROWS, blank=st.sampled_from([" ", "  ", "\t"]))
+def test_rows_are_read_as_scikit_learn_reads_them(
+    rows: list[tuple[int, dict[int, float], str]], blank: str
+) -> None:
+    """However rows are written, the table is that of load_svmlight_file."""
+    lines = [
+        blank.join([str(label), *(f"{i}:{cells[i]!r}" for i in sorted(cells))]) + end
+        for label, cells, end in rows
+    ]
+    content = "\n".join(lines).encode()
+    expected, labels = load_svmlight_file(io.BytesIO(content), n_features=13, zero_based=True)
+    blocks = blocks_of(content, task="regression")
+
+    np.testing.assert_array_equal(dense(blocks, 13), expected.toarray().astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate([block.labels for block in blocks]), labels)
+
+
+def test_large_file_comes_in_blocks() -> None:
+    """No block has many more values than it may, and no row is lost between blocks."""
+    random = np.random.default_rng(0)
+    table = random.integers(-99, 99, size=(45_000, 28))
+    lines = [
+        " ".join([str(i % 7), *(f"{j}:{v}" for j, v in enumerate(row, 1))])
+        for i, row in enumerate(table.tolist())
+    ]
+    blocks = blocks_of("\n".join(lines).encode())
+
+    assert len(blocks) > 1
+    assert max(len(sparse(block).values) for block in blocks) < 1.1 * BLOCK_VALUES
+    np.testing.assert_array_equal(dense(blocks, 29)[:, 1:], table)
+    assert [label for block in blocks for label in block.labels] == [
+        str(i % 7) for i in range(45_000)
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf1 2:3\n",
+        b"1 2:3\r\n\r\n",
+        b"\n# a comment\n1 2:3 # another: 1\n \t\n",
+        b"1\t2:3\t\n",
+        b"  1   2:3  ",
+        "# é\n1 2:3#é".encode(),
+        b"1 02:+3.\n",
+        b"1 2:.3e1",
+    ],
+)
+def test_row_may_be_written_in_other_ways(content: bytes) -> None:
+    """Byte-order mark, line endings, blanks, comments and number formats make no difference."""
+    (block,) = blocks_of(content)
+
+    assert block.labels == ["1"]
+    assert (sparse(block).columns.tolist(), sparse(block).values.tolist()) == ([2], [3.0])
+
+
+@pytest.mark.parametrize("label", ["1", "+1", "1.0", "-1", "setosa", "é", "a_b"])
+def test_class_is_as_it_is_written(label: str) -> None:
+    """A label is not made a number, and not changed."""
+    (block,) = blocks_of(f"{label} 1:1\n".encode())
+
+    assert block.labels == [label]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf"])
+def test_file_without_rows_has_no_blocks(content: bytes) -> None:
+    """Blank lines and comments are no rows."""
+    assert blocks_of(content) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("1 5", "row 3 has '5', which is not index:value"),
+        ("1 5:", "row 3 has '5:', which is not index:value"),
+        ("1 :5", "row 3 has ':5', whose index is no whole number from 0"),
+        ("1 a:5", "row 3 has 'a:5', whose index is no whole number from 0"),
+        ("1 -1:5", "row 3 has '-1:5', whose index is no whole number from 0"),
+        ("1 +1:5", "row 3 has '+1:5', whose index is no whole number from 0"),
+        ("1 1.0:5", "row 3 has '1.0:5', whose index is no whole number from 0"),
+        ("1 2147483648:5", "row 3 has '2147483648:5', whose index is above 2147483647"),
+        (f"1 {10**30}:5", f"row 3 has {f'{10**30}:5'!r}, whose index is above 2147483647"),
+        ("1 1:5 1:6", "row 3 has the index 1 after 1; let indices ascend"),
+        ("1 7:5 3:6", "row 3 has the index 3 after 7; let indices ascend"),
+        ("1 qid:4 1:5", "row 3 has 'qid:4'; leave it out: rankings are not learnt"),
+        ("1 1:x", "row 3, index 1 is 'x', not a number"),
+        ("1 1:2:3", "row 3, index 1 is '2:3', not a number"),
+        ("1 1:-nan", "row 3, index 1 is '-nan', not a number"),
+        ("1 1:1_0", "row 3, index 1 is '1_0', not a number"),
+        ("1 1:2 2:inf", "row 3, index 2 is 'inf', an infinite value"),
+        ("1 1:-1e39", "row 3, index 1 is '-1e39', beyond the range of a 32-bit float"),
+        ("1 1:\u00b2", "row 3, index 1 is '\u00b2', not a number"),
+        ("1 1:2\u20032:3", "row 3, index 1 is '2\\u20032:3', not a number"),
+        ("1 1: 5", "row 3 has '1:', which is not index:value"),
+        ("1:2 3:4", "row 3 begins with '1:2', not with a label alone"),
+        ("1,2 3:4", "row 3 has the labels '1,2'; give each row one label"),
+        ("nan 3:4", "row 3 begins with 'nan': no label"),
+    ],
+)
+def test_row_that_is_no_good_is_refused(row: str, problem: str) -> None:
+    """The message names the row, blank ones counted, and what is wrong; the first row counts."""
+    content = f"0 1:1\n\n{row}\n0 x:1\n".encode()
+
+    assert refusal(content) == refusal(content, task="regression") == problem
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [
+        ("a", "row 1, the label is 'a', not a number"),
+        ("inf", "row 1, the label is 'inf', an infinite value"),
+        ("1e39", "row 1, the label is '1e39', beyond the range of a 32-bit float"),
+    ],
+)
+def test_label_of_a_regression_is_a_number(label: str, problem: str) -> None:
+    """What is a class to a classifier is an error here."""
+    assert refusal(f"{label} 1:1".encode(), task="regression") == problem
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    """The message names row and byte, in a comment too."""
+    assert refusal(b"1 1:1\n1 1:1 # \xe9\n") == "row 2 has the byte 0xe9, which is not UTF-8"
+
+
+def test_rows_are_counted_through_all_chunks() -> None:
+    """A row is named by its place in the file."""
+    content = b"0 1:1\n" * 200_000 + b"0 1:x\n"
+
+    assert refusal(content) == "row 200001, index 1 is 'x', not a number"
+
+
+@pytest.mark.parametrize("options", [{"label": "0"}, {"weight": "w"}], ids=str)
+def test_names_of_columns_are_refused(options: dict[str, Any]) -> None:
+    """A libsvm file has no columns that a hyperparameter could mean."""
+    (role, name) = next(iter(options.items()))
+
+    with pytest.raises(HyperparameterError) as caught:
+        blocks_of(b"", **options)
+
+    assert str(caught.value) == (
+        f"The hyperparameter {role!r} is {name!r}, but in libsvm each row holds its label and "
+        f"columns have no names; leave {role!r} unset."
+    )

@@ -1,0 +1,282 @@
+"""Parquet: types, roles of columns, missing cells, and files that cannot be read."""
+
+import dataclasses
+import io
+import json
+import logging
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from container.blocks import BLOCK_VALUES, Block, Part
+from container.cells import CellError
+from container.formats import parquet
+from container.options import InputOptions
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
+    """Return a Parquet file of some columns."""
+    file = io.BytesIO()
+    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), file, **how)
+    return file.getvalue()
+
+
+def opened(content: bytes, **options: object) -> Part:
+    """Return a file, opened."""
+    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    return parquet.read(io.BytesIO(content), chosen)
+
+
+def only(columns: dict[str, Any], **options: object) -> Block:
+    """Return the one block of a file."""
+    (block,) = opened(written(columns), **options).blocks
+    return block
+
+
+def dense(block: Block) -> NDArray[np.float32]:
+    """Return the features of a block."""
+    assert isinstance(block.features, np.ndarray)
+    return block.features
+
+
+def refusal(content: bytes, **options: object) -> str:
+    """Return what is said of a file that cannot be used."""
+    with pytest.raises(CellError) as caught:
+        list(opened(content, **options).blocks)
+    return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
+
+
+@pytest.mark.parametrize("row_group_size", [7, 40_000, 1_000_000])
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_features_are_those_of_the_table(kind: type, row_group_size: int) -> None:
+    """Every value arrives as float32 in its row and column, however the rows are grouped."""
+    n_rows = 900 if row_group_size == 7 else 90_000
+    random = np.random.default_rng(0)
+    values: NDArray[Any] = (random.normal(size=(n_rows, 20)) * 1e6).astype(kind)
+    table = {"label": range(n_rows)} | {f"f{i}": values[:, i] for i in range(20)}
+
+    part = opened(written(table, row_group_size=row_group_size))
+    blocks = list(part.blocks)
+    features = np.concatenate([dense(block) for block in blocks])
+
+    assert part.kind == "Parquet"
+    assert part.columns is not None
+    assert part.columns.feature_names == [f"f{i}" for i in range(20)]
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, values.astype(np.float64).astype(np.float32))
+    assert [label for block in blocks for label in block.labels] == list(map(str, range(n_rows)))
+    assert max(len(block.labels) for block in blocks) <= BLOCK_VALUES // 21
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([1, None, -3], pa.int8(), [1, np.nan, -3]),
+        ([2**63, None, 2**64 - 1], pa.uint64(), [2.0**63, np.nan, 2.0**64]),
+        ([0.5, None, np.nan], pa.float64(), [0.5, np.nan, np.nan]),
+        ([LARGEST, None, -LARGEST], pa.float64(), [LARGEST, np.nan, -LARGEST]),
+        ([np.float16(0.5), None, np.float16(2)], pa.float16(), [0.5, np.nan, 2]),
+        ([True, None, False], pa.bool_(), [1, np.nan, 0]),
+        ([Decimal("1.10"), None, Decimal(-2)], pa.decimal128(9, 2), [1.1, np.nan, -2]),
+        ([7, None, 7], pa.dictionary(pa.int8(), pa.int64()), [7, np.nan, 7]),
+        ([None, None, None], pa.null(), [np.nan, np.nan, np.nan]),
+    ],
+    ids=str,
+)
+def test_features_may_be_of_any_number_type(
+    values: list[Any], kind: pa.DataType, expected: list[float]
+) -> None:
+    """Numbers and booleans are features; null and NaN are missing."""
+    block = only({"y": ["a", "b", "c"], "x": pa.array(values, kind)})
+
+    np.testing.assert_array_equal(dense(block), np.array([expected], dtype=np.float32).T)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "classes"),
+    [
+        (["b", " a", "b"], pa.string(), ["b", " a", "b"]),
+        (["NA", "1", "01"], pa.large_string(), ["NA", "1", "01"]),
+        (["b", "a", "b"], pa.dictionary(pa.int8(), pa.string()), ["b", "a", "b"]),
+        ([2, -1, 2], pa.int32(), ["2", "-1", "2"]),
+        ([1.0, 0.1, 1e16], pa.float64(), ["1.0", "0.1", "1e+16"]),
+        ([1.0, 0.1, 0.25], pa.float32(), ["1.0", "0.1", "0.25"]),
+        ([np.float16(1), np.float16(0.5), np.float16(1)], pa.float16(), ["1.0", "0.5", "1.0"]),
+        ([True, False, True], pa.bool_(), ["True", "False", "True"]),
+        ([Decimal("1.50"), Decimal(2), Decimal(0)], pa.decimal32(5, 2), ["1.50", "2.00", "0.00"]),
+    ],
+    ids=str,
+)
+def test_classes_are_as_they_are_written(
+    values: list[Any], kind: pa.DataType, classes: list[str]
+) -> None:
+    """Each type has its own spelling, and text is known to be text."""
+    block = only({"y": pa.array(values, kind), "x": [1, 2, 3]})
+
+    assert block.labels == classes
+    assert block.labels_are_text == ("string" in str(kind))
+
+
+def test_quantities_and_weights_are_float64() -> None:
+    """Label and weight are found by name or index, wherever they are; neither is a feature."""
+    table = {"a": [1, 2], "w": [0.0, 2.5], "b": [3, 4], "y": [1, 2**40]}
+    block = only(table, label="-1", weight="w", task="regression")
+
+    assert isinstance(block.labels, np.ndarray)
+    assert block.weights is not None
+    assert block.labels.dtype == block.weights.dtype == np.float64
+    assert block.labels.tolist() == [1.0, 2.0**40]
+    assert block.weights.tolist() == [0.0, 2.5]
+    assert dense(block).tolist() == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        (pa.array(["a", "b", "c"]), "string values"),
+        (pa.array(["a", "b", "c"]).dictionary_encode(), "string values"),
+        (pa.array([b"a", b"b", b"c"]), "binary values"),
+        (pa.array([1, 2, 3], pa.timestamp("ms")), "timestamp[ms] values"),
+        (pa.array([1, 2, 3], pa.date32()), "date32[day] values"),
+        (pa.array([[1], [2], [3]]), "list<element: int64> values"),
+    ],
+    ids=str,
+)
+def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> None:
+    """The message names column and type, before a row is read."""
+    content = written({"y": ["a", None, "c"], "x": column})
+
+    assert refusal(content) == (
+        f"column 2 ('x') holds {problem}, not numbers; encode it as numbers or leave it out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        ({"y": [1, 2, None]}, {}, "row 3, column 1 ('y') is empty: no label"),
+        ({"y": [1.0, np.nan, 2]}, {}, "row 2, column 1 ('y') is empty: no label"),
+        ({"y": ["a", "b", ""]}, {}, "row 3, column 1 ('y') is empty: no label"),
+        ({"y": ["a", None, ""]}, {}, "row 2, column 1 ('y') is empty: no label"),
+        ({"y": [1, np.inf, 2.0]}, {}, "row 2, column 1 ('y') is infinite"),
+        (
+            {"y": pa.array([1, 2, 3], pa.date32())},
+            {},
+            "column 1 ('y') holds date32[day] values, but a label is text, a number or a boolean",
+        ),
+        (
+            {"y": ["1", "2", "3"]},
+            {"task": "regression"},
+            "column 1 ('y') holds string values, not numbers",
+        ),
+        (
+            {"y": [1.0, None, 2]},
+            {"task": "regression"},
+            "row 2, column 1 ('y') is empty: no label",
+        ),
+        ({"y": [1, 2, np.inf]}, {"task": "regression"}, "row 3, column 1 ('y') is infinite"),
+        (
+            {"y": [1, 1e39, 2]},
+            {"task": "regression"},
+            "row 2, column 1 ('y') is beyond the range of a 32-bit float",
+        ),
+        (
+            {"x": [1, 2, -1e39]},
+            {},
+            "row 3, column 2 ('x') is -1e+39, beyond the range of a 32-bit float",
+        ),
+        ({"x": [1, np.inf, 2]}, {}, "row 2, column 2 ('x') is infinite"),
+        ({"w": [1, None, 2]}, {"weight": "w"}, "row 2, column 3 ('w') is empty: no weight"),
+        ({"w": [1, 2, np.inf]}, {"weight": "w"}, "row 3, column 3 ('w') is infinite"),
+        (
+            {"w": [1, 2, -1]},
+            {"weight": "w"},
+            "row 3, column 3 ('w') is negative: no weight",
+        ),
+        (
+            {"w": ["a", "b", "c"]},
+            {"weight": "w"},
+            "column 3 ('w') holds string values, not numbers",
+        ),
+    ],
+)
+def test_cell_that_cannot_be_used_is_refused(
+    table: dict[str, Any], options: dict[str, object], message: str
+) -> None:
+    """The message names row and column."""
+    content = written({"y": [1, 2, 3], "x": [1, 2, 3]} | table)
+
+    assert refusal(content, **options) == message
+
+
+def test_rows_are_counted_through_all_row_groups() -> None:
+    """A row is named by its place in the file, not in its row group or batch."""
+    column = np.zeros(100_000)
+    column[71_234] = np.inf
+
+    table = {"y": np.zeros(100_000, dtype=int), "x": column}
+    table |= {f"z{i}": np.zeros(100_000) for i in range(8)}
+
+    for size in (100, 50_000, 100_000):
+        content = written(table, row_group_size=size)
+        assert refusal(content) == "row 71235, column 2 ('x') is infinite"
+
+
+@pytest.mark.parametrize("names", [["__index_level_0__"], ["id", {"kind": "range"}]], ids=str)
+def test_index_of_pandas_is_left_out(names: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """An index is no feature, and one line of the log says so."""
+    table = pa.table({names[0]: ["r1", "r2"], "y": [1, 2], "x": [3, 4]})
+    table = table.replace_schema_metadata({"pandas": json.dumps({"index_columns": names})})
+    with caplog.at_level(logging.INFO):
+        part = opened(written(table))
+
+    assert part.columns is not None
+    assert part.columns.names == ("y", "x")
+    assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]
+
+
+def test_names_with_dots_are_kept_apart() -> None:
+    """A column `a.b` is no part of a column `a`."""
+    block = only({"y": [1], "a.b": [2], "a": [3]})
+
+    assert dense(block).tolist() == [[2, 3]]
+
+
+def test_file_without_rows_has_columns() -> None:
+    """A table of no rows is opened, and has no block."""
+    part = opened(written({"y": pa.array([], pa.string()), "x": pa.array([], pa.int8())}))
+
+    assert part.columns is not None
+    assert part.columns.names == ("y", "x")
+    assert list(part.blocks) == []
+
+
+def test_file_that_is_cut_off_or_no_parquet_is_refused() -> None:
+    """The message says what pyarrow misses."""
+    content = written({"y": [1, 2, 3], "x": [1, 2, 3]})
+
+    assert refusal(b"") == (
+        "the file cannot be read as Parquet (Parquet file size is 0 bytes); "
+        "write it again: it is damaged or cut off"
+    )
+    for other in (content[:-1], b"1,2\n3,4\n"):
+        assert refusal(other).startswith("the file cannot be read as Parquet (Parquet magic bytes")
+
+
+def test_damage_between_the_rows_is_refused() -> None:
+    """What shows only while rows are read is told with its column and row."""
+    table = {"y": [1] * 2000, "x": np.arange(2000.0)}
+    content = bytearray(written(table, write_page_checksum=True, compression="none"))
+    at = content.rindex(np.float64(1500).tobytes())
+    content[at : at + 8] = bytes(8)
+
+    assert refusal(bytes(content)).startswith(
+        "column 2 ('x'), from row 1 on, cannot be read as Parquet (could not verify page integrity"
+    )

@@ -1,0 +1,297 @@
+"""RecordIO-protobuf: frames, records of both kinds, and what is refused."""
+
+import dataclasses
+import io
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from container.blocks import BLOCK_VALUES, Block, Sparse
+from container.cells import CellError
+from container.errors import HyperparameterError
+from container.formats import recordio
+from container.formats.aialgs import Record
+from container.options import InputOptions
+from recordio import MAGIC, encode, encode_sparse, frame, record
+
+ONE = frame(record([1, 2], [0]))
+"""A record of two values, 44 bytes with its frame."""
+
+
+class Pipe(io.RawIOBase):
+    """Gives a few bytes at a time, as a pipe may, and cannot be sought."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        self._content, self._most = io.BytesIO(content), most
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most `most` bytes."""
+        return self._content.read(min(size, self._most))
+
+
+def blocks_of(content: bytes, **options: object) -> list[Block]:
+    """Return the blocks of a file."""
+    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    part = recordio.read(io.BytesIO(content), chosen)
+    assert (part.kind, part.columns) == ("RecordIO-protobuf", None)
+    return list(part.blocks)
+
+
+def dense(block: Block) -> NDArray[np.float32]:
+    """Return the features of a block of dense records."""
+    assert isinstance(block.features, np.ndarray)
+    return block.features
+
+
+def sparse(block: Block) -> Sparse:
+    """Return the features of a block of sparse records."""
+    assert isinstance(block.features, Sparse)
+    return block.features
+
+
+def refusal(content: bytes, **options: object) -> str:
+    """Return what is said of a file that cannot be used."""
+    with pytest.raises(CellError) as caught:
+        blocks_of(content, **options)
+    return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
+
+
+def message(**maps: dict[str, dict[str, list[Any]]]) -> bytes:
+    """Return a record in a frame: `features` and `label`, by key, as (tensor, values)."""
+    built: Any = Record()
+    for name, tensors in maps.items():
+        for key, tensor in tensors.items():
+            for kind, values in tensor.items():
+                found = getattr(getattr(built, name)[key], kind)
+                (found.value if kind == "bytes" else found.values).extend(values)
+    return frame(built.SerializeToString())
+
+
+def test_record_is_read_from_its_bytes() -> None:
+    """The wire format is that of the SDK, byte by byte."""
+    tensor = b"\x0a\x08" + struct.pack("<2f", 1.5, -2)
+    value = b"\x12" + bytes([len(tensor)]) + tensor
+    entry = b"\x0a\x06values\x12" + bytes([len(value)]) + value
+    label = b"\x0a\x06values\x12\x08\x12\x06\x0a\x04" + struct.pack("<f", 3)
+    payload = b"\x0a" + bytes([len(entry)]) + entry + b"\x12" + bytes([len(label)]) + label
+    content = b"\x0a\x23\xd7\xce" + struct.pack("<I", len(payload)) + payload
+    (block,) = blocks_of(content + bytes(-len(payload) % 4))
+
+    assert payload == record([1.5, -2], [3])
+    assert (dense(block).tolist(), block.labels) == ([[1.5, -2]], ["3"])
+
+
+@pytest.mark.parametrize("tensor", ["float32_tensor", "float64_tensor", "int32_tensor"])
+def test_dense_records_are_read_back(tensor: str) -> None:
+    """All values arrive as float32 in their rows, block after block."""
+    random = np.random.default_rng(0)
+    table = random.integers(-(2**24), 2**24, size=(45_000, 28))
+    labels = random.integers(-3, 3, size=45_000)
+    blocks = blocks_of(encode(table.tolist(), labels.tolist(), tensor, tensor))
+
+    assert len(blocks) > 1
+    assert max(dense(block).size for block in blocks) < 1.1 * BLOCK_VALUES
+    assert dense(blocks[0]).dtype == np.float32
+    np.testing.assert_array_equal(np.concatenate(list(map(dense, blocks))), table)
+    assert [label for block in blocks for label in block.labels] == list(map(str, labels))
+
+
+def test_nan_is_missing() -> None:
+    """NaN is a missing cell, in dense and in sparse records."""
+    (rows,) = blocks_of(encode([[np.nan, 1]], [0]))
+    (cells,) = blocks_of(encode_sparse([{3: np.nan}], [0]))
+
+    np.testing.assert_array_equal(dense(rows), [[np.nan, 1]])
+    np.testing.assert_array_equal(sparse(cells).values, [np.nan])
+
+
+def test_sparse_records_are_read_back() -> None:
+    """Keys are features, in any order; the shape says how many there are, or the largest key."""
+    rows = [{5: 1.5, 2: -1.0}, {}, {0: 2.0}]
+    (block,) = blocks_of(encode_sparse(rows, [1, 2, 3], n_features=9))
+    (shapeless,) = blocks_of(encode_sparse(rows[:1], [1]))
+    features = sparse(block)
+
+    assert features.values.tolist() == [1.5, -1, 2]
+    assert features.columns.tolist() == [5, 2, 0]
+    assert features.ends.tolist() == [2, 2, 3]
+    assert (features.n_features, sparse(shapeless).n_features) == (9, 6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "label"),
+    [
+        ("float32_tensor", 1.0, "1"),
+        ("float32_tensor", -0.0, "0"),
+        ("float32_tensor", 0.1, "0.1"),
+        ("float32_tensor", 2.0**30, "1073741824"),
+        ("float64_tensor", 0.1, "0.1"),
+        ("float64_tensor", 1 / 3, "0.3333333333333333"),
+        ("int32_tensor", -7, "-7"),
+    ],
+)
+def test_class_is_a_whole_number_or_shortest(kind: str, value: float, label: str) -> None:
+    """Labels are floats by custom, so `1.0` is class 1."""
+    (block,) = blocks_of(encode([[1], [1]], [value, value], label_tensor=kind))
+
+    assert (block.labels, block.labels_are_text) == ([label, label], False)
+
+
+def test_label_of_a_regression_is_float64() -> None:
+    """A quantity keeps the precision of its type."""
+    (block,) = blocks_of(encode([[1]], [1 / 3], label_tensor="float64_tensor"), task="regression")
+
+    assert isinstance(block.labels, np.ndarray)
+    assert block.labels.dtype == np.float64
+    assert block.labels.tolist() == [1 / 3]
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 1000])
+@given(payloads=st.lists(st.binary(max_size=40)))
+def test_frames_are_read_from_a_pipe(payloads: list[bytes], most: int) -> None:
+    """Payloads come back whole, however few bytes a read returns."""
+    stream: Any = Pipe(b"".join(map(frame, payloads)), most)
+
+    assert list(recordio.frames(stream)) == payloads
+
+
+def test_parts_of_a_record_are_joined() -> None:
+    """A payload that held the magic number is put together again."""
+    parts = frame(b"abcd", 1) + frame(b"", 2) + frame(b"efgh", 3) + frame(b"next")
+
+    assert list(recordio.frames(io.BytesIO(parts))) == [
+        b"abcd" + MAGIC + MAGIC + b"efgh",
+        b"next",
+    ]
+
+
+def test_empty_file_has_no_blocks() -> None:
+    """No record, no block."""
+    assert blocks_of(b"") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (ONE + b"1,2\n3,4\n", "does not begin with the magic number of RecordIO"),
+        (ONE + b"\x0a\x23", "is cut off"),
+        (ONE + MAGIC + b"\x08\0", "is cut off"),
+        (ONE + ONE[:-1], "is cut off"),
+        (ONE + frame(b"abcd", 1), "is cut off"),
+        (ONE + frame(b"abcd", 2), "is a part of a record whose other parts are not there"),
+        (ONE + frame(b"abcd", 5), "is a part of a record whose other parts are not there"),
+        (ONE + frame(b"\xff\xff\xff"), "is not the protobuf message aialgs.data.Record"),
+    ],
+    ids=repr,
+)
+def test_frame_that_is_damaged_is_refused(content: bytes, problem: str) -> None:
+    """The message names the record, and the byte where it begins."""
+    assert refusal(content) == (
+        f"record 2, at byte {len(ONE)}, {problem}; write it again, as RecordIO-protobuf"
+    )
+
+
+F32 = "float32_tensor"
+GOOD = {"values": {F32: [1.0, 2.0]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (frame(b""), "record 2 has no values"),
+        (frame(record([], [1])), "record 2 has no values"),
+        (frame(record([1, 2], [])), "record 2 has no label"),
+        (frame(record([1, 2], [1, 2])), "record 2 has 2 labels; give each record one label"),
+        (frame(record([1, 2], [np.nan])), "record 2 has no label: it is NaN"),
+        (frame(record([1, 2], [np.inf])), "record 2, the label is infinite"),
+        (frame(record([1, 2, 3], [1])), "record 2 has 3 values, the records before 2"),
+        (frame(record([1], [1], keys=[0])), "record 2 is sparse, the records before are dense"),
+        (
+            frame(record([1, 2], [1], shape=[2, 2])),
+            "record 2 has 2 values, but its shape holds 4",
+        ),
+        (frame(record([1, np.inf], [1])), "record 2, value 2 is infinite"),
+        (
+            frame(record([-1e39, 1], [1], tensor="float64_tensor")),
+            "record 2, value 1 is -1e+39, beyond the range of a 32-bit float",
+        ),
+        (
+            message(features=GOOD | {"b": {F32: [1.0]}}, label=GOOD),
+            "record 2 has values under the keys 'b', 'values'; use one key",
+        ),
+        (
+            frame(record([1, 2], [1]).replace(b"values", b"value\xff", 1)),
+            "record 2 has values under a key that is not UTF-8",
+        ),
+        (
+            message(features={"values": {"bytes": [b"a"]}}, label=GOOD),
+            "record 2 has bytes as values; write numbers",
+        ),
+    ],
+)
+def test_record_that_is_no_good_is_refused(content: bytes, problem: str) -> None:
+    """The message names the record and what is wrong with it."""
+    assert refusal(ONE + content) == problem
+
+
+@pytest.mark.parametrize(
+    ("values", "keys", "shape", "problem"),
+    [
+        ([1.0], [0, 1], [], "has 1 values and 2 keys"),
+        ([1.0, 2.0], [3, 3], [9], "has the key 3 twice"),
+        ([1.0], [9], [9], "has the key 9, but its shape holds 9"),
+        ([1.0], [2**31], [], "has keys or a shape beyond 2147483648 values"),
+        ([1.0], [0], [2**40, 2**40], "has keys or a shape beyond 2147483648 values"),
+        ([], [], [2**32], "has a shape of more than 2147483648 values"),
+        ([1.0], [], [], "is dense, the records before are sparse"),
+    ],
+)
+def test_sparse_record_that_is_no_good_is_refused(
+    values: list[float], keys: list[int], shape: list[int], problem: str
+) -> None:
+    """Keys are as many as values, different, and within the shape."""
+    content = encode_sparse([{1: 1.0}], [0], 9) + frame(record(values, [1], keys=keys, shape=shape))
+
+    assert refusal(content) == f"record 2 {problem}"
+
+
+def test_value_out_of_range_is_named_by_its_key() -> None:
+    """In a sparse record a value has a key, not a place."""
+    content = encode_sparse([{1: 1.0}, {}, {4: 1.0, 2: np.inf}], [0, 0, 0], 9)
+
+    assert refusal(content) == "record 3, key 2 is infinite"
+
+
+def test_label_of_a_regression_fits_a_float32() -> None:
+    """Served scores are float32, so labels have their range."""
+    content = encode([[1]], [1e39], label_tensor="float64_tensor")
+
+    assert refusal(content, task="regression") == (
+        "record 1, the label is 1e+39, beyond the range of a 32-bit float"
+    )
+
+
+def test_key_may_have_any_name() -> None:
+    """One key is enough to know what is meant."""
+    (block,) = blocks_of(message(features={"x": {F32: [1.0]}}, label={"y": {F32: [2.0]}}))
+
+    assert (dense(block).tolist(), block.labels) == ([[1.0]], ["2"])
+
+
+@pytest.mark.parametrize("options", [{"label": "0"}, {"weight": "w"}], ids=str)
+def test_names_of_columns_are_refused(options: dict[str, Any]) -> None:
+    """A record has no columns that a hyperparameter could mean."""
+    (role, name) = next(iter(options.items()))
+
+    with pytest.raises(HyperparameterError) as caught:
+        blocks_of(b"", **options)
+
+    assert str(caught.value) == (
+        f"The hyperparameter {role!r} is {name!r}, but in RecordIO-protobuf each row holds its "
+        f"label and columns have no names; leave {role!r} unset."
+    )

@@ -145,6 +145,8 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
 
 def evaluate(estimator: Any, table: Table) -> Mapping[str, float]:
     """Return the metrics of `estimator` on `table` by name, with the weights of its rows."""
+    if table.weights is not None and not table.weights.any():
+        return {}  # no row counts
     # YOURS: other metrics; each is printed as `train:NAME=VALUE;`, or `validation:NAME=VALUE;`.
     if is_classifier(estimator):
         return _of_classes(estimator, table)
@@ -159,7 +161,9 @@ def describe(estimator: Any) -> Mapping[str, float]:
 
 def save(estimator: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
     """Write the artifact into `directory`: what `predictor.py` loads."""
-    export.save(estimator, directory, table.features, record, table.feature_names)
+    base = 1 if table.libsvm_base is None else table.libsvm_base
+    naming = export.Naming(table.feature_names, base)
+    export.save(estimator, directory, table.features, record, naming)
 
 
 def _arguments(estimator: Any, chosen: Hyperparameters, table: Table) -> dict[str, Any]:
@@ -195,14 +199,15 @@ def _of_classes(estimator: Any, table: Table) -> dict[str, float]:
         rows = slice(start, start + _SLICE_ROWS)
         probabilities = estimator.predict_proba(table.features[rows])
         found[rows], last[rows] = probabilities.argmax(axis=1), probabilities[:, -1]
-        loss += log_loss(
-            labels[rows],
-            probabilities,
-            labels=indices,
-            sample_weight=weights[rows],
-            normalize=False,
-        )
-    present, macro = np.unique(labels), {"average": "macro", "zero_division": 0.0}
+        if weights[rows].any():
+            loss += log_loss(
+                labels[rows],
+                probabilities,
+                labels=indices,
+                sample_weight=weights[rows],
+                normalize=False,
+            )
+    present, macro = np.unique(labels[weights > 0]), {"average": "macro", "zero_division": 0.0}
     metrics = {
         "accuracy": accuracy_score(labels, found, sample_weight=weights),
         "balanced_accuracy": recall_score(

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,26 @@ Answers = NDArray[np.intp] | NDArray[np.float32]
 """For each row the index of its label, intp, or its score, float32."""
 
 
+@dataclass(frozen=True)
+class Naming:
+    """How requests may call the features."""
+
+    names: Sequence[str] | None = None
+    """In the order of the features; None when the training data named none."""
+
+    libsvm_base: int = 1
+    """What libsvm rows call the first feature, 0 or 1."""
+
+
+NAMELESS = Naming()
+
+
 def save(
     estimator: Any,
     directory: Path,
     features: Features,
     training: Mapping[str, Any],
-    feature_names: Sequence[str] | None = None,
+    naming: Naming = NAMELESS,
 ) -> None:
     """Write the artifact of a fitted classifier or regressor into `directory`.
 
@@ -57,7 +71,7 @@ def save(
         directory: where to write; it exists.
         features: the rows it was trained on, float32 of shape (n_rows, n_features).
         training: hyperparameters, metrics and rows of the job, for model.json.
-        feature_names: in the order of the features; None when they have none.
+        naming: how requests may call the features.
 
     Raises:
         ArtifactError: the estimator cannot be exported, or the exported model does not answer as
@@ -69,7 +83,8 @@ def save(
     record = Record(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
-        feature_names=None if feature_names is None else list(feature_names),
+        feature_names=None if naming.names is None else list(naming.names),
+        libsvm_base=naming.libsvm_base,
         accepts_missing=True,
         labels=estimator.classes_.tolist() if _is_classifier(estimator) else [],
         sha256=hashlib.sha256(graph).hexdigest(),

@@ -60,6 +60,9 @@ class Record:
     feature_names: list[str] | None
     """In the order of the features; None when the training data named none."""
 
+    libsvm_base: int
+    """What libsvm rows call the first feature, 0 or 1."""
+
     accepts_missing: bool
     """Whether the estimator answers rows with missing cells."""
 

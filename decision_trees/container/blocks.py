@@ -62,7 +62,8 @@ class Part:
     """One file, opened: what it is, and its rows."""
 
     kind: str
-    """What it is in words, such as `Parquet` or `comma-separated text`; same in all files."""
+    """What it is in words, such as `Parquet` or `comma-separated text`, the same in all files of a
+    channel; empty for text without a row, which may be anything."""
 
     columns: Columns | None
     """Names and roles of the columns; None where the format has none, or there is no row."""

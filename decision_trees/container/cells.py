@@ -13,6 +13,8 @@ FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
 """Rounds to infinity as a 32-bit float, and so does all beyond it."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+DECIMAL_POINT = "write decimals with a point"
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
@@ -30,6 +32,11 @@ class CellError(ValueError):
 def is_number(text: str) -> bool:
     """Say whether a text is a number in decimal notation, without blanks."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Say whether a text is a number with a comma before its decimals."""
+    return _DECIMAL_COMMA.fullmatch(text) is not None
 
 
 def is_missing(text: str) -> bool:
@@ -54,7 +61,8 @@ def number(cell: str, where: Callable[[], str]) -> float:
     if text.lower() in MISSING:
         return float("nan")
     problem = "an infinite value" if _INFINITE.fullmatch(text) else "not a number"
-    raise CellError(f"{where()} is {shown(cell)}, {problem}")
+    remedy = DECIMAL_POINT if has_decimal_comma(text) else ""
+    raise CellError(f"{where()} is {shown(cell)}, {problem}", remedy)
 
 
 def as_float32(

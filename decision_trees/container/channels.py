@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import TrainingDataError
+from container.formats import choice
 from container.settings import Paths
 from container.sources import Source
 
@@ -19,6 +20,7 @@ NOT_DATA = frozenset({"code", "sm_drivers"})
 Source: https://github.com/aws/sagemaker-python-sdk, sagemaker-train, train/constants.py
 """
 
+_TABLE_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
 _NAMES_SHOWN = 5
 
 logger = logging.getLogger(__name__)
@@ -92,13 +94,42 @@ def _files(channel: Path) -> list[Path]:
     Left out are empty files, and all whose path has a part that begins with "." or "_": resource
     forks of macOS, folder and success markers.
     """
-    files = sorted(path for path in channel.rglob("*") if path.is_file())
+    found = sorted(channel.rglob("*"))
+    _refuse_table_formats(found)
+    files = [path for path in found if path.is_file()]
     usable = [file for file in files if not _is_skipped(file, channel)]
     skipped = len(files) - len(usable)
     if skipped:
         names = _first_names([file for file in files if file not in usable], channel.parent)
         logger.info("skipped %d files that are empty or hidden: %s", skipped, names)
+    _refuse_copies(usable)
+    partitions = {
+        part for file in usable for part in file.relative_to(channel).parts if "=" in part
+    }
+    if partitions:
+        logger.warning("the names of folders are no columns: %s", ", ".join(sorted(partitions)[:5]))
     return usable
+
+
+def _refuse_table_formats(found: list[Path]) -> None:
+    """Refuse tables whose log says which of their files still count."""
+    for path in found:
+        if path.name in _TABLE_LOGS:
+            raise TrainingDataError(
+                f"{path.parent} is a {_TABLE_LOGS[path.name]} table, some of whose files may be "
+                "removed rows; export it as plain Parquet or CSV."
+            )
+
+
+def _refuse_copies(files: list[Path]) -> None:
+    """Refuse a file beside its compressed copy: its rows would count twice."""
+    names = set(files)
+    for file in files:
+        if file.suffix in choice.COMPRESSIONS and file.with_suffix("") in names:
+            raise TrainingDataError(
+                f"{file} and {file.with_suffix('').name} beside it look like copies of one file, "
+                "whose rows would count twice; leave one of them out, or rename it."
+            )
 
 
 def _is_skipped(file: Path, channel: Path) -> bool:

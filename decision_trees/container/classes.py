@@ -1,7 +1,11 @@
 """Classes: labels that are names, kept exactly as they are written."""
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,8 +13,14 @@ from numpy.typing import NDArray
 
 from container import cells
 from container.blocks import Doubt
-from container.errors import TrainingDataError
+from container.cells import CellError, is_missing, shown
+from container.columns import SAY_WHETHER_HEADER
 from container.stacks import Stack
+
+_STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]|^\u00ef\u00bb\u00bf")
+"""Control characters, and a byte-order mark, also where it was read as Latin-1."""
+
+_COUNTED = 4  # so many labels that count up, one a row, are an index
 
 
 class Classes:
@@ -25,9 +35,15 @@ class Classes:
         return len(self._codes)
 
     def add(self, labels: Sequence[str], are_text: bool) -> None:
-        """Append the labels of some rows; `are_text` when they are text by their type."""
-        code_of = self._code_of
+        """Append the labels of some rows; `are_text` when they are text by their type.
+
+        Raises:
+            CellError: a label cannot be kept as it is.
+        """
+        code_of, n_known = self._code_of, len(self._code_of)
         codes = [code_of.setdefault(label, len(code_of)) for label in labels]
+        for label in islice(code_of, n_known, None):
+            _check(label)
         self._codes.append(np.array(codes, dtype=np.int32))
         self._are_text |= are_text
 
@@ -35,10 +51,17 @@ class Classes:
         """Return the labels of all rows as int64, float64 or str, as they are written.
 
         Raises:
-            TrainingDataError: two labels are one number written in two ways, as `1` and `1.0`.
+            CellError: two labels are one number written in two ways, as `1` and `1.0`, or look
+                alike; or the labels are those of no table, but an index.
         """
         names = list(self._code_of)
+        _refuse_look_alikes(names)
         distinct = np.array(names, dtype=np.str_) if self._are_text else _typed(names)
+        if len(names) == len(self) >= _COUNTED and _counts_up(distinct):
+            raise CellError(
+                f"every row has a label of its own, from {distinct[0]} to {distinct[-1]}: an index",
+                "leave it out, or name the column of the label with the hyperparameter label",
+            )
         result: NDArray[Any] = distinct[self._codes.whole()]
         return result
 
@@ -46,38 +69,48 @@ class Classes:
         """Return the labels of all rows with the type of `known`, those of another table.
 
         Raises:
-            TrainingDataError: a label is none of `known`.
+            CellError: a label is none of `known`.
         """
         by_name = {str(label): label for label in np.unique(known).tolist()}
         unknown = [name for name in self._code_of if name not in by_name]
         if unknown:
             n_rows = int(self._counts()[self._code_of[unknown[0]]])
-            raise TrainingDataError(
-                f"The validation data has the label {unknown[0]!r} ({n_rows} rows), which no row "
-                "of the training data has; correct it, or leave those rows out."
+            raise CellError(
+                f"there is the label {shown(unknown[0])} ({n_rows} rows), which no row of the "
+                "training data has",
+                "correct it, or leave those rows out",
             )
         distinct = np.array([by_name[name] for name in self._code_of], dtype=known.dtype)
         result: NDArray[Any] = distinct[self._codes.whole()]
         return result
 
+    def without_values(self, is_empty: NDArray[np.bool_]) -> str | None:
+        """Return a label all of whose rows are among those that `is_empty` marks, shape (n_rows,).
+
+        Such rows are the titles and footers of a spreadsheet, and nothing can be learnt from them.
+        """
+        codes = self._codes.whole()
+        empty = np.setdiff1d(codes[is_empty], codes[~is_empty])
+        return list(self._code_of)[empty[0]] if len(empty) else None
+
     def settle(self, doubts: Sequence[Doubt]) -> None:
         """Look at all labels for what a single file could not tell: is its first row a header?
 
         Raises:
-            TrainingDataError: a header looks like data, or data like a header.
+            CellError: a header looks like data, or data like a header.
         """
-        taken = Counter(doubt.label for doubt in doubts if doubt.was_header)
-        for label in taken.keys() & self._code_of.keys():
-            raise TrainingDataError(
-                f"The first row was taken for a header, but {label!r} in it is a label of other "
-                "rows too; say with the hyperparameter header what it is (present or absent)."
-            )
+        for doubt in doubts:
+            if doubt.was_header and doubt.label in self._code_of:
+                raise CellError(
+                    f"the first row was taken for a header, but {shown(doubt.label)} in it is a "
+                    "label of other rows too",
+                    SAY_WHETHER_HEADER,
+                )
         for label, times in Counter(d.label for d in doubts if not d.was_header).items():
             if self._stands_alone(label, times):
-                raise TrainingDataError(
-                    f"The first row may be a header: no other row has its label {label!r}, and its "
-                    "other cells are whole numbers; say with the hyperparameter header what it is "
-                    "(present or absent)."
+                raise CellError(
+                    f"the first row may be a header: no other row has its label {shown(label)}",
+                    SAY_WHETHER_HEADER,
                 )
 
     def _stands_alone(self, label: str, times: int) -> bool:
@@ -86,6 +119,8 @@ class Classes:
         others = [name for name in self._code_of if name != label]
         if not others or counts[self._code_of[label]] > times:
             return False
+        if cells.is_number(label):
+            return not any(map(cells.is_number, others))
         return all(map(cells.is_number, others)) or all(
             counts[self._code_of[name]] > 1 for name in others
         )
@@ -94,31 +129,57 @@ class Classes:
         return np.bincount(self._codes.whole())
 
 
+def _check(label: str) -> None:
+    """Refuse a label that is not what its writer meant, or that NumPy would change."""
+    if _STRAY.search(label):
+        raise CellError(f"the label {shown(label)} has a control character or a byte-order mark")
+    if is_missing(label):
+        raise CellError(f"there is the label {shown(label)}, which stands for a missing value")
+
+
+def _refuse_look_alikes(labels: list[str]) -> None:
+    """Refuse labels that differ in nothing that can be seen."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        other = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
+        if other != label:
+            raise CellError(
+                f"the labels {ascii(other)[:60]} and {ascii(label)[:60]} look alike",
+                "write each label the same in every row",
+            )
+
+
 def _typed(labels: list[str]) -> NDArray[Any]:
     """Return distinct labels as int64, float64 or str: the first type that keeps all as written.
 
     Raises:
-        TrainingDataError: two labels are one number written in two ways, as `1` and `1.0`.
+        CellError: two labels are one number written in two ways, or have decimal commas.
     """
     if all(_is_plain_integer(label) for label in labels):
         return np.array([int(label) for label in labels], dtype=np.int64)
-    if not all(cells.is_number(label) for label in labels):
+    _refuse_two_spellings(labels)
+    if all(map(cells.has_decimal_comma, labels)):
+        raise CellError(f"the labels are numbers such as {labels[0]!r}", cells.DECIMAL_POINT)
+    if not all(map(cells.is_number, labels)):
         return np.array(labels, dtype=np.str_)
     numbers = [float(label) for label in labels]
-    _refuse_two_spellings(labels, numbers)
     as_written = all(repr(number) == label for number, label in zip(numbers, labels, strict=True))
     return np.array(numbers if as_written else labels)
 
 
-def _refuse_two_spellings(labels: list[str], numbers: list[float]) -> None:
-    spelling: dict[float, str] = {}
-    for label, number in zip(labels, numbers, strict=True):
-        other = spelling.setdefault(number, label)
+def _refuse_two_spellings(labels: list[str]) -> None:
+    spelling: dict[Decimal, str] = {}
+    for label in filter(cells.is_number, labels):
+        other = spelling.setdefault(Decimal(label), label)
         if other != label:
-            raise TrainingDataError(
-                f"The labels {other!r} and {label!r} are one number written in two ways; "
-                "write each label the same in every row."
+            raise CellError(
+                f"the labels {shown(other)} and {shown(label)} are one number written in two ways",
+                "write each label the same in every row",
             )
+
+
+def _counts_up(labels: NDArray[Any]) -> bool:
+    return labels.dtype == np.int64 and bool((np.diff(labels) == 1).all())
 
 
 def _is_plain_integer(label: str) -> bool:

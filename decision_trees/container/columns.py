@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from container.cells import CellError
+from container.cells import CellError, shown
 from container.errors import HyperparameterError
+
+SAY_WHETHER_HEADER = (
+    "say with the hyperparameter header whether it is a header (present) or data (absent)"
+)
+"""What to do about a first row that may be either."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Columns:
 
     def name(self, index: int) -> str:
         """Return how a message calls a column: counted from 1, with its name if it has one."""
-        return f"column {index + 1}" + (f" ({self.names[index]!r})" if self.names else "")
+        return f"column {index + 1}" + (f" ({shown(self.names[index])})" if self.names else "")
 
     def feature(self, index: int) -> str:
         """Return how a message calls a feature, by its index among the features."""
@@ -74,7 +79,10 @@ def resolve(
         )
     if width < (2 if weight is None else 3):
         count = "1 column" if width == 1 else f"{width} columns"
-        raise CellError(f"row 1 has {count}; a label and at least one feature are needed")
+        raise CellError(
+            f"row 1 has {count}; a label and at least one feature are needed",
+            "correct it, or say with the hyperparameter delimiter what stands between cells",
+        )
     return Columns(width, None if names is None else tuple(names), label_index, weight_index)
 
 
@@ -85,14 +93,14 @@ def is_index(wanted: str | None) -> bool:
 
 def _check_names(names: Sequence[str]) -> None:
     for index, name in enumerate(names):
-        if not name:
+        if not name or re.fullmatch(r"Unnamed: [0-9]+", name):
             raise CellError(
-                f"column {index + 1} has no name in the header",
+                f"column {index + 1} has no name in the header" + (f", but {name!r}" * bool(name)),
                 "name it, or leave it out (pandas writes an index without a name: use index=False)",
             )
         if name in names[:index]:
             first = names.index(name) + 1
-            raise CellError(f"columns {first} and {index + 1} have the same name {name!r}")
+            raise CellError(f"columns {first} and {index + 1} have the same name {shown(name)}")
 
 
 def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> int:
@@ -125,7 +133,8 @@ def _no_such_column(wanted: str, width: int, names: Sequence[str] | None) -> str
             f"but the files have {width} columns without names; give an index from 0 to "
             f"{width - 1}, or from -{width} to -1."
         )
-    near = difflib.get_close_matches(wanted, names, n=1)
+    by_lower_case = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(wanted.lower(), by_lower_case, n=1)
     if near:
-        return f"which is no column; did you mean {near[0]!r}?"
-    return f"which is no column; there are {', '.join(map(repr, names[:10]))}."
+        return f"which is no column; did you mean {by_lower_case[near[0]]!r}?"
+    return f"which is no column; the first row names {', '.join(map(shown, names[:10]))}."

@@ -17,6 +17,7 @@ from container import cells
 from container.cells import CellError
 
 _DECIMAL = re.compile(r"[0-9.eE+,-]*")  # of these characters, `float` makes decimal numbers alone
+_BYTE_ORDER_MARK = "\ufeff"
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
 
 
@@ -45,11 +46,12 @@ def read_rows(content: Iterable[bytes], delimiter: str = ",") -> Iterator[tuple[
 def _lines(content: Iterable[bytes]) -> Iterator[str]:
     """Yield lines with their endings, decoded one by one, so that an error is where it is found."""
     for line in content:
-        text = line.decode("utf-8-sig")
+        text = line.decode().removeprefix(_BYTE_ORDER_MARK)
         if "\0" in text:
             raise csv.Error("a NUL byte, as UTF-16 has them")
         if text.count("\r") > text.endswith("\r\n"):
-            yield from _CARRIAGE_RETURN.split(text)
+            for part in _CARRIAGE_RETURN.split(text):
+                yield part.removeprefix(_BYTE_ORDER_MARK)
         else:
             yield text
 

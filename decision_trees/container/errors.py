@@ -3,12 +3,14 @@
 ContainerError               500  a text that may be shown to the caller
 ├─ UserError                 400  the caller, or the owner of the job, can fix it
 │  ├─ MalformedPayload       400
+│  ├─ NotAcceptable          406  the answer cannot be given in the form that is wanted
 │  ├─ UnsupportedMediaType   415
 │  ├─ HyperparameterError         training only
 │  └─ TrainingDataError           training only
 └─ PlatformError             500  what surrounds the container is not as it must be
    ├─ SettingsError
-   └─ ModelNotReady          503
+   ├─ ModelNotReady          503
+   └─ ServerBusy             503  too much at once; come again
 
 Any other exception is our own bug: its traceback goes to the log and nowhere else.
 The exit codes are those of sysexits.h; a process that a signal ended counts 128 + signal.
@@ -44,7 +46,23 @@ class UserError(ContainerError):
 
 
 class MalformedPayload(UserError):
-    """The body of a request is not what its media type promises."""
+    """The body of a request is not what its media type promises.
+
+    `row` counts from 1; `column` too, or is a name.
+    """
+
+    def __init__(
+        self, message: str, row: int | None = None, column: int | str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.row = row
+        self.column = column
+
+
+class NotAcceptable(UserError):
+    """The answer is wanted in a form in which it cannot be given."""
+
+    status = 406
 
 
 class UnsupportedMediaType(UserError):
@@ -73,5 +91,11 @@ class SettingsError(PlatformError):
 
 class ModelNotReady(PlatformError):
     """No model can answer, now or until somebody acts."""
+
+    status = 503
+
+
+class ServerBusy(PlatformError):
+    """More requests have come than can be worked on; the caller may come again."""
 
     status = 503

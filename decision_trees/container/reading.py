@@ -1,18 +1,18 @@
 """Reading: the sources of a channel become one table, file after file, block after block."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from container import sources
+from container import cells, sources
 from container.blocks import Block, Doubt, Part
 from container.cells import CellError
 from container.channels import Channel
 from container.classes import Classes
 from container.columns import Columns
-from container.errors import TrainingDataError
+from container.errors import HyperparameterError, TrainingDataError
 from container.formats import choice
 from container.options import InputOptions
 from container.progress import Counter
@@ -50,7 +50,7 @@ def read(
         try:
             with sources.opened(source, counter) as content:
                 kind = choice.choose(content, source.path.name, channel.content_type)
-                part = choice.read(kind, content.stream, options)
+                part = _open(source, kind, content.stream, options)
                 collector.begin(source, part)
                 for block in part.blocks:
                     collector.add(block)
@@ -64,6 +64,13 @@ def read(
     except CellError as error:
         names = ", ".join(str(source) for source in channel.sources[:5])
         raise TrainingDataError(_message(names, error)) from error
+
+
+def _open(source: Source, kind: str, stream: BinaryIO, options: InputOptions) -> Part:
+    try:
+        return choice.read(kind, stream, options)
+    except HyperparameterError as error:
+        raise HyperparameterError(f"In {source}: {error}") from error
 
 
 def _message(where: str, error: CellError) -> str:
@@ -90,6 +97,8 @@ class _Collector:
             TrainingDataError: it is in another format than the first.
             CellError: it has other columns than the first, or than the training data.
         """
+        if not part.kind:
+            return
         self._first = self._first or (source, part)
         first, kind = self._first[0], self._first[1].kind
         if part.kind != kind:
@@ -125,6 +134,10 @@ class _Collector:
             _check_features(features, columns, self._like)
         if columns is not None:
             _check_last_column(features, columns)
+        if len(self._classes):
+            self._check_empty_rows(features)
+        if len(self._weights) and not self._weights.whole().any():
+            raise CellError("every row has the weight 0", "give a weight to the rows that count")
         return Table(
             features,
             labels=self._typed_labels(),
@@ -132,6 +145,15 @@ class _Collector:
             feature_names=columns.feature_names if columns else None,
             libsvm_base=base,
         )
+
+    def _check_empty_rows(self, features: NDArray[np.float32]) -> None:
+        label = self._classes.without_values(np.asarray(np.isnan(features).all(axis=1)))
+        if label is not None:
+            raise CellError(
+                f"there is no value in any row with the label {cells.shown(label)}, as in a title "
+                "or a footer",
+                "leave such rows out",
+            )
 
     def _libsvm_base(self) -> int | None:
         """Return the index of the first feature in libsvm files; None for other formats."""
@@ -144,10 +166,11 @@ class _Collector:
     def _typed_labels(self) -> NDArray[Any]:
         if len(self._numbers):
             return self._numbers.whole()
+        if self._like is not None:  # its labels tell a header from data
+            self._classes.settle([doubt for doubt in self._doubts if doubt.was_header])
+            return self._classes.labels_like(self._like.labels)
         self._classes.settle(self._doubts)
-        if self._like is None:
-            return self._classes.labels()
-        return self._classes.labels_like(self._like.labels)
+        return self._classes.labels()
 
 
 def _check_columns(found: Columns, expected: Columns, where: str) -> None:

@@ -21,6 +21,7 @@ PIPE_SECONDS = 900.0
 """How long a pipe may take to appear."""
 
 _POLL_SECONDS = 0.1
+_PATH_SHOWN = 400  # a message has 1024 characters in all
 _BUFFER_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -36,7 +37,10 @@ class Source:
     is_pipe: bool = False
 
     def __str__(self) -> str:
-        return f"the pipe {self.path}" if self.is_pipe else str(self.path)
+        path = str(self.path)
+        if len(path) > _PATH_SHOWN:
+            path = f"...{path[-_PATH_SHOWN:]}"
+        return f"the pipe {path}" if self.is_pipe else path
 
 
 @dataclass(frozen=True)
@@ -171,4 +175,5 @@ class _Damage(_Ahead):
         try:
             return self._read(size)
         except (EOFError, zlib.error, OSError) as error:
-            raise CellError(f"the compressed data is damaged or cut off ({error})") from error
+            problem = f"the compressed data is damaged or cut off ({error})"
+            raise CellError(problem, "copy or compress it again") from error

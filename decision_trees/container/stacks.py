@@ -83,6 +83,10 @@ class FeatureStack:
         if self._dense is not None:
             return self._dense.whole()
         written = max(block.n_features for block in self._sparse) - first_index
+        if first_index and self.writes_index_0:
+            raise CellError("there is the index 0, but the training data count features from 1")
+        if written < 1:
+            raise CellError("rows have a label and nothing else")
         if n_features is not None and written > n_features:
             raise CellError(f"there are {written} features, in the training data {n_features}")
         return _dense(self._sparse, first_index, n_features or written)

@@ -24,7 +24,8 @@ def drawn() -> dict[str, tuple[str, int]]:
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         found = re.fullmatch(
-            r"([│├└─ ]*)(\w+(?:Error|Payload|Type|Ready))(?: +(\d{3}))?(?: .*)?", line
+            r"([│├└─ ]*)(\w+(?:Error|Payload|Type|Ready|Acceptable|Busy))(?: +(\d{3}))?(?: .*)?",
+            line,
         )
         if found:
             depth = len(found[1]) // 3

@@ -153,7 +153,7 @@ def test_record_says_what_was_saved(tmp_path: Path) -> None:
     features, labels = rows_and_labels(seed=2)
     estimator = DecisionTreeRegressor(random_state=0).fit(features, labels)
 
-    export.save(estimator, tmp_path, features, {}, feature_names=("a", "b", "c", "d"))
+    export.save(estimator, tmp_path, features, {}, export.Naming(("a", "b", "c", "d")))
 
     record = model.load(tmp_path).record
     scores = estimator.predict(features).astype(np.float32)

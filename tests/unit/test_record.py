@@ -20,6 +20,7 @@ RECORD = Record(
     task="classification",
     n_features=2,
     feature_names=["width", "é, cm"],
+    libsvm_base=1,
     accepts_missing=True,
     labels=["a", "é"],
     sha256="0" * 64,
@@ -31,6 +32,7 @@ SCORES = replace(
     RECORD,
     task="regression",
     feature_names=None,
+    libsvm_base=0,
     labels=[],
     probe=ScoreProbe(features=[[1.0, None]], scores=[0.1]),
 )

@@ -44,14 +44,19 @@ SUFFIXES = {
     ".rec": RECORDIO,
     ".pbr": RECORDIO,
 }
-_COMPRESSIONS = frozenset({".gz", ".gzip", ".zst", ".zstd"})
+COMPRESSIONS = frozenset({".gz", ".gzip", ".zst", ".zstd"})
 
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]|^\xff\xfe|^\xfe\xff")
 _MAGIC = {b"PAR1": PARQUET, b"\x0a\x23\xd7\xce": RECORDIO}
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\x1f\x8b": "data that is compressed twice",
-    b"BZh": "data compressed with bzip2",
+    b"BZh91AY&SY": "data compressed with bzip2",
     b"\xfd7zXZ": "data compressed with xz",
+    b"\x80\x04": "a Python pickle",
+    b"\x80\x05": "a Python pickle",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"ARROW1": "an Arrow file",
     b"\xff\xfe": "text in UTF-16",
     b"\xfe\xff": "text in UTF-16",
     b"\x93NUMPY": "a NumPy array",
@@ -59,7 +64,8 @@ _FOREIGN = {
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
 }
-_LIBSVM_ROW = re.compile(rb"[^\s,;#]+[ \t]+[0-9]+:[^\s:,;]+([ \t]|$)")
+_LIBSVM_ROW = re.compile(rb"[+-]?[0-9.]+(e[+-]?[0-9]+)? +(0|[1-9][0-9]*):[^\s:,;]+(\s|$)")
+_KNOWN = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or zstd"
 _FAST_FILE = "use the input mode FastFile in place of Pipe"
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
@@ -78,9 +84,10 @@ def choose(content: Content, name: str, content_type: str | None) -> str:
     """
     looks = _looks_like(content.head)
     declared = _declared(content_type) if content_type else _by_suffix(name)
-    if looks and declared and looks != declared:
+    if declared and looks != declared and (looks or declared in _MAGIC.values()):
         says = "the content type of its channel" if content_type else "its name"
-        raise CellError(f"there is {looks}, though {says} says {declared}", "correct one of them")
+        found = looks or "no such file"
+        raise CellError(f"there is {found}, though {says} says {declared}", "correct one of them")
     chosen = declared or looks or _by_first_row(content.head)
     if chosen == PARQUET:
         _refuse_unseekable(content)
@@ -153,22 +160,25 @@ def _declared(content_type: str) -> str:
 
 def _by_suffix(name: str) -> str | None:
     stem, dot, suffix = name.lower().rpartition(".")
-    if dot + suffix in _COMPRESSIONS:
+    if dot + suffix in COMPRESSIONS:
         return _by_suffix(stem)
     return SUFFIXES.get(dot + suffix)
 
 
 def _looks_like(head: bytes) -> str | None:
     """Return the binary format of a file by its first bytes; None when it may be text."""
+    if not _BINARY.search(head):
+        return None  # a text may begin with any letters
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            known = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or zstd"
-            raise CellError(f"there is {what}", f"convert it to {known}")
+            raise CellError(f"there is {what}", f"convert it to {_KNOWN}")
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def _by_first_row(head: bytes) -> str:
     """Return libsvm or CSV, by the first row that is neither blank nor a comment."""
+    if head.lstrip().startswith((b"[", b"{")):
+        raise CellError("there is JSON", f"convert it to {_KNOWN}")
     for line in head.splitlines():
         if line.strip() and not line.startswith(b"#"):
             return LIBSVM if _LIBSVM_ROW.match(line) else CSV

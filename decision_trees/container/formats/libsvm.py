@@ -66,7 +66,7 @@ def _blocks(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Block]:
     while lines := stream.readlines(_CHUNK_BYTES):
         if first_row == 1:
             lines[0] = lines[0].removeprefix(BOM_UTF8)
-        rows = _plain_rows(lines, labels_are_numbers)
+        rows = plain_rows(lines, labels_are_numbers)
         waiting.append(rows or _any_rows(lines, first_row, labels_are_numbers))
         first_row += len(lines)
         size += len(waiting[-1].values) + len(waiting[-1].labels)
@@ -88,7 +88,7 @@ def _block(parts: list[_Rows], labels_are_numbers: bool) -> Block:
     )
 
 
-def _plain_rows(lines: list[bytes], labels_are_numbers: bool) -> _Rows | None:
+def plain_rows(lines: list[bytes], labels_are_numbers: bool) -> _Rows | None:
     """Return rows written as most are, all at once; None if they are to be read one by one."""
     texts = [line.replace(b"\t", b" ").strip(b" \r\n") for line in lines]
     rows = [text.partition(b" ") for text in texts if text]
@@ -138,7 +138,7 @@ def _any_rows(lines: list[bytes], first_row: int, labels_are_numbers: bool) -> _
             counts.append(len(tokens))
         last = -1
         for token in tokens:
-            last, value = _cell(token, row, last)
+            last, value = read_cell(token, row, last)
             columns.append(last)
             values.append(value)
     return _Rows(
@@ -168,8 +168,8 @@ def _label(text: str, row: int, is_number: bool) -> str | float:
     return number(text, lambda: f"row {row}, the label") if is_number else text
 
 
-def _cell(token: str, row: int, last: int) -> tuple[int, float]:
-    """Return index and value of a cell; raises CellError."""
+def read_cell(token: str, row: int, last: int) -> tuple[int, float]:
+    """Return index and value of a cell, whose index is above `last`; raises CellError."""
     index = _index(token, row, last)
     return index, number(token.partition(":")[2], lambda: f"row {row}, index {index}")
 

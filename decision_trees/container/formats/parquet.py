@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from container.blocks import BLOCK_VALUES, Block, Part
-from container.cells import FLOAT32_OVERFLOW, CellError, as_float32
+from container.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown
 from container.columns import Columns, resolve
 from container.options import InputOptions
 
@@ -49,19 +49,19 @@ def read(stream: BinaryIO, options: InputOptions) -> Part:
         CellError: the file is damaged, or a column has a type that cannot be used.
         HyperparameterError: a hyperparameter names no column.
     """
-    with _readable("the file"):
+    with readable("the file"):
         file = pq.ParquetFile(
             stream, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
         )
         schema = file.schema_arrow
-        names = _without_index(schema)
+        names = _without_index(schema, options)
     columns = resolve(len(names), names, options.label, options.weight)
     _check_types(schema, columns, options.labels_are_numbers)
     return Part("Parquet", columns, _blocks(file, columns, options.labels_are_numbers))
 
 
 @contextmanager
-def _readable(what: str) -> Iterator[None]:
+def readable(what: str) -> Iterator[None]:
     """Say what pyarrow cannot read, and why."""
     try:
         yield
@@ -70,16 +70,27 @@ def _readable(what: str) -> Iterator[None]:
         raise CellError(f"{what} cannot be read as Parquet ({reason})", _REMEDY) from error
 
 
-def _without_index(schema: pa.Schema) -> list[str]:
-    """Return the names of the columns that are data, in their order."""
-    index = _pandas_index(schema)
+def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
+    """Return the names of the columns that are data, in their order.
+
+    Raises:
+        CellError: the index has a name, and may be the label that the job does not name.
+    """
+    index = pandas_index(schema)
     left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
+    named = [name for name in left_out if not name.startswith("__index_level_")]
+    if named and options.label is None:
+        raise CellError(
+            f"pandas wrote {shown(named[0])} as an index, which is no column",
+            "write it as a column with reset_index(), or name the label's column with the "
+            "hyperparameter label",
+        )
     if left_out:
         logger.info("left out what pandas wrote as an index: %s", ", ".join(left_out))
     return [name for name in schema.names if name not in left_out]
 
 
-def _pandas_index(schema: pa.Schema) -> list[object]:
+def pandas_index(schema: pa.Schema) -> list[object]:
     """Return the columns that are an index; one that is a mere range is a dictionary.
 
     Source: https://pandas.pydata.org/docs/development/developer.html
@@ -95,9 +106,9 @@ def _pandas_index(schema: pa.Schema) -> list[object]:
 def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) -> None:
     """Refuse columns whose type cannot be used, before any row is read."""
     for index, name in enumerate(columns.names or ()):
-        found = _value_type(schema.field(name).type)
+        found = value_type(schema.field(name).type)
         is_class = index == columns.label and not labels_are_numbers
-        if _is_number(found) or (is_class and _is_text(found)):
+        if is_number(found) or (is_class and _is_text(found)):
             continue
         where = f"{columns.name(index)} holds {found} values"
         if is_class:
@@ -107,11 +118,11 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
         raise CellError(f"{where}, not numbers", "encode it as numbers or leave it out")
 
 
-def _value_type(found: pa.DataType) -> pa.DataType:
+def value_type(found: pa.DataType) -> pa.DataType:
     return found.value_type if pa.types.is_dictionary(found) else found
 
 
-def _is_number(found: pa.DataType) -> bool:
+def is_number(found: pa.DataType) -> bool:
     is_of = pa.types
     kinds = (is_of.is_integer, is_of.is_floating, is_of.is_decimal, is_of.is_boolean, is_of.is_null)
     return any(is_kind(found) for is_kind in kinds)
@@ -172,14 +183,14 @@ class _Rows:
             part = None if weights is None else weights[rows]
             # A view would keep all these rows alive while the next are read.
             some = features[rows].copy()
-            yield Block(some, labels[rows], part, _is_text(_value_type(label_type)))
+            yield Block(some, labels[rows], part, _is_text(value_type(label_type)))
 
     def _features(self) -> NDArray[np.float32]:
         features = np.empty((self.n_rows, len(self.columns.features)), dtype=np.float32)
         for position, index in enumerate(self.columns.features):
             name = (self.columns.name(index),).__getitem__
             for rows, cells in self._batches(index):
-                values = _numbers(cells)[:, np.newaxis]
+                values = numbers(cells)[:, np.newaxis]
                 found = as_float32(values, self.first_row + rows.start, name)
                 features[rows, position] = found[:, 0]
         return features
@@ -190,7 +201,7 @@ class _Rows:
             cells = _plain(found)
             self._refuse(index, _missing(cells), "empty: no label", rows.start)
             self._refuse(index, _infinite(cells), "infinite", rows.start)
-            with _readable(self.columns.name(index)):
+            with readable(self.columns.name(index)):
                 classes += _written(cells)
         return classes
 
@@ -212,7 +223,7 @@ class _Rows:
     def _numbers(self, index: int) -> NDArray[np.float64]:
         found = np.empty(self.n_rows, dtype=np.float64)
         for rows, cells in self._batches(index):
-            found[rows] = _numbers(cells)
+            found[rows] = numbers(cells)
         return found
 
     def _refuse(self, index: int, wrong: NDArray[np.bool_], problem: str, start: int = 0) -> None:
@@ -224,12 +235,12 @@ class _Rows:
     def _batches(self, index: int) -> Iterator[tuple[slice, Any]]:
         """Yield the cells of one column, and which of these rows they are in."""
         where, end = self.columns.name(index), -self.start
-        with _readable(where):
+        with readable(where):
             batches = self.file.iter_batches(
                 _BATCH_ROWS, self.groups, columns=[self._name(index)], use_threads=False
             )
         while end < self.n_rows:
-            with _readable(f"{where}, from row {self.first_row + end} on,"):
+            with readable(f"{where}, from row {self.first_row + end} on,"):
                 batch: Any = next(batches, None)
             if not batch:
                 raise CellError(f"{where} has not as many rows as the file says", _REMEDY)
@@ -252,7 +263,7 @@ def _plain(cells: Any) -> Any:
     return cells.cast(pa.float32()) if pa.types.is_float16(cells.type) else cells
 
 
-def _numbers(cells: Any) -> NDArray[np.float64]:
+def numbers(cells: Any) -> NDArray[np.float64]:
     """Return cells as float64, NaN where one is missing."""
     numbers = _plain(cells).cast(pa.float64(), safe=False)
     return cast("NDArray[np.float64]", numbers.to_numpy(zero_copy_only=False))

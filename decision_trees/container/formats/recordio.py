@@ -7,6 +7,8 @@ import math
 import struct
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -23,6 +25,7 @@ _HEADER_BYTES = 8
 _LENGTH_BITS = 29
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _MAX_FEATURES = 2**31
+_MAX_DIMENSIONS = 32
 _REMEDY = "write it again, as RecordIO-protobuf"
 
 
@@ -104,15 +107,50 @@ def _unreadable(place: tuple[int, int], problem: str) -> CellError:
     return CellError(f"record {record}, at byte {byte}, {problem}", _REMEDY)
 
 
-def _blocks(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Block]:
-    """Yield the rows, about BLOCK_VALUES values and labels at a time."""
-    rows = _Rows(labels_are_numbers)
+def records(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
+    """Yield the number of each record, from 1, and the record.
+
+    Raises:
+        CellError: the stream is not RecordIO, or holds anything but records.
+    """
     for number, (start, payload) in enumerate(_located_frames(stream), start=1):
         try:
             record = Record.FromString(payload)
         except DecodeError as error:
             problem = "is not the protobuf message aialgs.data.Record"
             raise _unreadable((number, start), problem) from error
+        yield number, record
+
+
+@dataclass(frozen=True)
+class Row:
+    """The numbers of one record."""
+
+    values: list[float]
+    keys: list[int]
+    """The feature of each value, from 0; empty when all values are there, in their order."""
+
+    width: int
+    """How many features there are; when some are not written, at least."""
+
+    is_sparse: bool
+
+
+def row_of(named: Any, number: int, what: str = "values") -> Row:
+    """Return the numbers under the one key of `named`, a map of a record; raises CellError."""
+    _, tensor = _tensor(named, number, what)
+    values, keys, shape = tensor.values[:], tensor.keys[:], tensor.shape[:]
+    if len(shape) > _MAX_DIMENSIONS:
+        raise CellError(f"record {number} has a shape of {len(shape)} dimensions")
+    is_sparse = bool(keys) or (not values and bool(shape))
+    width = _sparse_width(number, values, keys, shape) if keys else _width(number, values, shape)
+    return Row(values, keys, width, is_sparse)
+
+
+def _blocks(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Block]:
+    """Yield the rows, about BLOCK_VALUES values and labels at a time."""
+    rows = _Rows(labels_are_numbers)
+    for number, record in records(stream):
         rows.add(number, record)
         if rows.size >= BLOCK_VALUES:
             yield rows.take()
@@ -142,21 +180,16 @@ class _Rows:
 
     def add(self, number: int, record: Any) -> None:
         """Append one record; raises CellError."""
-        _, tensor = _tensor(record.features, number, "values")
-        values, keys, shape = tensor.values[:], tensor.keys[:], tensor.shape[:]
-        is_sparse = bool(keys) or (not values and bool(shape))
+        row = row_of(record.features, number)
         if self._is_sparse is None:
-            self._is_sparse = is_sparse
-        if self._is_sparse != is_sparse:
-            found, before = ("sparse", "dense") if is_sparse else ("dense", "sparse")
+            self._is_sparse = row.is_sparse
+        if self._is_sparse != row.is_sparse:
+            found, before = ("sparse", "dense") if row.is_sparse else ("dense", "sparse")
             raise CellError(f"record {number} is {found}, the records before are {before}")
-        width = (
-            _sparse_width(number, values, keys, shape) if keys else _width(number, values, shape)
-        )
-        self._check_width(number, width)
+        self._check_width(number, row.width)
         self._labels.append(self._label(number, record))
-        self._values.extend(values)
-        self._keys.extend(keys)
+        self._values.extend(row.values)
+        self._keys.extend(row.keys)
         self._ends.append(len(self._values))
 
     def take(self) -> Block:
@@ -248,7 +281,8 @@ def _sparse_width(number: int, values: list[float], keys: list[int], shape: list
     if len(keys) != len(values):
         raise CellError(f"record {number} has {len(values)} values and {len(keys)} keys")
     if len(set(keys)) != len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
+        ordered = sorted(keys)
+        twice = next(key for key, after in pairwise(ordered) if key == after)
         raise CellError(f"record {number} has the key {twice} twice")
     width = math.prod(shape) if shape else max(keys) + 1
     if width > _MAX_FEATURES:

@@ -13,22 +13,18 @@ import numpy as np
 from container import cells, delimited
 from container.blocks import BLOCK_VALUES, Block, Doubt, Part
 from container.cells import CellError
-from container.columns import Columns, is_index, resolve
+from container.columns import Columns, resolve
+from container.formats import header
+from container.formats.header import Row
 from container.options import InputOptions
 
 KINDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 """The delimiters that are recognised, in the order in which they are tried, and their names."""
 
 _SAMPLE_LINES = 20
-_SAY_WHETHER_HEADER = (
-    "say with the hyperparameter header whether it is a header (present) or data (absent)"
-)
 _NAMED_DELIMITERS = {"tab": "\t"}
-_COUNTED_FROM_0, _COUNTED = 3, 5  # so many cells that count up are taken for names
 
 logger = logging.getLogger(__name__)
-
-Row = tuple[int, list[str]]
 
 
 def read(stream: BinaryIO, options: InputOptions) -> Part:
@@ -46,30 +42,38 @@ def read(stream: BinaryIO, options: InputOptions) -> Part:
     kind = f"{KINDS[delimiter]}-separated text"
     first = next(rows, None)
     if first is None:
-        return Part(kind, None, iter(()))
-    if _has_header(first, options):
+        return Part("", None, iter(()))
+    if header.is_header(first, options):
         return _with_header(kind, first, rows, options)
     columns = resolve(len(first[1]), None, options.label, options.weight)
-    doubt = _doubt(first[1], columns) if options.header == "auto" else None
+    doubt = header.doubt(first[1], columns) if options.header == "auto" else None
     return Part(kind, columns, _blocks(chain([first], rows), columns, options), doubt)
 
 
 def _with_header(kind: str, first: Row, rows: Iterator[Row], options: InputOptions) -> Part:
-    header = first[1]
-    names = [name.strip(" \t") for name in header]
+    names = [name.strip(" \t") for name in first[1]]
     columns = resolve(len(names), names, options.label, options.weight)
     doubt = Doubt(names[columns.label], was_header=True) if options.header == "auto" else None
-    return Part(kind, columns, _blocks(_without(header, rows), columns, options), doubt)
+    if not all(map(cells.is_number, names)):  # else a row of data may be like it
+        rows = _without(first[1], rows)
+    return Part(kind, columns, _blocks(rows, columns, options), doubt)
 
 
 def _recognise(sample: list[bytes]) -> str:
-    """Return the delimiter with which the first rows have one width, which is more than 1."""
+    """Return the delimiter with which the first rows have one width, which is more than 1.
+
+    Raises:
+        CellError: there are two such delimiters, as where numbers have decimal commas.
+    """
     widths = {delimiter: _widths(sample, delimiter) for delimiter in KINDS}
-    uniform = [delimiter for delimiter, found in widths.items() if len(found) == 1]
-    for delimiter in chain(uniform, widths):
-        if max(widths[delimiter], default=1) > 1:
-            return delimiter
-    return ","
+    found = [delimiter for delimiter, counts in widths.items() if max(counts, default=1) > 1]
+    uniform = [delimiter for delimiter in found if len(widths[delimiter]) == 1]
+    if len(uniform) > 1:
+        raise CellError(
+            f"rows can be split at {' or at '.join(f'{d!r}' for d in uniform)}",
+            "say which it is with the hyperparameter delimiter; decimals have a point",
+        )
+    return next(iter([*uniform, *found]), ",")
 
 
 def _widths(sample: list[bytes], delimiter: str) -> set[int]:
@@ -80,59 +84,11 @@ def _widths(sample: list[bytes], delimiter: str) -> set[int]:
     return widths
 
 
-def _has_header(first: Row, options: InputOptions) -> bool:
-    """Say whether the first row holds names; raises CellError when that cannot be said."""
-    if options.header != "auto":
-        return options.header == "present"
-    if not (is_index(options.label) and is_index(options.weight)):
-        return True  # they are names, so there must be a header
-    row, found = first
-    columns = resolve(len(found), None, options.label, options.weight)
-    texts = [index for index in columns.features if _is_text(found[index])]
-    if not texts:
-        _refuse_counting(row, found)
-        return False
-    label = found[columns.label].strip(" \t")
-    if len(texts) == len(columns.features) and not cells.is_number(label):
-        return True
-    other = next(index for index in range(len(found)) if not _is_text(found[index]))
-    raise CellError(
-        f"row {row} is neither a header nor a row of numbers: {columns.name(texts[0])} is "
-        f"{cells.shown(found[texts[0]])}, {columns.name(other)} is {cells.shown(found[other])}",
-        f"correct it, or {_SAY_WHETHER_HEADER}",
-    )
-
-
-def _refuse_counting(row: int, found: list[str]) -> None:
-    """Refuse a first row that counts up, such as `0,1,2,3`: so pandas names unnamed columns."""
-    texts = [cell.strip(" \t") for cell in found]
-    if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts):
-        return
-    first, enough = int(texts[0]), _COUNTED if int(texts[0]) else _COUNTED_FROM_0
-    if len(texts) >= enough and [int(text) - first for text in texts] == list(range(len(texts))):
-        raise CellError(
-            f"row {row} counts from {texts[0]} to {texts[-1]}, as names of columns do",
-            _SAY_WHETHER_HEADER,
-        )
-
-
-def _doubt(first: list[str], columns: Columns) -> Doubt | None:
-    """Return a doubt about a row of distinct whole numbers beside a text: it may hold names."""
-    label = first[columns.label].strip(" \t")
-    numbers = [first[index].strip(" \t") for index in columns.features]
-    may_be_names = all(map(str.isdigit, numbers)) and len(set(numbers)) == len(numbers)
-    return Doubt(label, was_header=False) if may_be_names and not cells.is_number(label) else None
-
-
-def _is_text(cell: str) -> bool:
-    return not (cells.is_missing(cell) or cells.is_number(cell.strip(" \t")))
-
-
-def _without(header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
+def _without(names: list[str], rows: Iterator[Row]) -> Iterator[Row]:
     """Leave out rows that repeat the header, as they do where files were joined."""
     repeated = 0
     for row in rows:
-        if row[1] == header:
+        if row[1] == names:
             repeated += 1
         else:
             yield row
@@ -188,6 +144,8 @@ class _Builder:
         where = f"row {row}, {self.columns.name(self.columns.label)}"
         if cells.is_missing(cell):
             raise CellError(f"{where} is {cells.shown(cell)}: no label")
+        if '"' in cell and cell.lstrip(" \t") != cell and cell.strip(" \t").startswith('"'):
+            raise CellError(f"{where} is {cells.shown(cell)}, a quote after a blank")
         if self.options.labels_are_numbers:
             self.quantities.append(cells.number(cell, lambda: where))
         else:

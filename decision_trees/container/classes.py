@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
 
@@ -168,14 +168,22 @@ def _typed(labels: list[str]) -> NDArray[Any]:
 
 
 def _refuse_two_spellings(labels: list[str]) -> None:
-    spelling: dict[Decimal, str] = {}
+    spelling: dict[Decimal | str, str] = {}
     for label in filter(cells.is_number, labels):
-        other = spelling.setdefault(Decimal(label), label)
+        other = spelling.setdefault(_exactly(label), label)
         if other != label:
             raise CellError(
                 f"the labels {shown(other)} and {shown(label)} are one number written in two ways",
                 "write each label the same in every row",
             )
+
+
+def _exactly(label: str) -> Decimal | str:
+    """Return the number that a label is; the text where that is beyond all numbers."""
+    try:
+        return Decimal(label)
+    except InvalidOperation:
+        return label
 
 
 def _counts_up(labels: NDArray[Any]) -> bool:

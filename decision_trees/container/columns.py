@@ -137,4 +137,4 @@ def _no_such_column(wanted: str, width: int, names: Sequence[str] | None) -> str
     near = difflib.get_close_matches(wanted.lower(), by_lower_case, n=1)
     if near:
         return f"which is no column; did you mean {by_lower_case[near[0]]!r}?"
-    return f"which is no column; the first row names {', '.join(map(shown, names[:10]))}."
+    return f"which is no column; the columns are {', '.join(map(shown, names[:10]))}."

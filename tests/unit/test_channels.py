@@ -1,69 +1,58 @@
-"""Which files of the channels are read."""
+"""Which files and pipes of the channels are read."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from container.channels import training_files
+from container.channels import Channel, find
 from container.errors import TrainingDataError
+from container.settings import Paths
+from container.sources import Source
 from material import OptMl
 
 
 def files_of(opt_ml: OptMl) -> list[str]:
-    """Return what is read, relative to the directory of the channels."""
-    data = opt_ml.base / "input/data"
-    return [str(file.relative_to(data)) for file in training_files(data)]
+    """Return what is read to learn from, relative to the directory of the channels."""
+    training, _ = find(Paths(opt_ml.base))
+    return [str(source.path.relative_to(opt_ml.base / "input/data")) for source in training.sources]
 
 
-@pytest.mark.parametrize("channel", ["training", "train"])
-def test_channel_may_have_either_name(opt_ml: OptMl, channel: str) -> None:
-    """The channel is called training or train; others do not matter."""
-    opt_ml.write("a.csv", "a,1\n", channel=channel)
-    opt_ml.write("b.csv", "b,1\n", channel="validation")
-
-    assert files_of(opt_ml) == [f"{channel}/a.csv"]
-
-
-def test_files_come_in_the_order_of_their_names(opt_ml: OptMl) -> None:
-    """Files are sorted, sub-directories and files without a suffix included."""
-    for name in ("z.csv", "part-2", "part/b.csv", "part/a/deep.csv", "B.csv", "a.csv"):
-        opt_ml.write(name, "a,1\n")
-
-    names = ["B.csv", "a.csv", "part/a/deep.csv", "part/b.csv", "part-2", "z.csv"]
-    assert files_of(opt_ml) == [f"training/{name}" for name in names]
+def configure(opt_ml: OptMl, channels: object) -> Path:
+    """Write inputdataconfig.json, a text as it is."""
+    file = opt_ml.base / "input/config/inputdataconfig.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(channels if isinstance(channels, str) else json.dumps(channels))
+    return file
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("empty.csv", ""),
-        (".hidden.csv", "a,1\n"),
-        ("._a.csv", "\0\5\26\7"),
-        ("_SUCCESS", "yes"),
-        (".git/a.csv", "a,1\n"),
-        ("_temporary/0/a.csv", "a,1\n"),
-    ],
-)
-def test_files_that_are_empty_or_hidden_are_skipped(
-    opt_ml: OptMl, caplog: pytest.LogCaptureFixture, name: str, content: str
-) -> None:
-    """Empty files, and those with a part that begins with a point or a low line, are named only."""
+def refusal_of(opt_ml: OptMl) -> str:
+    """Return what is said of channels that are refused."""
+    with pytest.raises(TrainingDataError) as caught:
+        find(Paths(opt_ml.base))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("training", ["training", "train"])
+@pytest.mark.parametrize("validation", ["validation", "test"])
+def test_channel_may_have_either_name(opt_ml: OptMl, training: str, validation: str) -> None:
+    """Each purpose has two names; other channels do not matter."""
+    learnt = opt_ml.write("a.csv", "a,1\n", channel=training)
+    validated = opt_ml.write("b.csv", "b,1\n", channel=validation)
+    opt_ml.write("c.py", "c,1\n", channel="code")
+
+    assert find(Paths(opt_ml.base)) == (
+        Channel(training, (Source(learnt),), None),
+        Channel(validation, (Source(validated),), None),
+    )
+
+
+def test_channel_to_validate_on_may_be_absent(opt_ml: OptMl) -> None:
+    """So may its files."""
     opt_ml.write("a.csv", "a,1\n")
-    opt_ml.write(name, content)
-    caplog.set_level("INFO")
+    opt_ml.write("_SUCCESS", "yes", channel="validation")
 
-    files = files_of(opt_ml)
-
-    assert files == ["training/a.csv"]
-    assert f"skipped 1 files that are empty or hidden: training/{name}" in caplog.text
-
-
-def test_directories_above_the_channel_may_be_hidden(tmp_path: Path) -> None:
-    """Only the part of a path below the channel says whether a file is hidden."""
-    opt_ml = OptMl(tmp_path / ".cache/_ml")
-    opt_ml.write("a.csv", "a,1\n")
-
-    assert files_of(opt_ml) == ["training/a.csv"]
+    assert find(Paths(opt_ml.base))[1] is None
 
 
 def test_other_channel_may_hold_hidden_files(opt_ml: OptMl) -> None:
@@ -74,38 +63,143 @@ def test_other_channel_may_hold_hidden_files(opt_ml: OptMl) -> None:
     assert files_of(opt_ml) == ["train/a.csv"]
 
 
-def test_two_channels_with_files_are_refused(opt_ml: OptMl) -> None:
+@pytest.mark.parametrize("names", [("training", "train"), ("validation", "test")])
+def test_two_channels_for_one_purpose_are_refused(opt_ml: OptMl, names: tuple[str, str]) -> None:
     """Both names at once would leave open which is meant."""
-    opt_ml.write("a.csv", "a,1\n", channel="train")
-    opt_ml.write("a.csv", "a,1\n", channel="training")
+    for channel in ("training", *names):
+        opt_ml.write("a.csv", "a,1\n", channel=channel)
 
-    with pytest.raises(TrainingDataError) as caught:
-        files_of(opt_ml)
+    assert refusal_of(opt_ml) == (
+        f"The channels {names[0]} and {names[1]} under {opt_ml.base}/input/data both hold data; "
+        "use one of them."
+    )
 
-    assert "The channels training and train under" in str(caught.value)
+
+@pytest.mark.parametrize("mode", [None, "File", "FastFile"])
+@pytest.mark.parametrize("wrapper", [None, "None"])
+def test_channel_has_what_the_platform_says_of_it(
+    opt_ml: OptMl, mode: str | None, wrapper: str | None
+) -> None:
+    """Files have the content type of their channel, and of no other."""
+    file = opt_ml.write("a.csv", "a,1\n", channel="train")
+    other = opt_ml.write("b.csv", "b,1\n", channel="validation")
+    settings = {"ContentType": "text/csv", "RecordWrapperType": wrapper, "S3DistributionType": "x"}
+    configure(opt_ml, {"train": settings | ({"TrainingInputMode": mode} if mode else {})})
+
+    assert find(Paths(opt_ml.base)) == (
+        Channel("train", (Source(file),), "text/csv"),
+        Channel("validation", (Source(other),), None),
+    )
+
+
+def test_channel_in_pipe_mode_is_its_first_epoch(opt_ml: OptMl) -> None:
+    """The pipe need not be there yet; the platform makes one for each epoch."""
+    configure(
+        opt_ml,
+        {
+            "train": {"TrainingInputMode": "Pipe", "ContentType": "text/csv"},
+            "validation": {"TrainingInputMode": "Pipe"},
+        },
+    )
+    data = opt_ml.base / "input/data"
+
+    assert find(Paths(opt_ml.base)) == (
+        Channel("train", (Source(data / "train_0", is_pipe=True),), "text/csv"),
+        Channel("validation", (Source(data / "validation_0", is_pipe=True),), None),
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("settings", "problem"),
     [
-        (None, "no such directory"),
-        ("training/", "an empty directory training"),
-        ("train/", "an empty directory train"),
-        ("training/_SUCCESS", "only 1 files that are empty or hidden (training/_SUCCESS)"),
-        ("train/empty.csv", "only 1 files that are empty or hidden (train/empty.csv)"),
-        ("validation/a.csv", "no such directory"),
+        (
+            {"TrainingInputMode": "Stream"},
+            "the input mode 'Stream'; known are File, FastFile and Pipe.",
+        ),
+        (
+            {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"},
+            (
+                "the record wrapper type 'RecordIO'; use None: the files of a channel are read as "
+                "they are."
+            ),
+        ),
     ],
 )
-def test_channel_without_data_is_refused(tmp_path: Path, name: str | None, found: str) -> None:
-    """The message says what is there in place of data, where, and what to put there."""
-    if name:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+def test_channel_that_comes_in_an_unknown_way_is_refused(
+    opt_ml: OptMl, settings: dict[str, str], problem: str
+) -> None:
+    """What the platform does to the data must be known, or rows would be misread."""
+    opt_ml.write("a.csv", "a,1\n", channel="train")
+    configure(opt_ml, {"train": settings})
 
-    with pytest.raises(TrainingDataError) as caught:
-        training_files(tmp_path)
+    assert refusal_of(opt_ml) == f"The channel train has {problem}"
 
-    assert str(caught.value) == (
-        f"The channel training (or train) holds no data: there is {found} under {tmp_path}; "
-        "put CSV files there, label in the first column, no header."
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 100_000, "\\xff"])
+def test_configuration_that_is_no_json_is_refused(opt_ml: OptMl, text: str) -> None:
+    """The message names the file."""
+    opt_ml.write("a.csv", "a,1\n")
+    file = configure(opt_ml, text)
+
+    message = refusal_of(opt_ml)
+    assert message.startswith(f"{file} is not JSON (")
+    assert message.endswith("); the platform writes it.")
+
+
+@pytest.mark.parametrize("content", [[], None, {"train": "File"}, {"train": None}])
+def test_configuration_of_another_form_is_refused(opt_ml: OptMl, content: object) -> None:
+    """The message shows the form."""
+    opt_ml.write("a.csv", "a,1\n")
+    file = configure(opt_ml, content)
+
+    assert refusal_of(opt_ml) == (
+        f"{file} is no JSON object of objects; it has one object for each channel, such as "
+        '{"train": {"TrainingInputMode": "File"}}.'
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ([], "no channel at all"),
+        (["training/"], "the channel training without files"),
+        (["notes.txt"], "no channel at all"),
+        (["code/a.py", "sm_drivers/b.sh"], "no channel at all"),
+        (
+            ["train/_SUCCESS"],
+            "the channel train with 1 file, 1 of them empty or hidden (train/_SUCCESS)",
+        ),
+        (
+            ["iris/a.csv", "iris/.b", "code/a.py", "validation/c.csv"],
+            (
+                "the channel iris with 2 files, 1 of them empty or hidden (iris/.b, iris/a.csv); "
+                "the channel validation with 1 file (validation/c.csv)"
+            ),
+        ),
+        (
+            [f"x/{number}.csv" for number in range(6)],
+            "the channel x with 6 files (x/0.csv, x/1.csv, x/2.csv, x/3.csv, x/4.csv, ...)",
+        ),
+    ],
+)
+def test_job_without_training_data_is_told_what_there_is(
+    opt_ml: OptMl, names: list[str], found: str
+) -> None:
+    """The message says which channels and files are there in place of data, and what to do."""
+    data = opt_ml.base / "input/data"
+    for name in names:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).mkdir() if name.endswith("/") else (data / name).write_text("x,1\n")
+
+    assert refusal_of(opt_ml) == (
+        "There is nothing to train on in the channel training (or train): found under "
+        f"{data} is {found}. Give the job a channel of that name with files that hold a label and "
+        "numbers in each row."
+    )
+
+
+def test_channel_that_is_configured_without_files_is_told(opt_ml: OptMl) -> None:
+    """A channel that the platform names, and has made no directory for, is known by name."""
+    configure(opt_ml, {"train": {"TrainingInputMode": "File"}, "code": {}})
+
+    assert "is the channel train without files. Give" in refusal_of(opt_ml)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from container.job import describe, whole_or_nothing
+from container.job import describe, stop_postponed, whole_or_nothing
 from container.settings import PROGRAM_DIR, Paths
 from material import OptMl
 from processes import DEADLINE_SECONDS, Ended, read_until
@@ -168,6 +168,30 @@ def test_job_leaves_ctrl_c_to_the_program(opt_ml: OptMl) -> None:
 
     assert result.code == 0, result.log
     assert files_of(opt_ml) == {"model.json": "record", "model.onnx": "graph"}
+
+
+def test_stop_is_noted_while_it_is_postponed() -> None:
+    """Whoever postpones a stop can see that it waits; afterwards signals do what they did."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    with stop_postponed() as stop:
+        was_requested = stop.requested
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert not was_requested
+    assert stop.requested
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_stop_is_obeyed_again_after_an_error() -> None:
+    """What ends a save badly does not leave a job that cannot be stopped."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(KeyError), stop_postponed():
+        raise KeyError
+
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_whole_or_nothing_replaces_an_older_artifact(tmp_path: Path) -> None:

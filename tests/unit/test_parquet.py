@@ -2,8 +2,6 @@
 
 import dataclasses
 import io
-import json
-import logging
 from decimal import Decimal
 from typing import Any
 
@@ -227,19 +225,6 @@ def test_rows_are_counted_through_all_row_groups() -> None:
     for size in (100, 50_000, 100_000):
         content = written(table, row_group_size=size)
         assert refusal(content) == "row 71235, column 2 ('x') is infinite"
-
-
-@pytest.mark.parametrize("names", [["__index_level_0__"], ["id", {"kind": "range"}]], ids=str)
-def test_index_of_pandas_is_left_out(names: list[Any], caplog: pytest.LogCaptureFixture) -> None:
-    """An index is no feature, and one line of the log says so."""
-    table = pa.table({names[0]: ["r1", "r2"], "y": [1, 2], "x": [3, 4]})
-    table = table.replace_schema_metadata({"pandas": json.dumps({"index_columns": names})})
-    with caplog.at_level(logging.INFO):
-        part = opened(written(table))
-
-    assert part.columns is not None
-    assert part.columns.names == ("y", "x")
-    assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]
 
 
 def test_names_with_dots_are_kept_apart() -> None:

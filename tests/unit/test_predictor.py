@@ -76,7 +76,7 @@ def test_corpus_is_complete() -> None:
     beside = {file.with_suffix(".expected") for file in ACCEPTED}
     beside |= {file.with_suffix(".json") for file in REJECTED}
 
-    files = {file for file in PAYLOADS.rglob("*") if file.is_file()}
+    files = {file for kind in ("accepted", "rejected") for file in (PAYLOADS / kind).rglob("*")}
     assert len(ACCEPTED) >= 12
     assert len(REJECTED) >= 15
     assert files == {*ACCEPTED, *REJECTED, *beside}

@@ -1,208 +1,145 @@
-"""Training files become one table."""
+"""Tables: some of the rows, and a part that is set aside."""
 
-from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import TrainingDataError
-from container.tables import _BLOCK_VALUES, Table, read_training_files
-
-REMEDY = "correct it: CSV, label in the first column, numbers in all others, no header."
+from container.tables import Table, split
 
 
-def table_of(directory: Path, *contents: bytes | str) -> Table:
-    """Write one file for each content, `0.csv` and so on, and read them."""
-    files = [directory / f"{number}.csv" for number in range(len(contents))]
-    for file, content in zip(files, contents, strict=True):
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_training_files(files)
-
-
-def test_table_has_the_label_first(tmp_path: Path) -> None:
-    """The first column is the label, all others are features; a missing cell is NaN."""
-    table = table_of(tmp_path, "a,1,2\nb,.1,\n")
-
-    assert table.labels.tolist() == ["a", "b"]
-    assert table.features.dtype == np.float32
-    np.testing.assert_array_equal(
-        table.features, np.array([[1, 2], [0.1, np.nan]], dtype=np.float32)
+def table_of(labels: Sequence[object], weighted: bool = False) -> Table:
+    """Return a table whose only feature is the number of the row, from 0."""
+    numbers = np.arange(len(labels))
+    return Table(
+        numbers.astype(np.float32).reshape(-1, 1),
+        np.array(labels),
+        weights=numbers / 2 if weighted else None,
+        feature_names=["number"],
     )
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"a,1\nb,2\n",
-        b"a,1\nb,2",
-        b"a,1\r\nb,2\r\n",
-        b"a,1\rb,2\r",
-        b"\xef\xbb\xbfa,1\nb,2\n",
-        b"\n\na,1\n\nb,2\n\n",
-        b'"a","1"\n"b","2"\n',
-        b" a\t, 1 \nb,2\n",
-    ],
+def rows_of(table: Table) -> list[int]:
+    """Return the numbers of the rows of a table."""
+    return [int(number) for number in table.features[:, 0]]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_that_are_taken_keep_all_that_belongs_to_them(weighted: bool) -> None:
+    """Features, labels and weights stay together, in the order that is asked for."""
+    table = table_of(["a", "b", "c"], weighted)
+
+    taken = table.take(np.array([2, 0]))
+
+    assert len(taken) == 2
+    assert taken.features.tolist() == [[2.0], [0.0]]
+    assert taken.labels.tolist() == ["c", "a"]
+    assert taken.weights is None if not weighted else taken.weights.tolist() == [1.0, 0.0]  # type: ignore[union-attr]
+    assert taken.feature_names == ["number"]
+
+
+def test_rows_that_are_taken_are_a_copy() -> None:
+    """What becomes of them does not change the table."""
+    table = table_of(["a", "b"])
+
+    table.take(np.array([1, 0])).features[:] = 9
+
+    assert rows_of(table) == [0, 1]
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=2, max_size=60),
+    st.floats(0.01, 0.9),
+    st.booleans(),
 )
-def test_table_is_the_same_in_every_notation(tmp_path: Path, content: bytes) -> None:
-    """Line endings, blank lines, quotes, blanks and a byte-order mark do not count."""
-    table = table_of(tmp_path, content)
-
-    assert table.labels.tolist() == ["a", "b"]
-    assert table.features.tolist() == [[1.0], [2.0]]
-
-
-def test_table_joins_files_in_order(tmp_path: Path) -> None:
-    """Several files are one table; a file may hold only blank lines or lack its last newline."""
-    table = table_of(tmp_path, "a,1\nb,2", "\n\n", b"\xef\xbb\xbfc,3")
-
-    assert table.labels.tolist() == ["a", "b", "c"]
-    assert table.features.tolist() == [[1.0], [2.0], [3.0]]
-
-
-def test_table_of_more_than_one_block_is_whole(tmp_path: Path) -> None:
-    """Rows keep their order where a block of numbers ends and the next begins."""
-    n_rows = _BLOCK_VALUES // 500 + 3
-    rows = [",".join([str(row % 7), *[str(row)] * 500]) for row in range(n_rows)]
-
-    table = table_of(tmp_path, "\n".join(rows))
-
-    assert table.features.shape == (n_rows, 500)
-    assert table.features[:, 0].tolist() == list(range(n_rows))
-    assert (table.features == table.features[:, :1]).all()
-    assert table.labels.tolist() == [row % 7 for row in range(n_rows)]
-
-
-@pytest.mark.parametrize(
-    ("labels", "values"),
-    [
-        (["1", "2"], [1, 2]),
-        (["-1", "0", "10"], [-1, 0, 10]),
-        (["9" * 18, "0"], [999_999_999_999_999_999, 0]),
-        (["1.0", "2.0"], [1.0, 2.0]),
-        (["0.5", "-1e+20"], [0.5, -1e20]),
-        (["007", "1"], ["007", "1"]),
-        (["+1", "2"], ["+1", "2"]),
-        (["1", "2.5"], ["1", "2.5"]),
-        (["1.50", "2.0"], ["1.50", "2.0"]),
-        (["9" * 19, "0"], ["9" * 19, "0"]),
-        (["1", "x"], ["1", "x"]),
-        (["1.0", "1", "x"], ["1.0", "1", "x"]),
-        (["1_0", "2"], ["1_0", "2"]),
-        (["\u0661", "2"], ["\u0661", "2"]),
-        (["inf", "1"], ["inf", "1"]),
-        (["True", "False"], ["True", "False"]),
-        (["é", "日本"], ["é", "日本"]),
-        (['"a, b"', '"c\nd"'], ["a, b", "c\nd"]),
-    ],
-)
-def test_labels_have_the_first_type_that_keeps_them(
-    tmp_path: Path, labels: list[str], values: list[object]
+def test_split_sets_each_row_on_one_side_in_order(
+    labels: list[object], fraction: float, by_class: bool
 ) -> None:
-    """Labels are int, float or text: the first that gives back exactly what was written."""
-    table = table_of(tmp_path, "".join(f"{label},1\n" for label in [*labels, *labels]))
-
-    found = table.labels.tolist()
-    assert found == [*values, *values]
-    assert {type(label) for label in found} == {type(value) for value in values}
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [("1", "1.0"), ("0", "-0"), ("1e2", "100"), ("1", "01")]
-)
-def test_labels_that_are_one_number_in_two_spellings_are_refused(
-    tmp_path: Path, first: str, second: str
-) -> None:
-    """Two ways to write one number would become two classes; the job ends instead."""
-    with pytest.raises(TrainingDataError) as caught:
-        table_of(tmp_path, f"{first},1\n{second},1\n")
-
-    assert str(caught.value) == (
-        f"The labels {first!r} and {second!r} are one number written in two ways; "
-        "write each label the same in every row."
-    )
-
-
-@pytest.mark.parametrize("content", [b"a\0,1\na,2\n", b"a\0\0,1\na\0,2\n"])
-def test_labels_are_not_silently_changed(tmp_path: Path, content: bytes) -> None:
-    """A label that cannot be kept as it is written is refused, never merged with another."""
+    """Both parts together are the table, each in its order, the same at each run."""
+    table = table_of(labels)
     try:
-        labels = table_of(tmp_path, content).labels.tolist()
+        kept, aside = split(table, fraction, by_class)
     except TrainingDataError:
         return
 
-    assert labels == [row.split(",")[0] for row in content.decode().splitlines()]
+    assert len(kept) > 0
+    assert len(aside) > 0
+    assert sorted(rows_of(kept) + rows_of(aside)) == list(range(len(table)))
+    for part in (kept, aside):
+        assert rows_of(part) == sorted(rows_of(part))
+        assert part.labels.tolist() == [labels[row] for row in rows_of(part)]
+    assert [rows_of(part) for part in split(table, fraction, by_class)] == [
+        rows_of(kept),
+        rows_of(aside),
+    ]
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.sampled_from([1, 2, 3, 5, 9]))
+def test_split_sets_the_same_part_of_each_class_aside(sizes: list[int], tenths: int) -> None:
+    """A class gives its part, to the nearest row, but keeps one row at least."""
+    table = table_of([label for label, size in enumerate(sizes) for _ in range(size)])
+    nearest = [round(size * Fraction(tenths, 10)) for size in sizes]
+    expected = [min(part, size - 1) for part, size in zip(nearest, sizes, strict=True)]
+    if not any(expected):
+        return
+
+    _, aside = split(table, tenths / 10, by_class=True)
+
+    assert np.bincount(aside.labels, minlength=len(sizes)).tolist() == expected
+
+
+def test_split_keeps_what_is_single() -> None:
+    """A class of one row is learnt; so nothing is set aside that was not learnt."""
+    kept, aside = split(table_of(["a"] * 10 + ["b"] + ["c"] * 10), 0.9, by_class=True)
+
+    assert set(aside.labels.tolist()) == {"a", "c"}
+    assert set(kept.labels.tolist()) == {"a", "b", "c"}
+
+
+def test_split_without_classes_draws_from_all_rows() -> None:
+    """Where labels are numbers, each of which is there once, the part is that of all rows."""
+    kept, aside = split(table_of([number + 0.5 for number in range(40)]), 0.25, by_class=False)
+
+    assert (len(kept), len(aside)) == (30, 10)
+    assert rows_of(aside) != list(range(30, 40))
+
+
+def test_split_draws_at_random() -> None:
+    """Rows that were sorted are set aside from everywhere."""
+    _, aside = split(table_of([0] * 500 + [1] * 500), 0.2, by_class=True)
+
+    rows = np.array(rows_of(aside))
+    assert len(np.unique(rows // 100)) == 10
+    assert len(np.unique(rows % 5)) == 5
+
+
+def test_split_divides_weights_too() -> None:
+    """A weight goes where its row goes."""
+    for part in split(table_of(["a", "b"] * 5, weighted=True), 0.4, by_class=True):
+        assert part.weights is not None
+        assert (part.weights * 2).tolist() == rows_of(part)
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("labels", "fraction", "by_class", "found"),
     [
-        ("a,1,2\nb,1\n", "row 2 has 2 columns, the rows before 3"),
-        ("a,1\n\nb,1,2\n", "row 3 has 3 columns, the rows before 2"),
-        ("a,1,2\n \n", "row 2 has 1 column, the rows before 3"),
-        (
-            "a\nb\n",
-            "row 1 has 1 column; a label and at least one feature are needed, with commas between",
-        ),
-        (
-            "a;1;2\n",
-            "row 1 has 1 column; a label and at least one feature are needed, with commas between",
-        ),
-        ("a,1,2\nb,1,two\n", "row 2, column 3 is 'two', not a number"),
-        ("label,size\na,1\n", "row 1, column 2 is 'size', not a number"),
-        ("a,1e39\n", "row 1, column 2 is '1e39', beyond the range of a 32-bit float"),
-        ("a,1\0\n", "row 1 is not valid CSV (a NUL byte, as UTF-16 has them)"),
-        (",1\n", "row 1, column 1 is '': no label"),
-        ("a,1\n  ,1\n", "row 2, column 1 is '  ': no label"),
-        ("NaN,1\n", "row 1, column 1 is 'NaN': no label"),
-        ('a,1\n"b,2\n', "row 2 is not valid CSV (unexpected end of data)"),
+        (["a", "b"], 0.2, False, "0.2, which is not one row of the 2"),
+        (["a", "b", "c"], 0.9, True, "0.9, which is not one row of the 3"),
+        ([0.5], 0.5, False, "0.5, which is not one row of the 1"),
     ],
 )
-def test_table_refuses_a_row_and_says_where(tmp_path: Path, content: str, problem: str) -> None:
-    """The message names file, row, and what is wrong, and ends with what to do."""
+def test_split_that_sets_nothing_aside_is_refused(
+    labels: list[object], fraction: float, by_class: bool, found: str
+) -> None:
+    """A validation without a row would say nothing."""
     with pytest.raises(TrainingDataError) as caught:
-        table_of(tmp_path, content)
-
-    assert str(caught.value) == f"In {tmp_path}/0.csv, {problem}; {REMEDY}"
-
-
-def test_table_refuses_a_second_file_of_another_width(tmp_path: Path) -> None:
-    """Both files are named, with both counts."""
-    with pytest.raises(TrainingDataError) as caught:
-        table_of(tmp_path, "a,1,2\n", "b,1,2,3\n")
-
-    assert str(caught.value) == (f"In {tmp_path}/1.csv, row 1 has 4 columns, 0.csv 3; {REMEDY}")
-
-
-def test_table_refuses_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
-    """A file in another encoding is refused with the byte."""
-    with pytest.raises(TrainingDataError, match="row 1 has the byte 0xe9, which is not UTF-8"):
-        table_of(tmp_path, "café,1\n".encode("latin-1"))
-
-
-def test_table_refuses_files_of_blank_lines(tmp_path: Path) -> None:
-    """Files without a row are named."""
-    with pytest.raises(TrainingDataError) as caught:
-        table_of(tmp_path, "\n", b"\xef\xbb\xbf\r\n")
+        split(table_of(labels), fraction, by_class)
 
     assert str(caught.value) == (
-        f"{tmp_path}/0.csv, {tmp_path}/1.csv hold only blank lines; {REMEDY}"
+        f"validation_fraction is {found} that there are; choose a larger fraction, or give the "
+        "job a channel validation."
     )
-
-
-TEXTS = st.text(alphabet='01.-+e,\n\r"na \0\ufeffé', max_size=60).map(str.encode)
-
-
-@given(st.binary(max_size=60) | TEXTS)
-@settings(deadline=None, max_examples=400)
-def test_any_bytes_are_a_table_or_a_clear_error(content: bytes) -> None:
-    """No file makes the reader fail in another way, and a table holds no infinity."""
-    with TemporaryDirectory() as directory, suppress(TrainingDataError):
-        table = table_of(Path(directory), content)
-
-        assert table.features.dtype == np.float32
-        assert len(table.features) == len(table.labels) > 0
-        assert not np.isinf(table.features).any()

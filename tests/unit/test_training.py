@@ -1,9 +1,11 @@
 """What a training job does, with an algorithm that only takes notes."""
 
 import json
+import math
+import re
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,16 @@ import pytest
 
 from container import training
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import Integer, hyperparameter
+from container.hyperparameters import hyperparameter
+from container.kinds import Integer
+from container.options import InputOptions
 from container.settings import Paths
 from container.tables import Table
-from material import OptMl
+from material import OptMl, as_csv
 
 
 @dataclass(frozen=True)
-class Declared:
+class Declared(InputOptions):
     """What a job of these tests can be told."""
 
     depth: int = hyperparameter(Integer(1), default=2, doc="Depth.")
@@ -26,18 +30,21 @@ class Declared:
 
 @dataclass
 class Notes:
-    """An algorithm that notes what it is given, and that can fail when it saves."""
+    """An algorithm that notes what it is given; it can fail, and be stopped when it evaluates."""
 
     Hyperparameters = Declared
     metrics: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.5})
     failure: Exception | None = None
-    calls: list[tuple[str, object]] = field(default_factory=list)
-    ignores_stop: dict[str, bool] = field(default_factory=dict)
+    is_stopped_in: str = ""
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    handlers: dict[str, object] = field(default_factory=dict)
 
     def note(self, name: str, value: object) -> None:
-        """Note a call, and whether a stop would wait."""
+        """Note a call, and what a stop would do; ask for one if it is time."""
         self.calls.append((name, value))
-        self.ignores_stop[name] = signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+        self.handlers[name] = signal.getsignal(signal.SIGTERM)
+        if self.is_stopped_in == name:
+            signal.raise_signal(signal.SIGTERM)
 
     def fit(self, table: Table, chosen: Declared, /) -> str:
         """Note the table and the hyperparameters."""
@@ -45,9 +52,14 @@ class Notes:
         return "model"
 
     def evaluate(self, model: str, table: Table, /) -> Mapping[str, float]:
-        """Note the model."""
-        self.note("evaluate", model)
+        """Note the labels."""
+        self.note("evaluate", table.labels.tolist())
         return self.metrics
+
+    def describe(self, model: str, /) -> Mapping[str, float]:
+        """Note the model."""
+        self.note("describe", model)
+        return {"depth": 7}
 
     def save(self, model: str, directory: Path, table: Table, record: Mapping[str, Any], /) -> None:
         """Write one file, then fail if that is asked for."""
@@ -55,6 +67,10 @@ class Notes:
         (directory / "model.txt").write_text(model)
         if self.failure:
             raise self.failure
+
+    def given(self, name: str) -> list[Any]:
+        """Return what the calls of one function were given."""
+        return [value for call, value in self.calls if call == name]
 
 
 @pytest.fixture
@@ -64,6 +80,17 @@ def paths(opt_ml: OptMl) -> Paths:
     return Paths(opt_ml.base)
 
 
+def metrics_in(paths: Paths) -> Any:
+    """Return what metrics.json holds."""
+    return json.loads(paths.metrics.read_text())
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines with metrics in alphabetical order, without how long it took."""
+    metric = re.compile(r"(train|validation):(?!seconds)\w+=\S+;")
+    return sorted(filter(metric.fullmatch, caplog.messages))
+
+
 def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
     """The algorithm gets table, hyperparameters and record, in this order."""
     opt_ml.write_hyperparameters({"depth": "3"})
@@ -71,28 +98,106 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
 
     training.run(notes, paths)
 
+    chosen = Declared(depth=3)
+    metrics = {"train": {"rows": 2, "accuracy": 0.5, "depth": 7}}
     assert notes.calls == [
-        ("fit", (["a", "b"], [[1.0], [2.0]], Declared(depth=3))),
-        ("evaluate", "model"),
-        (
-            "save",
-            {
-                "hyperparameters": {"depth": 3},
-                "metrics": {"train": {"accuracy": 0.5}},
-                "rows": {"train": 2},
-            },
-        ),
+        ("fit", (["a", "b"], [[1.0], [2.0]], chosen)),
+        ("evaluate", ["a", "b"]),
+        ("describe", "model"),
+        ("save", {"hyperparameters": asdict(chosen), "metrics": metrics}),
     ]
     assert [file.name for file in paths.model.iterdir()] == ["model.txt"]
 
 
-def test_record_of_a_job_is_json(paths: Paths) -> None:
-    """What `save` is given can be written to model.json."""
+def test_job_writes_its_metrics(paths: Paths) -> None:
+    """They are in metrics.json too, with the seconds that the fit took."""
+    training.run(Notes(), paths)
+
+    metrics = metrics_in(paths)
+    seconds = metrics["train"].pop("seconds")
+    assert metrics == {"train": {"rows": 2, "accuracy": 0.5, "depth": 7}}
+    assert 0 <= seconds < 60
+
+
+def test_record_is_the_same_at_each_run(paths: Paths) -> None:
+    """What goes into the artifact is JSON, and has no time in it."""
+    notes = Notes()
+
+    training.run(notes, paths)
+    training.run(notes, paths)
+
+    first, second = (json.dumps(record, allow_nan=False) for record in notes.given("save"))
+    assert first == second
+
+
+@pytest.mark.parametrize("channel", ["validation", "test"])
+def test_job_validates_on_its_channel(
+    paths: Paths, opt_ml: OptMl, caplog: pytest.LogCaptureFixture, channel: str
+) -> None:
+    """Metrics are those of both tables; only the training data are fitted."""
+    opt_ml.write("v.csv", "b,3\nb,4\nb,5\n", channel=channel)
+    caplog.set_level("INFO")
     notes = Notes()
 
     training.run(notes, paths)
 
-    assert json.dumps(notes.calls[-1][1], allow_nan=False)
+    assert notes.given("fit")[0][0] == ["a", "b"]
+    assert notes.given("evaluate") == [["a", "b"], ["b", "b", "b"]]
+    assert metrics_in(paths)["validation"] == {"rows": 3, "accuracy": 0.5}
+    assert logged(caplog) == [
+        "train:accuracy=0.5;",
+        "train:depth=7;",
+        "train:rows=2;",
+        "validation:accuracy=0.5;",
+        "validation:rows=3;",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "labels"),
+    [("classification", [0, 1, 0, 1, 0, 1, 0, 1]), ("regression", [row / 2 for row in range(8)])],
+)
+def test_job_validates_on_rows_that_it_sets_aside(
+    opt_ml: OptMl, task: str, labels: list[float]
+) -> None:
+    """Each row is either learnt or validated on; classes are set aside in proportion."""
+    opt_ml.write("a.csv", as_csv([label, row] for row, label in enumerate(labels)))
+    opt_ml.write_hyperparameters({"validation_fraction": "0.25", "task": task})
+    notes, paths = Notes(), Paths(opt_ml.base)
+
+    training.run(notes, paths)
+
+    kept, aside = notes.given("evaluate")
+    assert (len(kept), len(aside)) == (6, 2)
+    assert task == "regression" or sorted(aside) == [0, 1]
+    assert notes.given("fit")[0][0] == kept
+    assert sorted(kept + aside) == sorted(labels)
+    assert metrics_in(paths)["validation"]["rows"] == 2
+
+
+def test_job_validates_on_one_thing(paths: Paths, opt_ml: OptMl) -> None:
+    """A channel and a fraction at once would leave open which metrics are meant."""
+    opt_ml.write("v.csv", "b,3\n", channel="test")
+    opt_ml.write_hyperparameters({"validation_fraction": "0.5"})
+
+    with pytest.raises(HyperparameterError) as caught:
+        training.run(Notes(), paths)
+
+    assert str(caught.value) == (
+        "The hyperparameter validation_fraction is 0.5, and the job has a channel test; use one of "
+        "them."
+    )
+
+
+def test_validation_data_are_read_like_the_training_data(paths: Paths, opt_ml: OptMl) -> None:
+    """A mistake in them is found before the fit."""
+    opt_ml.write("v.csv", "c,3\n", channel="validation")
+    notes = Notes()
+
+    with pytest.raises(TrainingDataError, match="there is the label 'c'"):
+        training.run(notes, paths)
+
+    assert not notes.calls
 
 
 def test_job_prints_each_metric_once(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
@@ -101,39 +206,70 @@ def test_job_prints_each_metric_once(paths: Paths, caplog: pytest.LogCaptureFixt
 
     training.run(Notes(metrics={"accuracy": 1 / 3, "loss": 1e-9}), paths)
 
-    lines = [record.message for record in caplog.records if record.message.startswith("train:")]
-    assert lines == ["train:accuracy=0.333333;", "train:loss=1e-09;"]
+    assert logged(caplog) == [
+        "train:accuracy=0.333333;",
+        "train:depth=7;",
+        "train:loss=1e-09;",
+        "train:rows=2;",
+    ]
+    assert sum(line.startswith("train:seconds=") for line in caplog.messages) == 1
 
 
-def test_job_prints_no_metric_of_a_model_that_is_not_saved(
+def test_metric_without_a_value_is_left_out(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """NaN and infinity are neither printed nor written; the log says so."""
+    caplog.set_level("INFO")
+
+    training.run(Notes(metrics={"r2": math.nan, "rmse": 2.5, "loss": math.inf}), paths)
+
+    assert logged(caplog) == ["train:depth=7;", "train:rmse=2.5;", "train:rows=2;"]
+    assert "train: not defined for these rows: r2, loss" in caplog.messages
+    assert set(metrics_in(paths)["train"]) == {"rows", "rmse", "depth", "seconds"}
+
+
+def test_job_that_cannot_save_leaves_nothing(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A tuner must not choose a job without a model."""
+    """The artifact appears whole or not at all; a tuner must not choose a job without one."""
     caplog.set_level("INFO")
 
     with pytest.raises(OSError, match="full"):
         training.run(Notes(failure=OSError("full")), paths)
 
-    assert "train:" not in caplog.text
-
-
-def test_job_that_cannot_save_leaves_nothing(paths: Paths) -> None:
-    """The artifact appears whole or not at all."""
-    with pytest.raises(OSError, match="full"):
-        training.run(Notes(failure=OSError("full")), paths)
-
     assert not list(paths.model.iterdir())
+    assert not paths.metrics.exists()
+    assert not logged(caplog)
 
 
-def test_stop_waits_only_while_the_model_is_saved(paths: Paths) -> None:
-    """SIGTERM ends a fit at once; afterwards it is ignored until the model is complete."""
+def test_stop_waits_only_for_a_model_that_is_fitted(paths: Paths) -> None:
+    """SIGTERM ends a fit at once; afterwards it is noted until the model is complete."""
     before = signal.getsignal(signal.SIGTERM)
     notes = Notes()
 
     training.run(notes, paths)
 
-    assert notes.ignores_stop == {"fit": False, "evaluate": True, "save": True}
+    assert notes.handlers["fit"] == before
+    assert notes.handlers["evaluate"] == notes.handlers["save"] != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("moment", "validation"),
+    [("evaluate", {"rows": 1}), ("describe", {"rows": 1, "accuracy": 0.5})],
+)
+def test_stop_after_the_fit_saves_the_model(
+    paths: Paths, opt_ml: OptMl, moment: str, validation: dict[str, float]
+) -> None:
+    """Metrics that are still to be computed are left out, and the model is saved."""
+    opt_ml.write("v.csv", "b,3\n", channel="validation")
+    notes = Notes(is_stopped_in=moment)
+
+    training.run(notes, paths)
+
+    assert (paths.model / "model.txt").read_text() == "model"
+    assert notes.given("save")[0]["metrics"] == {
+        "train": {"rows": 2, "accuracy": 0.5, "depth": 7},
+        "validation": validation,
+    }
 
 
 def test_hyperparameters_are_read_before_the_data(opt_ml: OptMl) -> None:
@@ -148,9 +284,40 @@ def test_hyperparameters_are_read_before_the_data(opt_ml: OptMl) -> None:
     assert not notes.calls
 
 
+def test_job_logs_what_it_was_told(
+    paths: Paths, opt_ml: OptMl, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hyperparameters that are not their defaults are in the log."""
+    caplog.set_level("INFO")
+
+    training.run(Notes(), paths)
+    opt_ml.write_hyperparameters({"depth": "3", "header": "absent", "label": ""})
+    training.run(Notes(), paths)
+
+    assert "hyperparameters: as train --help says" in caplog.messages
+    assert "hyperparameters: header='absent', depth=3" in caplog.messages
+
+
+def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """Each phase has a line when it is done, in order, and the columns are named."""
+    caplog.set_level("INFO")
+
+    training.run(Notes(), paths)
+
+    text = "\n".join(caplog.messages)
+    assert "reading training done: 1 file, 2 rows, 0.0 MB, " in text
+    assert "training: 1 features: without names" in text
+    assert re.findall(r"^(\w+).* done: ", text, re.MULTILINE) == [
+        "reading",
+        "fit",
+        "evaluate",
+        "save",
+    ]
+
+
 def test_job_without_data_is_refused(opt_ml: OptMl) -> None:
     """Without a channel there is nothing to fit, and no model directory is made."""
-    with pytest.raises(TrainingDataError, match="holds no data"):
+    with pytest.raises(TrainingDataError, match="There is nothing to train on"):
         training.run(Notes(), Paths(opt_ml.base))
 
     assert not opt_ml.model.exists()

@@ -86,8 +86,8 @@ def choose(content: Content, name: str, content_type: str | None) -> str:
     declared = _declared(content_type) if content_type else _by_suffix(name)
     if declared and looks != declared and (looks or declared in _MAGIC.values()):
         says = "the content type of its channel" if content_type else "its name"
-        found = looks or "no such file"
-        raise CellError(f"there is {found}, though {says} says {declared}", "correct one of them")
+        found = f"there is {looks}" if looks else f"the file does not begin as {declared} does"
+        raise CellError(f"{found}, though {says} says {declared}", "correct one of them")
     chosen = declared or looks or _by_first_row(content.head)
     if chosen == PARQUET:
         _refuse_unseekable(content)

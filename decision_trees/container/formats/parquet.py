@@ -79,10 +79,10 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
     index = pandas_index(schema)
     left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
     named = [name for name in left_out if not name.startswith("__index_level_")]
-    if named and options.label is None:
+    if named and (options.label is None or options.label in named):
         raise CellError(
             f"pandas wrote {shown(named[0])} as an index, which is no column",
-            "write it as a column with reset_index(), or name the label's column with the "
+            "write it as a column with reset_index(), or name another column with the "
             "hyperparameter label",
         )
     if left_out:

@@ -1,0 +1,269 @@
+"""Which format a file is in, by the content type of its channel, its name, and its first bytes."""
+
+import bz2
+import io
+import pickle
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from container.cells import CellError
+from container.errors import TrainingDataError
+from container.formats import choice
+from container.options import InputOptions
+from container.settings import PROGRAM_DIR
+from container.sources import Content
+from processes import DEADLINE_SECONDS
+
+PARQUET = b"PAR1\x15\x04"
+RECORDIO = struct.pack("<II", 0xCED7230A, 8)
+
+
+class Unseekable(io.BytesIO):
+    """Bytes from a pipe."""
+
+    def seekable(self) -> bool:
+        """Say no."""
+        return False
+
+
+def chosen(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
+    """Return the format of a file with these first bytes."""
+    return choice.choose(Content(head, io.BytesIO(head), False), name, content_type)
+
+
+def refusal_of(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
+    """Return what is said of a file that is refused, and what to do."""
+    with pytest.raises(CellError) as caught:
+        chosen(head, name, content_type)
+    return f"{caught.value}; {caught.value.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "head", "kind"),
+    [
+        ("text/csv", b"1,2\n", "CSV"),
+        ("Text/CSV; Header=Present", b"1,2\n", "CSV"),
+        ("text/csv;label_size=1", b"1 1:2\n", "CSV"),
+        ("text/tab-separated-values", b"1\t2\n", "TSV"),
+        ("application/x-parquet", PARQUET, "Parquet"),
+        ("application/vnd.apache.parquet", PARQUET, "Parquet"),
+        ("text/libsvm", b"1 1:2\n", "libsvm"),
+        ("text/x-libsvm; charset=UTF-8", b"1\n", "libsvm"),
+        ("application/x-recordio-protobuf", RECORDIO, "RecordIO-protobuf"),
+    ],
+)
+def test_content_type_decides_first(content_type: str, head: bytes, kind: str) -> None:
+    """Whatever the name of the file; parameters and case do not matter."""
+    assert chosen(head, "data.libsvm", content_type) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("a.csv", b"1 1:2\n", "CSV"),
+        ("a.CSV", b"1 1:2\n", "CSV"),
+        ("a.csv.gz", b"1 1:2\n", "CSV"),
+        ("a.csv.GZIP", b"1 1:2\n", "CSV"),
+        ("a.tsv.zst", b"1\t2\n", "TSV"),
+        ("a.tab.zstd", b"1\t2\n", "TSV"),
+        ("a.b.svm", b"1\n", "libsvm"),
+        ("a.svmlight", b"1\n", "libsvm"),
+        ("a.libsvm.gz", b"1\n", "libsvm"),
+        ("a.parquet", PARQUET, "Parquet"),
+        ("a.pq", PARQUET, "Parquet"),
+        ("a.rec", RECORDIO, "RecordIO-protobuf"),
+        ("a.recordio.gz", RECORDIO, "RecordIO-protobuf"),
+        ("a.pbr", RECORDIO, "RecordIO-protobuf"),
+    ],
+)
+def test_name_decides_without_a_content_type(name: str, head: bytes, kind: str) -> None:
+    """The suffix tells, also beneath that of a compression."""
+    assert chosen(head, name) == kind
+    assert chosen(head, name, "") == kind
+
+
+@pytest.mark.parametrize("name", ["part-0", "a.txt", "a.data.gz", "csv", "a.2024", ".gz"])
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (PARQUET, "Parquet"),
+        (RECORDIO, "RecordIO-protobuf"),
+        (b"1 1:2 3:4\n", "libsvm"),
+        (b"+1 0:2", "libsvm"),
+        (b"# comment\n\n-1.5 7:1e3 8:2\n", "libsvm"),
+        (b"1e+3  1:nan", "libsvm"),
+        (b"1\t7:1e3 8:2\n", "CSV"),
+        (b"setosa 1:2 3:4\n", "CSV"),
+        (b"1 01:30\n", "CSV"),
+        (b"1,2\n", "CSV"),
+        (b"1 2\n", "CSV"),
+        (b"a 1:2,3\n", "CSV"),
+        (b"12:30,1 1:2\n", "CSV"),
+        (b"12:30 1,2\n", "CSV"),
+        (b"x 12:30:00\n", "CSV"),
+        (b"PKW,1.5\n", "CSV"),
+        (b"", "CSV"),
+        (b"\n\n", "CSV"),
+    ],
+)
+def test_content_decides_where_nothing_else_does(name: str, head: bytes, kind: str) -> None:
+    """Binary formats have their first bytes, libsvm has a form; all other text is CSV."""
+    assert chosen(head, name) == kind
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"ORCL,1.5,2.5\n", b"ORCHID\t1.5\n", b"ORC,1\n", b"BZh,1.5\n", b"BZh91AY&SY,1\n"),
+        *(b"Object,2\n", b"PAR1,1.5\n", b"ARROW1,2\n"),
+    ],
+)
+def test_text_that_begins_like_a_binary_format_is_text(head: bytes) -> None:
+    """Labels such as the name of a company are no binary format."""
+    assert chosen(head) == "CSV"
+    assert chosen(head, "a.csv") == "CSV"
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "content_type", "message"),
+    [
+        (PARQUET, "a.csv", None, "there is Parquet, though its name says CSV"),
+        (RECORDIO, "a.libsvm.gz", None, "there is RecordIO-protobuf, though its name says libsvm"),
+        (b"PAR1,1.5\n", "a.parquet", None, "there is no such file, though its name says Parquet"),
+        (b"1,2\n", "a.rec", None, "there is no such file, though its name says RecordIO-protobuf"),
+        (
+            PARQUET,
+            "a.parquet",
+            "text/csv; header=present",
+            "there is Parquet, though the content type of its channel says CSV",
+        ),
+        (
+            RECORDIO,
+            "a",
+            "application/x-parquet",
+            "there is RecordIO-protobuf, though the content type of its channel says Parquet",
+        ),
+    ],
+)
+def test_contradiction_is_refused(
+    head: bytes, name: str, content_type: str | None, message: str
+) -> None:
+    """A binary format that was announced as another, or is none, is told, not guessed."""
+    assert refusal_of(head, name, content_type) == f"{message}; correct one of them"
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"PK\x03\x04\x14", "a zip archive or an Excel workbook"),
+        (b"\x1f\x8b\x08", "data that is compressed twice"),
+        (bz2.compress(b"1,2\n"), "data compressed with bzip2"),
+        (pickle.dumps([1, 2], 4), "a Python pickle"),
+        (pickle.dumps([1, 2], 5), "a Python pickle"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
+        (b"ARROW1\0\0", "an Arrow file"),
+        (b"\xfd7zXZ\0", "data compressed with xz"),
+        ("1,2\n".encode("utf-16"), "text in UTF-16"),
+        (b"\xfe\xff\0001", "text in UTF-16"),
+        (b"\x93NUMPY\1\0", "a NumPy array"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"Obj\x01\4", "an Avro file"),
+        (b"ORC\n\x0b\n\3\0\0\0", "an ORC file"),
+    ],
+)
+def test_foreign_format_is_named(head: bytes, what: str) -> None:
+    """What cannot be read is told by its first bytes, whatever its name says."""
+    assert refusal_of(head, "a.csv") == (
+        f"there is {what}; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
+        "with gzip or zstd"
+    )
+
+
+@pytest.mark.parametrize("head", [b'[{"a": 1}]', b' \n{"a": 1}\n{"a": 2}\n', b"[1,2]\n"])
+def test_json_is_named(head: bytes) -> None:
+    """Rows of JSON have commas, but they are no rows of CSV."""
+    assert refusal_of(head, "a.json") == (
+        "there is JSON; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
+        "with gzip or zstd"
+    )
+    assert chosen(head, "a.csv") == "CSV"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8", "csv"])
+def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
+    """The message lists all that are known."""
+    with pytest.raises(TrainingDataError) as caught:
+        chosen(b"1,2\n", "a.csv", content_type)
+
+    assert str(caught.value) == (
+        f"The content type of the channel is {content_type!r}; known are text/csv, "
+        "text/tab-separated-values, application/x-parquet, application/vnd.apache.parquet, "
+        "text/libsvm, text/x-libsvm, application/x-recordio-protobuf."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            Content(PARQUET, io.BytesIO(PARQUET), is_compressed=True),
+            (
+                "there is Parquet inside gzip or zstd, which cannot be read in parts; "
+                "decompress it: Parquet compresses by itself"
+            ),
+        ),
+        (
+            Content(PARQUET, Unseekable(PARQUET), is_compressed=False),
+            (
+                "there is Parquet, which cannot be read from a pipe; "
+                "use the input mode FastFile in place of Pipe"
+            ),
+        ),
+    ],
+)
+def test_parquet_that_cannot_be_sought_is_refused(content: Content, message: str) -> None:
+    """Its table of contents is at its end, which a stream reaches last."""
+    with pytest.raises(CellError) as caught:
+        choice.choose(content, "train_0", "application/x-parquet")
+
+    assert f"{caught.value}; {caught.value.remedy}" == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "options", "what"),
+    [
+        ("CSV", b"a,1\n", InputOptions(), "comma-separated text"),
+        ("CSV", b"a;1\n", InputOptions(), "semicolon-separated text"),
+        ("TSV", b"a, b\t1\nc, d\t2\n", InputOptions(), "tab-separated text"),
+        ("TSV", b"a\t1|1\n", InputOptions(delimiter="|", header="absent"), "bar-separated text"),
+        ("libsvm", b"a 1:1\n", InputOptions(), "libsvm"),
+    ],
+)
+def test_format_has_its_reader(kind: str, text: bytes, options: InputOptions, what: str) -> None:
+    """TSV has tabs unless the hyperparameter says otherwise; the options reach the reader."""
+    assert choice.read(kind, io.BytesIO(text), options).kind == what
+
+
+@pytest.mark.parametrize(("kind", "text"), [("CSV", b"a,1\n"), ("libsvm", b"a 1:1\n")])
+def test_text_needs_no_library_of_another_format(kind: str, text: bytes) -> None:
+    """What reads Parquet and RecordIO-protobuf is loaded for them alone."""
+    code = (
+        "import io, sys\n"
+        "from container.formats import choice\n"
+        "from container.options import InputOptions\n"
+        f"list(choice.read({kind!r}, io.BytesIO({text!r}), InputOptions()).blocks)\n"
+        "assert not {'pyarrow', 'google.protobuf'} & set(sys.modules)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROGRAM_DIR,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+    assert ended.returncode == 0, ended.stderr

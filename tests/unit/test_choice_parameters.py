@@ -1,0 +1,63 @@
+"""What the parameters of a content type say of the files."""
+
+import pytest
+
+from container.errors import HyperparameterError, TrainingDataError
+from container.formats import choice
+from container.options import InputOptions
+
+
+@pytest.mark.parametrize(
+    ("content_type", "header", "found"),
+    [
+        (None, "auto", "auto"),
+        ("", "present", "present"),
+        ("text/csv", "auto", "auto"),
+        ("text/csv; header=present", "auto", "present"),
+        ("text/csv;HEADER=ABSENT", "auto", "absent"),
+        ('text/csv; header="present"', "present", "present"),
+        ("text/csv; header=maybe", "auto", "auto"),
+        ("text/csv; label_size=1; charset=UTF-8", "absent", "absent"),
+        ("text/csv; charset=us-ascii", "auto", "auto"),
+    ],
+)
+def test_parameters_may_say_whether_there_is_a_header(
+    content_type: str | None, header: str, found: str
+) -> None:
+    """RFC 4180 has the parameter header; it counts where the hyperparameter says nothing else."""
+    options = InputOptions(header=header, label="y")
+
+    assert choice.with_parameters(options, content_type) == InputOptions(header=found, label="y")
+
+
+def test_parameter_against_the_hyperparameter_is_refused() -> None:
+    """Which of the two is right cannot be told."""
+    with pytest.raises(HyperparameterError) as caught:
+        choice.with_parameters(InputOptions(header="absent"), "text/csv; header=present")
+
+    assert str(caught.value) == (
+        "The hyperparameter header is 'absent', but the content type of the channel is "
+        "'text/csv; header=present'; correct one of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "reason"),
+    [
+        ("text/csv; charset=latin-1", "text is read in UTF-8 alone, so convert the files."),
+        (
+            "text/csv; label_size=0",
+            "a tree learns from exactly one label a row, so label_size must be 1.",
+        ),
+        (
+            "text/csv; label_size=2",
+            "a tree learns from exactly one label a row, so label_size must be 1.",
+        ),
+    ],
+)
+def test_parameter_that_cannot_be_obeyed_is_refused(content_type: str, reason: str) -> None:
+    """Another encoding or another number of labels is not ignored."""
+    with pytest.raises(TrainingDataError) as caught:
+        choice.with_parameters(InputOptions(), content_type)
+
+    assert str(caught.value) == f"The content type of the channel is {content_type!r}; {reason}"

@@ -1,0 +1,103 @@
+"""Classes: labels keep what was written, and the type of the training data."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.classes import Classes
+
+
+def classes_of(*blocks: list[str], are_text: bool = False) -> Classes:
+    """Return the classes of some blocks of labels."""
+    classes = Classes()
+    for labels in blocks:
+        classes.add(labels, are_text)
+    return classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"),
+    [
+        (["1", "2"], [1, 2]),
+        (["-1", "0", "10"], [-1, 0, 10]),
+        (["9" * 18, "0"], [999_999_999_999_999_999, 0]),
+        (["1.0", "2.0"], [1.0, 2.0]),
+        (["0.5", "-1e+20"], [0.5, -1e20]),
+        (["007", "1"], ["007", "1"]),
+        (["+1", "2"], ["+1", "2"]),
+        (["1", "2.5"], ["1", "2.5"]),
+        (["1.50", "2.0"], ["1.50", "2.0"]),
+        (["9" * 19, "0"], ["9" * 19, "0"]),
+        (["-", "1"], ["-", "1"]),
+        (["1", "x"], ["1", "x"]),
+        (["1,5", "x"], ["1,5", "x"]),
+        (["1e9999999999999999999", "1"], ["1e9999999999999999999", "1"]),
+        (["1_0", "2"], ["1_0", "2"]),
+        (["\u0661", "2"], ["\u0661", "2"]),
+        (["inf", "1"], ["inf", "1"]),
+        (["True", "False"], ["True", "False"]),
+        (["é", "日本"], ["é", "日本"]),
+    ],
+)
+def test_labels_have_the_first_type_that_keeps_them(
+    labels: list[str], values: list[object]
+) -> None:
+    """Labels are int, float or text: the first that gives back exactly what was written."""
+    found = classes_of(labels, labels[::-1]).labels().tolist()
+
+    assert found == [*values, *values[::-1]]
+    assert {type(label) for label in found} == {type(value) for value in values}
+
+
+def test_labels_that_are_text_by_their_type_stay_text() -> None:
+    """A column of text is text also where it looks like numbers, in one spelling or in two."""
+    found = classes_of(["1", "1.0"], are_text=True).labels()
+
+    assert found.tolist() == ["1", "1.0"]
+
+
+@given(st.lists(st.lists(st.text('aB\u00e9\u65e5,;:"', min_size=1))))
+def test_labels_of_all_blocks_are_kept_in_order(blocks: list[list[str]]) -> None:
+    """Every row has its own label, however many blocks there are."""
+    classes = classes_of(["x"], *blocks)
+
+    expected = ["x", *(label for block in blocks for label in block)]
+    assert len(classes) == len(expected)
+    assert classes.labels().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_empty", "found"),
+    [
+        (["a", "b", "a"], [False, False, False], None),
+        (["a", "b", "a"], [True, False, False], None),
+        (["a", "b", "a"], [False, True, False], "b"),
+        (["a", "b", "a"], [True, False, True], "a"),
+        (["z", "b", "a"], [True, True, True], "z"),
+    ],
+)
+def test_label_of_rows_without_values_is_found(
+    labels: list[str], is_empty: list[bool], found: str | None
+) -> None:
+    """It is one all of whose rows are empty; the first of several is told."""
+    assert classes_of(labels[:2], labels[2:]).without_values(np.array(is_empty)) == found
+
+
+@pytest.mark.parametrize(
+    ("known", "labels"),
+    [
+        ([1, 2, 3], [3, 1]),
+        ([0.5, 1.0], [1.0, 0.5, 1.0]),
+        (["a", "longer"], ["a"]),
+        (["1", "2.5"], ["1", "1"]),
+    ],
+)
+def test_labels_take_the_type_of_the_training_data(known: list[object], labels: list[str]) -> None:
+    """A part of the labels is no reason for another type, so that both tables can be compared."""
+    expected = np.array(known)
+
+    found = classes_of([str(label) for label in labels]).labels_like(expected)
+
+    assert found.dtype == expected.dtype
+    assert found.tolist() == labels

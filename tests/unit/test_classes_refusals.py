@@ -1,0 +1,189 @@
+"""Classes: labels that are refused, and what they tell of a first row."""
+
+import numpy as np
+import pytest
+
+from container.blocks import Doubt
+from container.cells import DECIMAL_POINT, CellError
+from container.classes import Classes
+from container.columns import SAY_WHETHER_HEADER
+
+WRITE_THE_SAME = "write each label the same in every row"
+
+
+def classes_of(*blocks: list[str], are_text: bool = False) -> Classes:
+    """Return the classes of some blocks of labels."""
+    classes = Classes()
+    for labels in blocks:
+        classes.add(labels, are_text)
+    return classes
+
+
+def refusal_of(*blocks: list[str], are_text: bool = False) -> tuple[str, str]:
+    """Return what is said of labels that are refused, and what to do."""
+    with pytest.raises(CellError) as caught:
+        classes_of(*blocks, are_text=are_text).labels()
+    return str(caught.value), caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("1", "1.0"), ("0", "-0"), ("1e2", "100"), ("1", "01"), ("1" * 20, "1" * 20 + ".0")],
+)
+@pytest.mark.parametrize("third", ["7", "x"])
+def test_labels_that_are_one_number_in_two_spellings_are_refused(
+    first: str, second: str, third: str
+) -> None:
+    """Two ways to write one number would become two classes, whatever other labels there are."""
+    assert refusal_of([first, third], [second]) == (
+        f"the labels {first!r} and {second!r} are one number written in two ways",
+        WRITE_THE_SAME,
+    )
+
+
+@pytest.mark.parametrize("are_text", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("caf\u00e9", "cafe\u0301", r"'caf\xe9' and 'cafe\u0301'"),
+        ("a\u00a0", "a", r"'a\xa0' and 'a'"),
+        ("a ", "a", "'a ' and 'a'"),
+    ],
+)
+def test_labels_that_look_alike_are_refused(
+    first: str, second: str, found: str, are_text: bool
+) -> None:
+    """What cannot be told apart by eye is written so that it can."""
+    assert refusal_of([first, "b"], [second], are_text=are_text) == (
+        f"the labels {found} look alike",
+        WRITE_THE_SAME,
+    )
+
+
+def test_labels_with_decimal_commas_are_refused() -> None:
+    """They are numbers, so they are no names of classes."""
+    assert refusal_of(["1,5", "2,5", "1,5"]) == (
+        "the labels are numbers such as '1,5'",
+        DECIMAL_POINT,
+    )
+
+
+@pytest.mark.parametrize("first", [0, 1, -2, 1000])
+def test_labels_that_count_up_are_an_index(first: int) -> None:
+    """A label that no other row has, one more in each row, is the number of the row."""
+    labels = [str(first + row) for row in range(4)]
+
+    assert refusal_of(labels[:1], labels[1:]) == (
+        f"every row has a label of its own, from {labels[0]} to {labels[-1]}: an index",
+        "leave it out, or name the column of the label with the hyperparameter label",
+    )
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 2], [0, 1, 2, 4], [3, 2, 1, 0], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3]]
+)
+def test_few_labels_or_others_are_no_index(labels: list[int]) -> None:
+    """Only four rows or more that count up, and repeat no label, are refused."""
+    assert classes_of([str(label) for label in labels]).labels().tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [
+        *((f"a{c}", "control") for c in "\0\x01\x08\x0b\x0c\x0e\x1f\ufeff"),
+        ("\ufeffa", "control"),
+        ("\u00ef\u00bb\u00bfa", "control"),
+        *((word, "missing") for word in ("nan", "NaN", "NA", "N/A", "null", "None", " na ")),
+    ],
+)
+def test_label_that_is_not_what_was_meant_is_refused(label: str, problem: str) -> None:
+    """Leftovers of other encodings, and words for what is missing, are no classes."""
+    problems = {
+        "control": f"the label {label!r} has a control character or a byte-order mark",
+        "missing": f"there is the label {label!r}, which stands for a missing value",
+    }
+
+    assert refusal_of(["a", "b"], ["b", label], are_text=True) == (problems[problem], "")
+
+
+@pytest.mark.parametrize("label", ["a\tb", "a\nb", "a \u00ef\u00bb\u00bf", "nano", "-", "?"])
+def test_label_of_other_characters_is_kept(label: str) -> None:
+    """Tabs and line breaks between quotes are text, and so is all that only resembles a mark."""
+    assert classes_of([label, "b"]).labels().tolist() == [label, "b"]
+
+
+@pytest.mark.parametrize(
+    ("known", "label"), [([1, 2], "1.0"), ([1, 2], "3"), (["a", "b"], "A"), ([0.5, 1.0], "1")]
+)
+def test_label_that_was_not_learnt_is_refused(known: list[object], label: str) -> None:
+    """A label that no row of the training data has, written in this way, is named and counted."""
+    with pytest.raises(CellError) as caught:
+        classes_of([str(known[0]), label], [label]).labels_like(np.array(known))
+
+    assert str(caught.value) == (
+        f"there is the label {label!r} (2 rows), which no row of the training data has"
+    )
+    assert caught.value.remedy == "correct it, or leave those rows out"
+
+
+@pytest.mark.parametrize(
+    ("labels", "doubts"),
+    [
+        (["a", "b", "a", "b"], []),
+        (["a", "b"], [Doubt("species", was_header=True)]),
+        (["a", "b"], [Doubt("species", was_header=True)] * 2),
+        (["a", "b", "a", "b"], [Doubt("a", was_header=False)]),
+        (["a", "b", "c", "c"], [Doubt("a", was_header=False)]),
+        (["a", "a"], [Doubt("a", was_header=False)]),
+        (["a", "b", "a", "b"], [Doubt("a", was_header=False), Doubt("b", was_header=False)]),
+        (["x1", "1", "b", "1"], [Doubt("x1", was_header=False)]),
+        (["7", "1", "1", "2"], [Doubt("7", was_header=False)]),
+        (["7", "1", "b"], [Doubt("7", was_header=False)]),
+    ],
+)
+def test_first_rows_that_fit_the_other_rows_are_kept(
+    labels: list[str], doubts: list[Doubt]
+) -> None:
+    """A header whose label is no class, and data whose label recurs, are what they seem."""
+    classes = classes_of(labels)
+
+    classes.settle(doubts)
+
+    assert [str(label) for label in classes.labels()] == labels
+
+
+@pytest.mark.parametrize("n_files", [1, 3])
+def test_header_whose_label_recurs_is_refused(n_files: int) -> None:
+    """A row of text that was left out as a header is data if its label is that of other rows."""
+    with pytest.raises(CellError) as caught:
+        classes_of(["a", "b"], ["a"]).settle([Doubt("a", was_header=True)] * n_files)
+
+    assert str(caught.value) == (
+        "the first row was taken for a header, but 'a' in it is a label of other rows too"
+    )
+    assert caught.value.remedy == SAY_WHETHER_HEADER
+
+
+@pytest.mark.parametrize("n_files", [1, 3])
+@pytest.mark.parametrize(
+    ("first", "others"),
+    [
+        ("species", ["0", "1", "2"]),
+        ("species", ["a", "b", "b", "a"]),
+        ("species", ["0.5"]),
+        ("0", ["a", "b"]),
+    ],
+)
+def test_data_whose_label_stands_alone_is_refused(
+    n_files: int, first: str, others: list[str]
+) -> None:
+    """A text above numbers or above labels that all recur, or a number above texts, is a name."""
+    blocks = [[first, *others]] * n_files
+
+    with pytest.raises(CellError) as caught:
+        classes_of(*blocks).settle([Doubt(first, was_header=False)] * n_files)
+
+    assert str(caught.value) == (
+        f"the first row may be a header: no other row has its label {first!r}"
+    )
+    assert caught.value.remedy == SAY_WHETHER_HEADER

@@ -1,0 +1,222 @@
+"""Columns: their roles and their names."""
+
+import pytest
+
+from container.cells import CellError
+from container.columns import Columns, is_index, resolve
+from container.errors import HyperparameterError
+
+NAMES = ["species", "length", "width", "weight"]
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "weight", "roles"),
+    [
+        (None, None, None, (0, None)),
+        (None, "0", None, (0, None)),
+        (None, "3", None, (3, None)),
+        (None, "-1", None, (3, None)),
+        (None, "-4", "-1", (0, 3)),
+        (None, None, "1", (0, 1)),
+        (NAMES, None, None, (0, None)),
+        (NAMES, "width", None, (2, None)),
+        (NAMES, "width", "weight", (2, 3)),
+        (NAMES, "-1", "species", (3, 0)),
+        (NAMES, None, "3", (0, 3)),
+        (["a", "1", "b", "c"], "1", None, (1, None)),
+        (["-1", "x", "y", "9"], "9", "1", (3, 1)),
+        (["2019", "2020", "2021", "2022"], "2020", None, (1, None)),
+    ],
+)
+def test_columns_have_their_roles(
+    names: list[str] | None,
+    label: str | None,
+    weight: str | None,
+    roles: tuple[int, int | None],
+) -> None:
+    """A column is meant by its name or by its index, which may count from the end."""
+    columns = resolve(4, names, label, weight)
+
+    assert (columns.label, columns.weight) == roles
+    assert columns.width == 4
+    assert columns.names == (None if names is None else tuple(names))
+
+
+def test_features_are_what_has_no_role() -> None:
+    """Label and weight are no features, wherever they stand; the others keep their order."""
+    columns = Columns(5, ("a", "b", "c", "d", "e"), label=3, weight=1)
+
+    assert columns.features == [0, 2, 4]
+    assert columns.feature_names == ["a", "c", "e"]
+    assert columns.others == [3, 1]
+    assert columns.feature(1) == "column 3 ('c')"
+
+
+def test_columns_without_names_count_from_1() -> None:
+    """A message calls a column by its number in the file, the label included."""
+    columns = Columns(3, None, label=0, weight=None)
+
+    assert columns.feature_names is None
+    assert columns.name(0) == "column 1"
+    assert columns.feature(0) == "column 2"
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "weight", "message"),
+    [
+        (
+            None,
+            "4",
+            None,
+            (
+                "The hyperparameter 'label' is '4', but the files have 4 columns without names; "
+                "give an index from 0 to 3, or from -4 to -1."
+            ),
+        ),
+        (
+            None,
+            None,
+            "-5",
+            (
+                "The hyperparameter 'weight' is '-5', but the files have 4 columns without names; "
+                "give an index from 0 to 3, or from -4 to -1."
+            ),
+        ),
+        (
+            NAMES,
+            "Species",
+            None,
+            "The hyperparameter 'label' is 'Species', which is no column; did you mean 'species'?",
+        ),
+        (
+            ["ID", "Petal Length", "X", "Y"],
+            "PETAL LENGHT",
+            None,
+            (
+                "The hyperparameter 'label' is 'PETAL LENGHT', which is no column; "
+                "did you mean 'Petal Length'?"
+            ),
+        ),
+        (
+            NAMES,
+            "quality",
+            None,
+            (
+                "The hyperparameter 'label' is 'quality', which is no column; "
+                "the first row names 'species', 'length', 'width', 'weight'."
+            ),
+        ),
+        (
+            NAMES,
+            None,
+            "9",
+            (
+                "The hyperparameter 'weight' is '9', which is no column; "
+                "the first row names 'species', 'length', 'width', 'weight'."
+            ),
+        ),
+        (
+            ["a", "3", "b", "c"],
+            "3",
+            None,
+            (
+                "The hyperparameter 'label' is '3', which is the name of column 2 and the index of "
+                "column 4; rename the column, or count from the end."
+            ),
+        ),
+        (
+            NAMES,
+            "weight",
+            "-1",
+            "The hyperparameters label and weight both mean column 4; name two columns.",
+        ),
+        (
+            NAMES,
+            None,
+            "species",
+            "The hyperparameters label and weight both mean column 1; name two columns.",
+        ),
+    ],
+)
+def test_column_that_cannot_be_told_is_refused(
+    names: list[str] | None, label: str | None, weight: str | None, message: str
+) -> None:
+    """The message names the hyperparameter, its value, and what could have been meant."""
+    with pytest.raises(HyperparameterError) as caught:
+        resolve(4, names, label, weight)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "weight", "problem"),
+    [
+        (1, None, None, "row 1 has 1 column; a label and at least one feature are needed"),
+        (2, None, "1", "row 1 has 2 columns; a label and at least one feature are needed"),
+        (3, ["a", "b", "a"], None, "columns 1 and 3 have the same name 'a'"),
+        (2, ["a", ""], None, "column 2 has no name in the header"),
+        (3, ["", "b", "c"], None, "column 1 has no name in the header"),
+        (2, ["Unnamed: 0", "b"], None, "column 1 has no name in the header, but 'Unnamed: 0'"),
+        (2, ["a", "Unnamed: 12"], None, "column 2 has no name in the header, but 'Unnamed: 12'"),
+    ],
+)
+def test_columns_that_are_no_table_are_refused(
+    width: int, names: list[str] | None, weight: str | None, problem: str
+) -> None:
+    """There must be a label and a feature, and names must tell columns apart."""
+    with pytest.raises(CellError) as caught:
+        resolve(width, names, None, weight)
+
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "remedy"),
+    [
+        (1, None, "correct it, or say with the hyperparameter delimiter what stands between cells"),
+        (
+            2,
+            ["", "b"],
+            "name it, or leave it out (pandas writes an index without a name: use index=False)",
+        ),
+        (
+            2,
+            ["Unnamed: 0", "b"],
+            "name it, or leave it out (pandas writes an index without a name: use index=False)",
+        ),
+    ],
+)
+def test_column_that_is_missing_or_has_no_name_has_a_remedy(
+    width: int, names: list[str] | None, remedy: str
+) -> None:
+    """The usual cause is another delimiter, or an index that pandas wrote."""
+    with pytest.raises(CellError) as caught:
+        resolve(width, names, None, None)
+
+    assert caught.value.remedy == remedy
+
+
+@pytest.mark.parametrize("name", ["Unnamed", "Unnamed: ", "Unnamed: x", "unnamed: 0"])
+def test_name_that_pandas_did_not_give_is_a_name(name: str) -> None:
+    """Only what pandas writes for a column without a name is taken for none."""
+    assert resolve(2, [name, "b"], None, None).names == (name, "b")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "truth"),
+    [
+        (None, True),
+        ("0", True),
+        ("-1", True),
+        ("007", True),
+        ("9" * 9, True),
+        ("9" * 10, False),
+        ("1.0", False),
+        ("+1", False),
+        ("\u0661", False),
+        ("species", False),
+    ],
+)
+def test_index_is_told_from_a_name(wanted: str | None, truth: bool) -> None:
+    """A whole number needs no header; anything else is the name of a column."""
+    assert is_index(wanted) is truth

@@ -1,0 +1,199 @@
+"""Headers: whether the first row of a text holds names, or numbers, or either."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from container.blocks import Block, Doubt, Part
+from container.cells import CellError
+from container.formats.separated import read
+from container.options import InputOptions
+
+SAY = "say with the hyperparameter header whether it is a header (present) or data (absent)"
+
+
+def part_of(text: str | bytes, **options: Any) -> Part:
+    """Open a text with the options that are given."""
+    content = text.encode() if isinstance(text, str) else text
+    return read(io.BytesIO(content), InputOptions(**options))
+
+
+def rows_of(text: str | bytes, **options: Any) -> Block:
+    """Return the rows of a text of one block."""
+    (block,) = part_of(text, **options).blocks
+    return block
+
+
+def refusal_of(text: str, **options: Any) -> str:
+    """Return what is said of a text that is refused."""
+    with pytest.raises(CellError) as caught:
+        list(part_of(text, **options).blocks)
+    return str(caught.value)
+
+
+def names_of(part: Part) -> tuple[str, ...] | None:
+    """Return the names of all columns."""
+    assert part.columns is not None
+    return part.columns.names
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("label,a,b", ("label", "a", "b")),
+        (" label ,\ta, b", ("label", "a", "b")),
+        ('label,"petal, cm","say ""b"""', ("label", "petal, cm", 'say "b"')),
+        ("species,petal length,x1", ("species", "petal length", "x1")),
+        ("\ufefflabel,a,b", ("label", "a", "b")),
+        ("\n\nlabel,a,b", ("label", "a", "b")),
+        ("label,a_1,1_000", ("label", "a_1", "1_000")),
+        ("label,inf,Infinity", ("label", "inf", "Infinity")),
+    ],
+)
+def test_row_of_names_is_a_header(header: str, names: tuple[str, ...]) -> None:
+    """Where label and all features are texts, they are names, without the blanks around them."""
+    part = part_of(f"{header}\nx,1,2\ny,3,4\n")
+
+    assert names_of(part) == names
+    assert part.doubt == Doubt(names[0], was_header=True)
+    (block,) = part.blocks
+    assert block.labels == ["x", "y"]
+    np.testing.assert_array_equal(block.features, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        *("x,1.5,2", "1,1.5,2", "x,,2.5", "x,1,1", "x,NA,1", "0,5,3", "7,0,0", "3,2,1", "1,1,2"),
+        *("0,1", "1,2,3,4", "4,5,6,7", "1,2,3,4,6", "0,1,3", "0,1,,3", "0,1.0,2", "0,-1,-2"),
+        *("x,0,1", "x,2,3,4,5", "x,1,2,3,4", "1,,", "x,1_0000000000,2".replace("_", "")),
+    ],
+)
+def test_row_of_numbers_is_data(first: str) -> None:
+    """Numbers and missing cells after a label are the first row."""
+    part = part_of(f"{first}\n{first}\n")
+
+    assert names_of(part) is None
+    (block,) = part.blocks
+    assert block.labels == [first[0], first[0]]
+
+
+@pytest.mark.parametrize(
+    ("first", "label"),
+    [
+        ("species,2019,2020", "species"),
+        ("species,400.5,401.5", "species"),
+        ("x,0,1", "x"),
+        ("1,3,2", "1"),
+        (" label ,0,2,1", "label"),
+        ("x, 7 ,3", "x"),
+        ("x,,3", "x"),
+    ],
+)
+def test_row_of_distinct_cells_is_in_doubt(first: str, label: str) -> None:
+    """It may be years or wavelengths under a name; until all labels tell, it is data."""
+    part = part_of(f"{first}\n")
+
+    assert names_of(part) is None
+    assert part.doubt == Doubt(label, was_header=False)
+
+
+@pytest.mark.parametrize("first", ["x,1,1", "x, 5,5 ,3", "1,,", "x,2,NA,2"])
+def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
+    """Names of columns are distinct."""
+    assert part_of(f"{first}\n").doubt is None
+
+
+@pytest.mark.parametrize(
+    ("first", "found"),
+    [
+        ("0,1,2", "0 to 2"),
+        (" 0,1 ,2,3", "0 to 3"),
+        ("1,2,3,4,5", "1 to 5"),
+        ("2019,2020,2021,2022,2023", "2019 to 2023"),
+        (" label ,0,1,2", "0 to 2"),
+        ("species,1,2,3,4,5", "1 to 5"),
+    ],
+)
+def test_row_that_counts_is_refused(first: str, found: str) -> None:
+    """So pandas names columns without names; the hyperparameter header decides."""
+    with pytest.raises(CellError) as caught:
+        part_of(f"{first}\n")
+
+    assert str(caught.value) == f"row 1 counts from {found}, as names of columns do"
+    assert caught.value.remedy == SAY
+
+
+@pytest.mark.parametrize("first", ["label,0,1,2", "0,1,2,3", "species,2019,2020,2021", "a,b,1,c"])
+def test_header_that_is_announced_is_a_header(first: str) -> None:
+    """With `present` the first row is names, whatever it looks like."""
+    part = part_of(f"{first}\n5,6,7,9\n", header="present")
+
+    assert names_of(part) == tuple(first.split(","))
+    assert part.doubt is None
+    assert [block.labels for block in part.blocks] == [["5"]]
+
+
+def test_header_that_is_denied_is_data() -> None:
+    """With `absent` the first row counts, whatever it looks like."""
+    part = part_of("0,1,2,3\n5,6,7,9\n", header="absent")
+
+    assert names_of(part) is None
+    assert part.doubt is None
+    assert [block.labels for block in part.blocks] == [["0", "5"]]
+    assert refusal_of("label,a\nx,1\n", header="absent") == ("row 1, column 2 is 'a', not a number")
+
+
+@pytest.mark.parametrize(
+    "options", [{"label": "a"}, {"weight": "b"}, {"label": "a", "weight": "-1"}]
+)
+def test_hyperparameter_that_names_a_column_needs_a_header(options: dict[str, str]) -> None:
+    """A name can only be found in a header, so the first row is one, whatever else is in it."""
+    assert names_of(part_of("a,b,2020\n5,6,7\n", **options)) == ("a", "b", "2020")
+
+
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        ("x,1,two", "column 3 is 'two', column 2 is '1'"),
+        ("x,one,2", "column 2 is 'one', column 3 is '2'"),
+        ("x,one,", "column 2 is 'one', column 3 is ''"),
+        ("1,a,b", "column 2 is 'a', column 1 is '1'"),
+    ],
+)
+def test_row_of_names_and_numbers_is_refused(first: str, problem: str) -> None:
+    """A mixed first row is a mistake in a header, or in a row of data."""
+    with pytest.raises(CellError) as caught:
+        part_of(f"{first}\ny,3,4\n")
+
+    assert str(caught.value) == f"row 1 is neither a header nor a row of numbers: {problem}"
+    assert caught.value.remedy == f"correct it, or {SAY}"
+
+
+def test_file_of_a_header_alone_has_no_rows() -> None:
+    """Its columns are known all the same."""
+    part = part_of("label,a,b\n")
+
+    assert names_of(part) == ("label", "a", "b")
+    assert list(part.blocks) == []
+
+
+@pytest.mark.parametrize("text", ["", "\n\r\n", "\ufeff\n"])
+def test_file_without_a_row_has_no_columns(text: str) -> None:
+    """Blank lines are no table, and no mistake."""
+    part = part_of(text)
+
+    assert part.columns is None
+    assert list(part.blocks) == []
+
+
+def test_header_that_is_repeated_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    """Files that were joined have headers in between; how many is logged."""
+    caplog.set_level("INFO")
+
+    block = rows_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")
+
+    assert block.labels == ["x", "y"]
+    assert caplog.messages == ["skipped 2 rows that repeat the header"]

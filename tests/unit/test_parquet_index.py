@@ -1,0 +1,59 @@
+"""Parquet: what pandas writes as an index."""
+
+import io
+import json
+import logging
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from container.blocks import Part
+from container.cells import CellError
+from container.formats import parquet
+from container.options import InputOptions
+
+
+def opened(*names: Any, label: str | None = None) -> Part:
+    """Open a file with the first of `names` as a column, and all of them as its index."""
+    table = pa.table({names[0]: ["r1", "r2"], "y": [1, 2], "x": [3, 4]})
+    told = {"pandas": json.dumps({"index_columns": names})}
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(told), file)
+    return parquet.read(file, InputOptions(label=label))
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (["__index_level_0__"], None),
+        (["__index_level_0__"], "y"),
+        (["id", {"kind": "range"}], "y"),
+        (["id"], "0"),
+    ],
+    ids=str,
+)
+def test_index_of_pandas_is_left_out(
+    names: list[Any], label: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An index is no feature, and one line of the log says so."""
+    with caplog.at_level(logging.INFO):
+        part = opened(*names, label=label)
+
+    assert part.columns is not None
+    assert part.columns.names == ("y", "x")
+    assert part.columns.label == 0
+    assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]
+
+
+def test_index_of_pandas_with_a_name_may_be_the_label() -> None:
+    """Where the job does not say which column the label is, it is asked."""
+    with pytest.raises(CellError) as caught:
+        opened("species")
+
+    assert str(caught.value) == "pandas wrote 'species' as an index, which is no column"
+    assert caught.value.remedy == (
+        "write it as a column with reset_index(), or name the label's column with the "
+        "hyperparameter label"
+    )

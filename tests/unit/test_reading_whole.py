@@ -1,0 +1,124 @@
+"""Reading: what is said of all rows of a channel together, with the names of its files."""
+
+from pathlib import Path
+
+import pytest
+
+from container.columns import SAY_WHETHER_HEADER
+from container.errors import TrainingDataError
+from written import Content, table_of
+
+REMEDY = (
+    "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
+    "header, delimiter)."
+)
+
+
+@pytest.mark.parametrize(
+    ("contents", "options", "told"),
+    [
+        (
+            ["a\nb\n"],
+            {},
+            (
+                "In {0}, row 1 has 1 column; a label and at least one feature are needed; "
+                "correct it, or say with the hyperparameter delimiter what stands between cells."
+            ),
+        ),
+        (
+            ["y,w,x\na,0,1\n", "y,w,x\nb,0,2\n"],
+            {"weight": "w"},
+            "In {0}, {1}, every row has the weight 0; give a weight to the rows that count.",
+        ),
+        (
+            ["Iris,,\na,1,2\nb,3,4\n", "b,1,2\nFisher,,\n"],
+            {"header": "absent"},
+            (
+                "In {0}, {1}, there is no value in any row with the label 'Iris', as in a title "
+                "or a footer; leave such rows out."
+            ),
+        ),
+        (
+            ["y,x,z\na,NA,2\nb,,nan\n"],
+            {},
+            (
+                "In {0}, there is no value in any row with the label 'b', as in a title or a "
+                "footer; leave such rows out."
+            ),
+        ),
+        (
+            ["0,1.5\n1,2.5\n", "2,2.5\n3,1.5\n"],
+            {},
+            (
+                "In {0}, {1}, every row has a label of its own, from 0 to 3: an index; leave it "
+                "out, or name the column of the label with the hyperparameter label."
+            ),
+        ),
+    ],
+)
+def test_message_on_the_whole_names_all_files(
+    tmp_path: Path, contents: list[Content], options: dict[str, str], told: str
+) -> None:
+    """What is wrong with all rows together is told with its own remedy."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, *contents, **options)
+
+    files = [tmp_path / f"{number}.csv" for number in range(len(contents))]
+    assert str(caught.value) == told.format(*files)
+
+
+def test_message_names_five_files_at_most(tmp_path: Path) -> None:
+    """A failure reason has room for few paths."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, *["y,x\n"] * 6)
+
+    files = ", ".join(f"{tmp_path}/{number}.csv" for number in range(5))
+    assert str(caught.value) == f"In {files}, there are no rows; {REMEDY}"
+
+
+def test_column_that_delimiters_at_the_end_of_rows_make_is_refused(tmp_path: Path) -> None:
+    """A last column without a name and without a value is a mistake in the file."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, "a,1,\nb,2,\n")
+
+    assert str(caught.value) == (
+        f"In {tmp_path}/0.csv, column 3 is empty in every row, as where rows end with a "
+        "delimiter; remove that delimiter, or name the column in a header."
+    )
+
+
+@pytest.mark.parametrize(
+    ("contents", "problem"),
+    [
+        (["a,b\nx,1\na,2\n"], "the first row was taken for a header, but 'a'{other}"),
+        (["a,b\nx,1\n", "a,b\na,2\n"], "the first row was taken for a header, but 'a'{other}"),
+        (["species,2019,2020\n0,1,2\n1,3,5\n"], "{alone} 'species'"),
+        (["species,400.5,401.5\na,1,2\na,3,5\n"], "{alone} 'species'"),
+        (["0,1\na,1.5\nb,2.5\n"], "{alone} '0'"),
+        (["label,0,1,2\na,1,2,3\n"], "row 1 counts from 0 to 2, as names of columns do"),
+        (["y,5,7\na,1,2\na,3,5\n"] * 2, "{alone} 'y'"),
+    ],
+)
+def test_first_row_that_may_be_a_header_is_refused(
+    tmp_path: Path, contents: list[str], problem: str
+) -> None:
+    """What a single file could not tell, the labels of all files do."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, *contents)
+
+    names = ", ".join(f"{tmp_path}/{number}.csv" for number in range(len(contents)))
+    told = problem.format(
+        other=" in it is a label of other rows too",
+        alone="the first row may be a header: no other row has its label",
+    )
+    assert str(caught.value) == f"In {names}, {told}; {SAY_WHETHER_HEADER}."
+
+
+@pytest.mark.parametrize("contents", [["a\nb\n"], ["a\n", "b\n"]])
+def test_libsvm_without_a_cell_is_refused(tmp_path: Path, contents: list[str]) -> None:
+    """Labels alone have no feature to learn from."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, *contents, suffix=".svm")
+
+    names = ", ".join(f"{tmp_path}/{number}.svm" for number in range(len(contents)))
+    assert str(caught.value) == f"In {names}, rows have a label and nothing else; {REMEDY}"

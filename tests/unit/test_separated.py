@@ -1,0 +1,177 @@
+"""Text with delimiters: labels, weights and features of its rows, and what is refused."""
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from container import cells
+from container.blocks import BLOCK_VALUES, Block, Part
+from container.cells import CellError
+from container.formats.separated import read
+from container.options import InputOptions
+
+
+def part_of(text: str | bytes, **options: Any) -> Part:
+    """Open a text with the options that are given."""
+    content = text.encode() if isinstance(text, str) else text
+    return read(io.BytesIO(content), InputOptions(**options))
+
+
+def rows_of(text: str | bytes, **options: Any) -> Block:
+    """Return the rows of a text of one block."""
+    (block,) = part_of(text, **options).blocks
+    return block
+
+
+def refusal_of(text: str, **options: Any) -> str:
+    """Return what is said of a text that is refused."""
+    with pytest.raises(CellError) as caught:
+        list(part_of(text, **options).blocks)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "features", "weights"),
+    [
+        ({}, ["9", "8"], [[1, 2, 3], [4, 5, 6]], None),
+        ({"label": "2"}, ["2", "5"], [[9, 1, 3], [8, 4, 6]], None),
+        ({"label": "-1"}, ["3", "6"], [[9, 1, 2], [8, 4, 5]], None),
+        ({"label": "c"}, ["2", "5"], [[9, 1, 3], [8, 4, 6]], None),
+        ({"label": "d", "weight": "b"}, ["3", "6"], [[9, 2], [8, 5]], [1, 4]),
+        ({"weight": "-1"}, ["9", "8"], [[1, 2], [4, 5]], [3, 6]),
+    ],
+)
+def test_label_and_weight_may_stand_anywhere(
+    options: dict[str, str],
+    labels: list[str],
+    features: list[list[float]],
+    weights: list[float] | None,
+) -> None:
+    """What is neither is a feature, in the order of the file."""
+    block = rows_of("a,b,c,d\n9,1,2,3\n8,4,5,6\n", header="present", **options)
+
+    assert block.labels == labels
+    np.testing.assert_array_equal(block.features, features)
+    assert (None if block.weights is None else block.weights.tolist()) == weights
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("-1", "not a weight: a number from 0"),
+        ("", "not a weight: a number from 0"),
+        ("NA", "not a weight: a number from 0"),
+        ("inf", "an infinite value"),
+        ("heavy", "not a number"),
+        ("1e39", "beyond the range of a 32-bit float"),
+    ],
+)
+def test_weight_that_is_none_is_refused(cell: str, problem: str) -> None:
+    """A weight is a finite number that is not negative; the column is named."""
+    text = f"y,x,w\na,1,0\nb,2,{cell}\n"
+
+    assert refusal_of(text, weight="w") == f"row 3, column 3 ('w') is {cell!r}, {problem}"
+
+
+def test_label_of_a_regression_is_a_number() -> None:
+    """Labels are float64, so that they keep more digits than features."""
+    block = rows_of("0.1,1\n-2e-3,5\n 16777217 ,3\n", task="regression")
+
+    assert isinstance(block.labels, np.ndarray)
+    assert block.labels.dtype == np.float64
+    assert block.labels.tolist() == [0.1, -0.002, 16777217.0]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("cell", ["", "  ", "NaN", "null"])
+def test_label_that_is_missing_is_refused(task: str, cell: str) -> None:
+    """A row without a label teaches nothing."""
+    assert refusal_of(f"1,2\n\n{cell},3\n", task=task) == (f"row 3, column 1 is {cell!r}: no label")
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("x", "not a number"),
+        ("inf", "an infinite value"),
+        (repr(-cells.FLOAT32_OVERFLOW), "beyond the range of a 32-bit float"),
+    ],
+)
+def test_label_of_a_regression_that_is_no_number_is_refused(cell: str, problem: str) -> None:
+    """The model predicts 32-bit floats; what they cannot hold cannot be learnt."""
+    assert refusal_of(f"0.5,2\n{cell},3\n", task="regression") == (
+        f"row 2, column 1 is {cell!r}, {problem}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a,1,2\nb,1\n", "row 2 has 2 columns, the rows before 3"),
+        ("a,1\n\nb,1,2\n", "row 3 has 3 columns, the rows before 2"),
+        ("a,1,2\n \n", "row 2 has 1 column, the rows before 3"),
+        ("y,x\na,1,2\n", "row 2 has 3 columns, the rows before 2"),
+        ("a\nb\n", "row 1 has 1 column; a label and at least one feature are needed"),
+        ("a,1,2\nb,1,two\n", "row 2, column 3 is 'two', not a number"),
+        ("y,x\na,1\nb,two\n", "row 3, column 2 ('x') is 'two', not a number"),
+        ("a,1e39\n", "row 1, column 2 is '1e39', beyond the range of a 32-bit float"),
+        ("a,1\0\n", "row 1 is not valid CSV (a NUL byte, as UTF-16 has them)"),
+        ('a,1\n"b,2\n', "row 2 is not valid CSV (unexpected end of data)"),
+        ("a,a\nx,1\n", "columns 1 and 2 have the same name 'a'"),
+    ],
+)
+def test_table_refuses_a_row_and_says_where(text: str, problem: str) -> None:
+    """The message names row and column, with the name that the column has."""
+    assert refusal_of(text) == problem
+
+
+@pytest.mark.parametrize("cell", [' "a"', '\t"a', ' "a" '])
+def test_label_with_a_quote_after_a_blank_is_refused(cell: str) -> None:
+    """The quote would be part of the label, and of no other row's."""
+    assert refusal_of(f"1,a\n2,{cell}\n", label="1", header="absent") == (
+        f"row 2, column 2 is {cell!r}, a quote after a blank"
+    )
+
+
+def test_label_may_have_quotes() -> None:
+    """Quotes at the start of a cell enclose it, and doubled ones between them are kept."""
+    assert rows_of('"a",1\n"b ""c""",2\nd "e",3\n').labels == ["a", 'b "c"', 'd "e"']
+
+
+def test_column_after_the_label_keeps_its_name_in_messages() -> None:
+    """Features are counted as the file counts them, also where label and weight come first."""
+    text = "x,y,w,z\n1,a,1,2\n1,b,1,oops\n"
+
+    assert refusal_of(text, label="y", weight="w") == (
+        "row 3, column 4 ('z') is 'oops', not a number"
+    )
+
+
+def test_rows_of_several_blocks_keep_their_order() -> None:
+    """Where a block is full the next begins, and no row is lost or doubled."""
+    n_rows = BLOCK_VALUES // 500 * 2 + 3
+    rows = [",".join([f"c{row}", "0.25", *[str(row)] * 500]) for row in range(n_rows)]
+
+    blocks = list(part_of("\n".join(rows), weight="1").blocks)
+
+    assert [len(block.labels) for block in blocks] == [500, 500, 3]
+    assert [label for block in blocks for label in block.labels] == [
+        f"c{row}" for row in range(n_rows)
+    ]
+    features = np.concatenate([np.asarray(block.features) for block in blocks])
+    assert features.shape == (n_rows, 500)
+    assert (features == np.arange(n_rows).reshape(-1, 1)).all()
+    assert all(block.weights is not None and len(block.weights) for block in blocks)
+
+
+def test_missing_features_are_nan() -> None:
+    """A cell that is empty, or says that it is missing, is left to the tree."""
+    features = np.asarray(rows_of("a,,1\nb,NA,2\n").features)
+
+    assert features.dtype == np.float32
+    assert math.isnan(features[0, 0])
+    assert math.isnan(features[1, 0])
+    assert features[:, 1].tolist() == [1, 2]

@@ -1,0 +1,82 @@
+"""Text with delimiters: which delimiter it is, and rows that can be split at two."""
+
+import io
+from typing import Any
+
+import pytest
+
+from container.blocks import Block, Part
+from container.cells import CellError
+from container.formats.separated import read
+from container.options import InputOptions
+
+
+def part_of(text: str | bytes, **options: Any) -> Part:
+    """Open a text with the options that are given."""
+    content = text.encode() if isinstance(text, str) else text
+    return read(io.BytesIO(content), InputOptions(**options))
+
+
+def rows_of(text: str | bytes, **options: Any) -> Block:
+    """Return the rows of a text of one block."""
+    (block,) = part_of(text, **options).blocks
+    return block
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_delimiter_is_recognised(delimiter: str) -> None:
+    """The first rows show it, even where other delimiters are in the texts of some."""
+    rows = [["label", "a", "b"], ["x,;", "1", "2"], ["y|", "3", "4"], ["z", "5", "6"]]
+    text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+
+    part = part_of(text)
+
+    word = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}[delimiter]
+    assert part.kind == f"{word}-separated text"
+    (block,) = part.blocks
+    assert block.labels == ["x,;", "y|", "z"]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("a;b,1.5\nc,2\n", ["a;b", "c"]),
+        ("a, b\t1.5\nc\t2\n", ["a, b", "c"]),
+        ("a|b;1.5\nc;2\n", ["a|b", "c"]),
+        ("x,1.5\n" * 30 + "y;z,1\n", [*["x"] * 30, "y;z"]),
+    ],
+)
+def test_delimiter_is_the_one_with_rows_of_one_width(text: str, labels: list[str]) -> None:
+    """Another delimiter in some text labels gives rows of several widths, so it is none."""
+    assert rows_of(text).labels == labels
+
+
+@pytest.mark.parametrize(("delimiter", "between"), [("tab", "\t"), (";", ";"), ("|", "|")])
+def test_delimiter_that_is_given_is_the_only_one(delimiter: str, between: str) -> None:
+    """A comma in each row is part of the texts then."""
+    assert rows_of(f"a,b{between}1\nc,d{between}2\n", delimiter=delimiter).labels == ["a,b", "c,d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a;1,5\nb;2,5\n", "',' or at ';'"),
+        ("a\t1,5\nb\t2,5\n", "',' or at '\\t'"),
+        ("y;x\t|\na;1\t|\n", "'\\t' or at ';' or at '|'"),
+    ],
+)
+def test_rows_that_can_be_split_at_two_delimiters_are_refused(text: str, found: str) -> None:
+    """Where every row has as many of one as of another, decimals may have commas."""
+    with pytest.raises(CellError) as caught:
+        part_of(text)
+
+    assert str(caught.value) == f"rows can be split at {found}"
+    assert caught.value.remedy == (
+        "say which it is with the hyperparameter delimiter; decimals have a point"
+    )
+
+
+@pytest.mark.parametrize("text", ["a,1\n" * 19 + "b;2,3\n", "a;1,2\nb;3\n", "a;b,1\nc,2\n"])
+def test_delimiter_that_some_rows_lack_is_no_second_one(text: str) -> None:
+    """A row without it shows that it is part of a cell, or a mistake that the rows will show."""
+    assert part_of(text).kind in ("comma-separated text", "semicolon-separated text")

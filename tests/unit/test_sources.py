@@ -1,0 +1,306 @@
+"""Sources: files and pipes, plain and compressed, looked at and read once."""
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from container.cells import CellError
+from container.progress import Counter
+from container.settings import PROGRAM_DIR
+from container.sources import HEAD_BYTES, Source, opened
+from processes import DEADLINE_SECONDS
+
+TEXT = b"".join(b"label-%d,%d,%d\n" % (row % 3, row, row * row) for row in range(20_000))
+NOISE = np.random.default_rng(0).bytes(400_000)
+
+
+def zstd(content: bytes) -> bytes:
+    """Return one zstd frame."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return bytes(sink.getvalue())
+
+
+def parquet() -> bytes:
+    """Return a Parquet file of as many rows as TEXT has."""
+    sink = pa.BufferOutputStream()
+    rows = list(range(20_000))
+    pq.write_table(pa.table({"y": [row % 2 for row in rows], "x": rows}), sink)
+    return bytes(sink.getvalue())
+
+
+def open_files() -> int:
+    """Return how many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[bytes], tuple[bytes, bytes, Counter]]:
+    """Give a function that writes a file, and returns its head, its content, and the counter."""
+
+    def read_file(content: bytes) -> tuple[bytes, bytes, Counter]:
+        file, counter = tmp_path / "file", Counter()
+        file.write_bytes(content)
+        with opened(Source(file), counter) as found:
+            return found.head, found.stream.read(), counter
+
+    return read_file
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a", b"a,1\n", TEXT[:HEAD_BYTES], TEXT, b"\x1f", b"\x28\xb5\x2f"]
+)
+def test_file_is_looked_at_and_read(
+    read: Callable[[bytes], tuple[bytes, bytes, Counter]], content: bytes
+) -> None:
+    """The first bytes can be seen before, and all bytes are read and counted once."""
+    head, whole, counter = read(content)
+
+    assert head == content[:HEAD_BYTES]
+    assert whole == content
+    assert counter == Counter(bytes=len(content))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+@pytest.mark.parametrize(
+    "parts",
+    [[b""], [b"a,1\n"], [TEXT], [NOISE], [b"a,1\n", TEXT], [TEXT[:5000], TEXT[5000:], b"\n"]],
+)
+def test_compressed_file_is_read_as_what_it_holds(
+    read: Callable[[bytes], tuple[bytes, bytes, Counter]],
+    compress: Callable[[bytes], bytes],
+    parts: list[bytes],
+) -> None:
+    """Several compressed files in one are one text; the bytes that are counted are the file's."""
+    content, expected = b"".join(map(compress, parts)), b"".join(parts)
+
+    head, whole, counter = read(content)
+
+    assert whole == expected
+    assert head == expected[:HEAD_BYTES]
+    assert counter == Counter(bytes=len(content))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+@pytest.mark.parametrize("content", [b"a,1\n" * 5, NOISE])
+def test_compressed_file_that_is_cut_off_is_refused(
+    read: Callable[[bytes], tuple[bytes, bytes, Counter]],
+    compress: Callable[[bytes], bytes],
+    content: bytes,
+) -> None:
+    """Rows that are missing at the end are never left out silently."""
+    whole = compress(content)
+
+    for n_bytes in (len(whole) - 1, len(whole) - 9, len(whole) // 2, 5):
+        with pytest.raises(
+            CellError, match=r"^the compressed data is damaged or cut off \(.+\)$"
+        ) as caught:
+            read(whole[:n_bytes])
+
+        assert caught.value.remedy == "copy or compress it again"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+@pytest.mark.parametrize("byte", [b"\0", b"\xff"])
+def test_compressed_file_that_is_damaged_is_refused(
+    read: Callable[[bytes], tuple[bytes, bytes, Counter]],
+    compress: Callable[[bytes], bytes],
+    byte: bytes,
+) -> None:
+    """What does not decompress is an error of the data, not of the program."""
+    whole = compress(TEXT)
+
+    for n_bytes in (10, len(whole) // 2):
+        with pytest.raises(CellError, match=r"^the compressed data is damaged or cut off \(.+\)$"):
+            read(whole[:n_bytes] + byte * (len(whole) - n_bytes))
+
+
+def test_gzip_file_with_a_wrong_checksum_is_refused(
+    read: Callable[[bytes], tuple[bytes, bytes, Counter]],
+) -> None:
+    """A text that decompresses, but to something else than was compressed, is not used."""
+    whole = bytearray(gzip.compress(TEXT))
+    whole[-8] ^= 1
+
+    with pytest.raises(CellError, match="CRC check failed"):
+        read(bytes(whole))
+
+
+def test_content_says_what_it_is(tmp_path: Path) -> None:
+    """A plain file can be sought, a compressed one cannot."""
+    (tmp_path / "plain").write_bytes(TEXT)
+    (tmp_path / "gz").write_bytes(gzip.compress(TEXT))
+
+    with opened(Source(tmp_path / "plain"), Counter()) as content:
+        assert not content.is_compressed
+        assert content.stream.seekable()
+    with opened(Source(tmp_path / "gz"), Counter()) as content:
+        assert content.is_compressed
+        assert not content.stream.seekable()
+
+
+def test_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
+    """What was seen before counts for no place: a reader may go to the end and back."""
+    (tmp_path / "file").write_bytes(TEXT)
+
+    with opened(Source(tmp_path / "file"), Counter()) as content:
+        stream = content.stream
+        assert stream.tell() == 0
+        assert stream.read(10) == TEXT[:10]
+        assert stream.tell() == 10
+        assert stream.seek(5, io.SEEK_CUR) == 15
+        assert stream.read(3) == TEXT[15:18]
+        assert stream.seek(-4, io.SEEK_END) == len(TEXT) - 4
+        assert stream.read() == TEXT[-4:]
+        assert stream.seek(0) == 0
+        assert stream.read() == TEXT
+
+
+def test_raw_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
+    """Places are those of the file before, between and after the bytes that were seen."""
+    (tmp_path / "file").write_bytes(TEXT)
+
+    with opened(Source(tmp_path / "file"), Counter()) as content:
+        raw = content.stream.raw  # type: ignore[attr-defined]
+        assert raw.tell() == 0
+        assert raw.read(10) == TEXT[:10]
+        assert raw.seek(5, io.SEEK_CUR) == 15
+        assert raw.tell() == 15
+        assert raw.read(HEAD_BYTES) == TEXT[15 : 15 + HEAD_BYTES]
+
+
+def test_file_is_closed_after_use(tmp_path: Path) -> None:
+    """Also when the reader fails in between."""
+    (tmp_path / "file").write_bytes(TEXT)
+
+    def fail() -> None:
+        with opened(Source(tmp_path / "file"), Counter()):
+            raise KeyError
+
+    before = open_files()
+    with pytest.raises(KeyError):
+        fail()
+
+    assert open_files() == before
+
+
+def test_file_that_is_not_there_is_no_matter_of_its_content(tmp_path: Path) -> None:
+    """The error is the system's, with the name."""
+    with (
+        pytest.raises(FileNotFoundError, match="absent"),
+        opened(Source(tmp_path / "absent"), Counter()),
+    ):
+        pass
+
+
+def test_source_is_called_by_its_path(tmp_path: Path) -> None:
+    """A pipe is called one."""
+    assert str(Source(Path("/a/b.csv"))) == "/a/b.csv"
+    assert str(Source(Path("/a/train_0"), is_pipe=True)) == "the pipe /a/train_0"
+
+
+def test_long_path_is_shown_by_its_end() -> None:
+    """A failure reason has 1024 characters in all, and the name of the file comes last."""
+    assert str(Source(Path("/a" + "b" * 398))) == "/a" + "b" * 398
+    assert str(Source(Path("/a" + "b" * 399))) == "...a" + "b" * 399
+
+
+def fill_late(pipe: Path, content: bytes, step: int, waiting: threading.Event) -> None:
+    """Be the platform: make the pipe when `waiting` is set, write in pieces of `step` bytes."""
+    assert waiting.wait(DEADLINE_SECONDS)
+    os.mkfifo(pipe)
+    with pipe.open("wb", buffering=0) as writer:
+        for start in range(0, len(content), step):
+            writer.write(content[start : start + step])
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd])
+def test_pipe_is_awaited_and_read_to_its_end(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """A pipe may come late, and bring its bytes one by one."""
+    content, waiting, counter = compress(TEXT[:20_000]), threading.Event(), Counter()
+    pipe = tmp_path / "train_0"
+    writer = threading.Thread(target=fill_late, args=(pipe, content, 1, waiting))
+    writer.start()
+    timer = threading.Timer(0.05, waiting.set)
+    timer.start()
+
+    with opened(Source(pipe, is_pipe=True), counter) as found:
+        head, whole, seekable = found.head, found.stream.read(), found.stream.seekable()
+    writer.join(DEADLINE_SECONDS)
+
+    assert not writer.is_alive()
+    assert head == TEXT[:HEAD_BYTES]
+    assert whole == TEXT[:20_000]
+    assert counter.bytes == len(content)
+    assert not seekable
+
+
+def test_pipe_is_closed_when_its_reader_gives_up(tmp_path: Path) -> None:
+    """The platform's writer learns that nobody reads on, and does not wait for ever."""
+    pipe, broken = tmp_path / "train_0", threading.Event()
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as writer:
+            try:
+                while True:
+                    writer.write(TEXT)
+            except BrokenPipeError:
+                broken.set()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    with opened(Source(pipe, is_pipe=True), Counter()) as content:
+        content.stream.readline()
+
+    assert broken.wait(DEADLINE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TEXT, gzip.compress(TEXT), zstd(TEXT), parquet(), b"1 1:1\n2 2:2\n" * 10_000],
+    ids=["plain", "gzip", "zstd", "Parquet", "libsvm"],
+)
+def test_file_is_opened_once(tmp_path: Path, content: bytes) -> None:
+    """Input mode FastFile fetches a file each time it is opened."""
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from container import reading, sources\n"
+        "from container.channels import Channel\n"
+        "from container.options import InputOptions\n"
+        "from container.progress import Counter\n"
+        f"file, times = {str(file)!r}, []\n"
+        "sys.addaudithook(lambda event, args: event == 'open' and str(args[0]) == file "
+        "and times.append(args))\n"
+        "channel = Channel('train', (sources.Source(Path(file)),), None)\n"
+        "table = reading.read(channel, InputOptions(), Counter())\n"
+        "assert len(table) == 20_000\n"
+        "assert len(times) == 1, times\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROGRAM_DIR,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+    assert ended.returncode == 0, ended.stderr

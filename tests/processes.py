@@ -64,6 +64,19 @@ def train(opt_ml: OptMl, **variables: str) -> Ended:
     return Ended(process.returncode, log)
 
 
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in the program's folder, with an environment of no variables."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=PROGRAM_DIR,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
 @dataclass(frozen=True)
 class Reply:
     """An answer over HTTP."""

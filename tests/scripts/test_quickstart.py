@@ -110,7 +110,9 @@ def test_quickstart_predicts_without_an_engine(without_engine: Twice, iris: Rows
 
     assert ended.code == 0, ended.err
     assert labelled_payload(iris) in ended.out
-    assert ended.out.splitlines()[-1].startswith("train:accuracy=")
+    shown = ended.out.split("training metrics:\n")[1].splitlines()
+    assert shown[0].startswith("train:accuracy=")
+    assert all(line.startswith("train:") for line in shown)
 
 
 def test_quickstart_leaves_no_server_behind(without_engine: Twice) -> None:

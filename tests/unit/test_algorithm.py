@@ -13,6 +13,7 @@ from algorithm import Hyperparameters
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters import parse
 from container.tables import Table
+from iris_tables import classes_of, quantities_of, table_of, weighted
 from material import Rows
 
 REGRESSION = Hyperparameters(task="regression")
@@ -21,25 +22,13 @@ REGRESSION = Hyperparameters(task="regression")
 @pytest.fixture(scope="module")
 def table(iris: Rows) -> Table:
     """The Iris table, as training reads it."""
-    return Table(iris.features.astype(np.float32), np.array(iris.labels))
+    return classes_of(iris)
 
 
 @pytest.fixture(scope="module")
 def quantities(iris: Rows) -> Table:
     """The Iris table, with the last feature as the label."""
-    return Table(iris.features[:, :3].astype(np.float32), iris.features[:, 3] + 1)
-
-
-def table_of(labels: list[Any]) -> Table:
-    """Return one row with one feature for each label."""
-    features = np.arange(len(labels), dtype=np.float32).reshape(-1, 1)
-    return Table(features, np.array(labels))
-
-
-def weighted(table: Table) -> Table:
-    """Return a table whose rows have different weights, one of them 0."""
-    weights = np.arange(len(table), dtype=np.float64) % 7
-    return Table(table.features, table.labels, weights)
+    return quantities_of(iris)
 
 
 def trees_are_equal(found: Any, oracle: Any) -> bool:

@@ -4,8 +4,6 @@ import bz2
 import io
 import pickle
 import struct
-import subprocess
-import sys
 
 import pytest
 
@@ -13,9 +11,8 @@ from container.cells import CellError
 from container.errors import TrainingDataError
 from container.formats import choice
 from container.options import InputOptions
-from container.settings import PROGRAM_DIR
 from container.sources import Content
-from processes import DEADLINE_SECONDS
+from processes import python
 
 PARQUET = b"PAR1\x15\x04"
 RECORDIO = struct.pack("<II", 0xCED7230A, 8)
@@ -132,8 +129,21 @@ def test_text_that_begins_like_a_binary_format_is_text(head: bytes) -> None:
     [
         (PARQUET, "a.csv", None, "there is Parquet, though its name says CSV"),
         (RECORDIO, "a.libsvm.gz", None, "there is RecordIO-protobuf, though its name says libsvm"),
-        (b"PAR1,1.5\n", "a.parquet", None, "there is no such file, though its name says Parquet"),
-        (b"1,2\n", "a.rec", None, "there is no such file, though its name says RecordIO-protobuf"),
+        (
+            b"PAR1,1.5\n",
+            "a.parquet",
+            None,
+            "the file does not begin as Parquet does, though its name says Parquet",
+        ),
+        (
+            b"1,2\n",
+            "a.rec",
+            None,
+            (
+                "the file does not begin as RecordIO-protobuf does, though its name says "
+                "RecordIO-protobuf"
+            ),
+        ),
         (
             PARQUET,
             "a.parquet",
@@ -257,13 +267,6 @@ def test_text_needs_no_library_of_another_format(kind: str, text: bytes) -> None
         f"list(choice.read({kind!r}, io.BytesIO({text!r}), InputOptions()).blocks)\n"
         "assert not {'pyarrow', 'google.protobuf'} & set(sys.modules)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROGRAM_DIR,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-    )
+    ended = python(code)
 
     assert ended.returncode == 0, ended.stderr

@@ -103,7 +103,7 @@ def test_columns_without_names_count_from_1() -> None:
             None,
             (
                 "The hyperparameter 'label' is 'quality', which is no column; "
-                "the first row names 'species', 'length', 'width', 'weight'."
+                "the columns are 'species', 'length', 'width', 'weight'."
             ),
         ),
         (
@@ -112,7 +112,7 @@ def test_columns_without_names_count_from_1() -> None:
             "9",
             (
                 "The hyperparameter 'weight' is '9', which is no column; "
-                "the first row names 'species', 'length', 'width', 'weight'."
+                "the columns are 'species', 'length', 'width', 'weight'."
             ),
         ),
         (

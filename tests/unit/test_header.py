@@ -1,36 +1,13 @@
 """Headers: whether the first row of a text holds names, or numbers, or either."""
 
-import io
-from typing import Any
-
 import numpy as np
 import pytest
 
-from container.blocks import Block, Doubt, Part
+from container.blocks import Doubt, Part
 from container.cells import CellError
-from container.formats.separated import read
-from container.options import InputOptions
+from texts import part_of, refusal_of, rows_of
 
 SAY = "say with the hyperparameter header whether it is a header (present) or data (absent)"
-
-
-def part_of(text: str | bytes, **options: Any) -> Part:
-    """Open a text with the options that are given."""
-    content = text.encode() if isinstance(text, str) else text
-    return read(io.BytesIO(content), InputOptions(**options))
-
-
-def rows_of(text: str | bytes, **options: Any) -> Block:
-    """Return the rows of a text of one block."""
-    (block,) = part_of(text, **options).blocks
-    return block
-
-
-def refusal_of(text: str, **options: Any) -> str:
-    """Return what is said of a text that is refused."""
-    with pytest.raises(CellError) as caught:
-        list(part_of(text, **options).blocks)
-    return str(caught.value)
 
 
 def names_of(part: Part) -> tuple[str, ...] | None:

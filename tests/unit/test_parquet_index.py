@@ -54,6 +54,6 @@ def test_index_of_pandas_with_a_name_may_be_the_label() -> None:
 
     assert str(caught.value) == "pandas wrote 'species' as an index, which is no column"
     assert caught.value.remedy == (
-        "write it as a column with reset_index(), or name the label's column with the "
+        "write it as a column with reset_index(), or name another column with the "
         "hyperparameter label"
     )

@@ -111,9 +111,9 @@ def test_message_names_the_file(tmp_path: Path, contents: list[Content], problem
     [
         (
             {"label": "species"},
-            "'label' is 'species', which is no column; the first row names 'y', 'z'.",
+            "'label' is 'species', which is no column; the columns are 'y', 'z'.",
         ),
-        ({"weight": "x"}, "'weight' is 'x', which is no column; the first row names 'y', 'z'."),
+        ({"weight": "x"}, "'weight' is 'x', which is no column; the columns are 'y', 'z'."),
     ],
 )
 def test_message_on_a_column_that_is_not_there_names_the_file(

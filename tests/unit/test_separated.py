@@ -1,36 +1,13 @@
 """Text with delimiters: labels, weights and features of its rows, and what is refused."""
 
-import io
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 
 from container import cells
-from container.blocks import BLOCK_VALUES, Block, Part
-from container.cells import CellError
-from container.formats.separated import read
-from container.options import InputOptions
-
-
-def part_of(text: str | bytes, **options: Any) -> Part:
-    """Open a text with the options that are given."""
-    content = text.encode() if isinstance(text, str) else text
-    return read(io.BytesIO(content), InputOptions(**options))
-
-
-def rows_of(text: str | bytes, **options: Any) -> Block:
-    """Return the rows of a text of one block."""
-    (block,) = part_of(text, **options).blocks
-    return block
-
-
-def refusal_of(text: str, **options: Any) -> str:
-    """Return what is said of a text that is refused."""
-    with pytest.raises(CellError) as caught:
-        list(part_of(text, **options).blocks)
-    return str(caught.value)
+from container.blocks import BLOCK_VALUES
+from texts import part_of, refusal_of, rows_of
 
 
 @pytest.mark.parametrize(

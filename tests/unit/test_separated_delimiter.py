@@ -1,26 +1,9 @@
 """Text with delimiters: which delimiter it is, and rows that can be split at two."""
 
-import io
-from typing import Any
-
 import pytest
 
-from container.blocks import Block, Part
 from container.cells import CellError
-from container.formats.separated import read
-from container.options import InputOptions
-
-
-def part_of(text: str | bytes, **options: Any) -> Part:
-    """Open a text with the options that are given."""
-    content = text.encode() if isinstance(text, str) else text
-    return read(io.BytesIO(content), InputOptions(**options))
-
-
-def rows_of(text: str | bytes, **options: Any) -> Block:
-    """Return the rows of a text of one block."""
-    (block,) = part_of(text, **options).blocks
-    return block
+from texts import part_of, rows_of
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])

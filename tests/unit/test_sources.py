@@ -3,8 +3,6 @@
 import gzip
 import io
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +14,8 @@ import pytest
 
 from container.cells import CellError
 from container.progress import Counter
-from container.settings import PROGRAM_DIR
 from container.sources import HEAD_BYTES, Source, opened
-from processes import DEADLINE_SECONDS
+from processes import DEADLINE_SECONDS, python
 
 TEXT = b"".join(b"label-%d,%d,%d\n" % (row % 3, row, row * row) for row in range(20_000))
 NOISE = np.random.default_rng(0).bytes(400_000)
@@ -294,13 +291,6 @@ def test_file_is_opened_once(tmp_path: Path, content: bytes) -> None:
         "assert len(times) == 1, times\n"
     )
 
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROGRAM_DIR,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-    )
+    ended = python(code)
 
     assert ended.returncode == 0, ended.stderr

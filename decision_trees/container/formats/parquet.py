@@ -119,12 +119,12 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
 
 
 def value_type(found: pa.DataType) -> pa.DataType:
-    """Return the type of the values of a column, whether it has a dictionary or not."""
+    """Return the type of the values of a column, be they in a dictionary or not."""
     return found.value_type if pa.types.is_dictionary(found) else found
 
 
 def is_number(found: pa.DataType) -> bool:
-    """Say whether the values of a type are numbers, or can be taken for such."""
+    """Say whether values of a type can be made numbers."""
     is_of = pa.types
     kinds = (is_of.is_integer, is_of.is_floating, is_of.is_decimal, is_of.is_boolean, is_of.is_null)
     return any(is_kind(found) for is_kind in kinds)

@@ -1,0 +1,1 @@
+"""How the body of a request becomes rows: one module a format."""

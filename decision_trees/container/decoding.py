@@ -1,0 +1,158 @@
+"""The body of a request becomes rows: its media type says how."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from werkzeug.http import parse_options_header
+
+from container.cells import CellError
+from container.decoders import json_rows, separated
+from container.decoders.collector import RowError
+from container.errors import MalformedPayload, UnsupportedMediaType
+from container.rows import Expected, Rows
+
+Decoder = Callable[[bytes, Expected, bool], Rows]
+"""Takes the body, what the model expects, and whether to mark rows that cannot be used."""
+
+CSV = "text/csv"
+_HEADERS = {"present": separated.decode_headed, "absent": separated.decode_headless}
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_OPTIONAL = frozenset({"pyarrow", "google"})
+"""What an image may lack; its formats are refused then."""
+
+
+def decode(
+    body: bytes, content_type: str | None, expected: Expected, *, mark_bad: bool = False
+) -> Rows:
+    """Return the rows of a request, its features as float32 in the order of training.
+
+    Args:
+        body: the body of the request.
+        content_type: its header Content-Type; without one it is CSV.
+        expected: the rows that the model takes.
+        mark_bad: whether a row that cannot be used is marked in `Rows.bad`, in text formats.
+
+    Raises:
+        UnsupportedMediaType: the body is in a format that is not read here.
+        MalformedPayload: the body is not what its media type says, or holds other rows.
+    """
+    form = _format_of(content_type or CSV)
+    try:
+        return form.decode(body, expected, mark_bad)
+    except CellError as error:
+        message = f"In the body, {error}; {error.remedy or form.remedy(expected)}."
+        if isinstance(error, RowError):
+            raise MalformedPayload(message, error.row, error.column) from error
+        raise MalformedPayload(message) from error
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the bodies of a media type are read."""
+
+    decode: Decoder
+    remedy: Callable[[Expected], str]
+    """What to do about a body that cannot be read."""
+
+
+def _csv() -> Format:
+    return Format(separated.decode, separated.remedy)
+
+
+def _json() -> Format:
+    return Format(json_rows.decode, json_rows.remedy)
+
+
+def _json_lines() -> Format:
+    return Format(json_rows.decode_lines, json_rows.lines_remedy)
+
+
+def _npy() -> Format:
+    from container.decoders import npy
+
+    return Format(npy.decode, npy.remedy)
+
+
+def _libsvm() -> Format:
+    from container.decoders import libsvm
+
+    return Format(libsvm.decode, libsvm.remedy)
+
+
+def _recordio() -> Format:
+    from container.decoders import recordio
+
+    return Format(recordio.decode, recordio.remedy)
+
+
+def _parquet() -> Format:
+    from container.decoders import parquet
+
+    return Format(parquet.decode, parquet.remedy)
+
+
+MEDIA_TYPES: dict[str, Callable[[], Format]] = {
+    CSV: _csv,
+    "application/json": _json,
+    "application/jsonlines": _json_lines,
+    "application/x-npy": _npy,
+    "text/libsvm": _libsvm,
+    "application/x-recordio-protobuf": _recordio,
+    "application/vnd.apache.parquet": _parquet,
+}
+"""What is read; each loads its libraries when it is first asked for.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
+"""
+
+ALIASES = {
+    "application/x-jsonlines": "application/jsonlines",
+    "application/jsonl": "application/jsonlines",
+    "application/x-ndjson": "application/jsonlines",
+    "text/x-libsvm": "text/libsvm",
+    "application/x-parquet": "application/vnd.apache.parquet",
+}
+"""Other names that are in use."""
+
+
+@lru_cache(maxsize=64)
+def _format_of(content_type: str) -> Format:
+    """Return how a content type is read; raises UnsupportedMediaType."""
+    media_type, parameters = parse_options_header(content_type)
+    name = ALIASES.get(media_type.lower(), media_type.lower())
+    opener = MEDIA_TYPES.get(name)
+    if opener is None:
+        *others, last = MEDIA_TYPES
+        raise UnsupportedMediaType(
+            f"The content type is {content_type!r}; send {', '.join(others)} or {last}."
+        )
+    _refuse_parameters(content_type, name, parameters)
+    header = parameters.get("header", "").lower()
+    if name == CSV and header in _HEADERS:
+        return Format(_HEADERS[header], separated.remedy)
+    return _opened(opener, name)
+
+
+def _refuse_parameters(content_type: str, name: str, parameters: dict[str, str]) -> None:
+    charset = parameters.get("charset", "utf-8")
+    if charset.lower() not in _UTF8:
+        raise UnsupportedMediaType(f"The charset is {charset!r}; send {name} in UTF-8.")
+    if parameters.get("label_size", "0") != "0":
+        raise UnsupportedMediaType(
+            f"The content type is {content_type!r}, but the rows of a request have no label; "
+            "leave it out and send label_size=0."
+        )
+
+
+def _opened(opener: Callable[[], Format], name: str) -> Format:
+    try:
+        return opener()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _OPTIONAL:
+            raise
+        raise UnsupportedMediaType(
+            f"The content type is {name!r}, which this image does not read, as it lacks the "
+            f"package {error.name}; send {CSV}."
+        ) from error

@@ -1,0 +1,168 @@
+"""A media type says how a body is read; what is not read is refused."""
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container import decoding
+from container.decoders.collector import MAX_VALUES
+from container.errors import MalformedPayload, UnsupportedMediaType
+from container.rows import Expected
+from container.settings import PROGRAM_DIR
+from processes import DEADLINE_SECONDS
+
+TWO = Expected(2)
+READ = (
+    "text/csv, application/json, application/jsonlines, application/x-npy, text/libsvm, "
+    "application/x-recordio-protobuf or application/vnd.apache.parquet"
+)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (None, b"1,2\n"),
+        ("", b"1,2\n"),
+        ("text/csv", b"1,2\n"),
+        ("TEXT/CSV", b"1,2\n"),
+        (" text/csv ", b"1,2\n"),
+        ("text/csv; header=absent", b"1,2\n"),
+        ("text/csv;label_size=0", b"1,2\n"),
+        ("text/csv;charset=utf-8", b"1,2\n"),
+        ('text/csv; charset="UTF-8"', b"1,2\n"),
+        ("text/csv; Charset=utf8", b"1,2\n"),
+        ("text/csv; charset=us-ascii", b"1,2\n"),
+        ("text/csv;", b"1,2\n"),
+        ("application/json; charset=utf-8", b"[[1,2]]"),
+        ("Application/JSON", b"[[1,2]]"),
+        ("application/jsonlines", b"[1,2]\n"),
+        ("application/jsonl", b"[1,2]\n"),
+        ("application/x-jsonlines", b"[1,2]\n"),
+        ("application/x-ndjson", b"[1,2]\n"),
+        ("text/libsvm", b"1:1 2:2\n"),
+        ("text/x-libsvm", b"1:1 2:2\n"),
+    ],
+)
+def test_media_type_says_how_a_body_is_read(content_type: str | None, body: bytes) -> None:
+    """Letter case and known parameters do not matter; without a type CSV is meant."""
+    rows = decoding.decode(body, content_type, TWO)
+
+    assert rows.features.tolist() == [[1.0, 2.0]]
+    assert rows.features.dtype == np.float32
+    assert rows.bad == {}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "text/csv2", "text", "*/*", "text/*", " ", "application/x-npz"]
+)
+def test_other_media_types_are_refused(content_type: str) -> None:
+    """The message names what was sent and all that can be sent."""
+    with pytest.raises(UnsupportedMediaType) as caught:
+        decoding.decode(b"1,2\n", content_type, TWO)
+
+    assert str(caught.value) == f"The content type is {content_type!r}; send {READ}."
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "utf-8-sig", "x"])
+def test_other_charsets_are_refused(charset: str) -> None:
+    """A charset that is no UTF-8 is refused before the body is read."""
+    with pytest.raises(UnsupportedMediaType) as caught:
+        decoding.decode(b"\xff", f"text/csv; charset={charset}", TWO)
+
+    assert str(caught.value) == f"The charset is {charset!r}; send text/csv in UTF-8."
+
+
+def test_label_is_refused() -> None:
+    """A content type that tells of a label would have one column too many."""
+    with pytest.raises(UnsupportedMediaType) as caught:
+        decoding.decode(b"1,2\n", "text/csv;label_size=1", TWO)
+
+    assert str(caught.value) == (
+        "The content type is 'text/csv;label_size=1', but the rows of a request have no label; "
+        "leave it out and send label_size=0."
+    )
+
+
+@given(st.text(max_size=40) | st.text(max_size=20).map("text/csv;charset={}".format))
+@settings(deadline=None, max_examples=300)
+def test_any_content_type_is_read_or_refused(content_type: str) -> None:
+    """No content type makes the decoder fail in another way than 415, or 400 for another body."""
+    with suppress(UnsupportedMediaType, MalformedPayload):
+        rows = decoding.decode(b"1\n", content_type, Expected(1))
+
+        assert rows.features.shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("package", "content_type"),
+    [
+        ("pyarrow", "application/vnd.apache.parquet"),
+        ("google", "application/x-recordio-protobuf"),
+    ],
+)
+def test_format_whose_package_is_absent_is_refused(package: str, content_type: str) -> None:
+    """An image without the package answers 415, and reads all other formats."""
+    ended = python(
+        f"import sys\nsys.modules[{package!r}] = None\n"
+        "from container import decoding\nfrom container.rows import Expected\n"
+        "print(decoding.decode(b'[[1]]', 'application/json', Expected(1)).features.tolist())\n"
+        f"try:\n    decoding.decode(b'', {content_type!r}, Expected(1))\n"
+        "except decoding.UnsupportedMediaType as error:\n    print(error)\n"
+    )
+
+    assert ended.stderr == ""
+    first, refusal = ended.stdout.splitlines()
+    assert first == "[[1.0]]"
+    assert refusal.startswith(
+        f"The content type is {content_type!r}, which this image does not read, as it lacks the "
+        f"package {package}"
+    )
+    assert refusal.endswith("; send text/csv.")
+
+
+def test_text_is_read_without_the_packages_of_other_formats() -> None:
+    """What CSV and JSON do not need is not loaded."""
+    ended = python(
+        "import sys\nfrom container import decoding\nfrom container.rows import Expected\n"
+        "decoding.decode(b'1', None, Expected(1))\n"
+        "decoding.decode(b'[1]', 'application/json', Expected(1))\n"
+        "print(*sys.modules)"
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert {"pyarrow", "google.protobuf", "container.blocks"}.isdisjoint(ended.stdout.split())
+
+
+@pytest.mark.parametrize(("content_type", "line"), [("text/csv", b"\n"), ("text/libsvm", b"0\n")])
+def test_few_bytes_do_not_become_many_cells(content_type: str, line: bytes) -> None:
+    """Rows that would not fit into memory are refused before they are made."""
+    with pytest.raises(MalformedPayload) as caught:
+        decoding.decode(line * 2 + b"0", content_type, Expected(MAX_VALUES), mark_bad=True)
+
+    assert str(caught.value) == (
+        "In the body, there are more than 134217728 cells; send fewer rows at once."
+    )
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the program's folder."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=PROGRAM_DIR,
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+
+def test_header_of_a_model_without_names_is_refused() -> None:
+    """A header that is said to be there could not be told from a row of numbers."""
+    with pytest.raises(MalformedPayload, match="there is a header, as the content type says"):
+        decoding.decode(b"1,2\n3,4\n", "text/csv; header=present", TWO)

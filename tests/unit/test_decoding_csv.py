@@ -1,0 +1,225 @@
+"""CSV becomes rows: with or without a header, exactly, or not at all."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container import decoding
+from container.errors import MalformedPayload
+from container.rows import Expected, Rows
+from payloads.exchanges import Exchange, exchanges
+
+REMEDY = "send one row a line: 2 numbers with commas between, no header, no label."
+LARGEST = math.nextafter(2.0**128 - 2.0**103, 0)
+DOUBLES = st.floats(min_value=-LARGEST, max_value=LARGEST) | st.just(math.nan)
+REJECTED = [
+    exchange
+    for exchange in exchanges("rejected")
+    if exchange.request == {"model": "flowers", "content_type": "text/csv"}
+    and exchange.directory.name != "csv_header"  # as the model has names, it is accepted
+]
+
+
+def decode(
+    body: bytes, names: list[str] | None = None, *, mark_bad: bool = False, content_type: str = ""
+) -> Rows:
+    """Return the rows of a body for a model of two features."""
+    return decoding.decode(body, content_type, Expected(2, names), mark_bad=mark_bad)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> list[list[float]]:
+    """Draw rows of doubles in the range of float32, all of one width, NaN among them."""
+    width = draw(st.integers(1, 5))
+    rows = st.lists(DOUBLES, min_size=width, max_size=width)
+    return draw(st.lists(rows, min_size=1, max_size=8))
+
+
+@given(matrices(), st.sampled_from(["nan", "NA", " "]))
+@settings(deadline=None, max_examples=300)
+def test_numbers_are_read_exactly(rows: list[list[float]], missing: str) -> None:
+    """Doubles written with `repr` arrive as the float32 that numpy makes of them, bit for bit."""
+    lines = [",".join(missing if math.isnan(x) else repr(x) for x in row) for row in rows]
+    body = "\n".join(lines).encode()
+
+    features = decoding.decode(body, "text/csv", Expected(len(rows[0]))).features
+
+    expected = np.array(rows, dtype=np.float64).astype(np.float32)
+    assert features.shape == expected.shape
+    np.testing.assert_array_equal(features, expected)
+    numbers = ~np.isnan(expected)
+    assert features[numbers].tobytes() == expected[numbers].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b"1,2", [[1, 2]]),
+        (b"1,2\r\n3,4\r\n", [[1, 2], [3, 4]]),
+        (b"1,2\r3,4", [[1, 2], [3, 4]]),
+        (b"\xef\xbb\xbf1,2\n", [[1, 2]]),
+        (b'"1","2"\n', [[1, 2]]),
+        (b"1,2\n\n\n", [[1, 2]]),
+        (b"1, 2\n\t3,4 \n", [[1, 2], [3, 4]]),
+        (b"1,2\n" * 70_000 + b'3,"4"\n', [[1, 2]] * 70_000 + [[3, 4]]),
+    ],
+)
+def test_rows_are_read_in_every_notation(body: bytes, rows: list[list[float]]) -> None:
+    """Line endings, a byte-order mark, quotes, blanks and blank lines at the end do not count."""
+    assert decode(body).features.tolist() == rows
+
+
+def test_missing_cells_are_nan() -> None:
+    """Nothing, and what stands for nothing, is NaN."""
+    features = decode(b"1,\n,2\nNA,nan\n").features
+
+    np.testing.assert_array_equal(features, [[1, np.nan], [np.nan, 2], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (b"a,b\n", [[1, 2]]),
+        (b'"a", b \r\n', [[1, 2]]),
+        (b"\xef\xbb\xbfa,b\n", [[1, 2]]),
+        (b"b,a\n", [[2, 1]]),
+        (b"", [[1, 2]]),
+    ],
+)
+def test_columns_are_put_in_the_order_of_training(header: bytes, rows: list[list[float]]) -> None:
+    """A header may have the names in any order; the first of some mini-batches alone has one."""
+    assert decode(header + b"1,2\n", ["a", "b"]).features.tolist() == rows
+    assert decode(header + b'"1",2\n', ["a", "b"]).features.tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [(b"1,2\n3,4\n", [[3, 4]]), (b"2,1\n3,4\n", [[2, 1], [3, 4]]), (b"1,3\n", [[1, 3]])],
+)
+def test_names_that_are_numbers_are_a_header_in_their_order_alone(
+    body: bytes, rows: list[list[float]]
+) -> None:
+    """In another order they are taken for data, which they more probably are."""
+    assert decode(body, ["1", "2"]).features.tolist() == rows
+
+
+def test_names_that_are_numbers_are_data_where_the_header_is_absent() -> None:
+    """The content type can say that the first line is data."""
+    rows = decode(b"1,2\n", ["1", "2"], content_type="text/csv; header=absent")
+
+    assert rows.features.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("names", "body", "problem"),
+    [
+        (["a", "b"], b"a,c\n1,2\n", "has the unknown name 'c' and lacks the name 'b'"),
+        (["a", "b"], b"y,a,b\n0,1,2\n", "has the unknown name 'y'"),
+        (["a", "b"], b"a\n1\n", "lacks the name 'b'"),
+        (["a", "b"], b"x y\n", "has the unknown name 'x y' and lacks the names 'a', 'b'"),
+    ],
+)
+def test_header_of_other_names_is_refused(names: list[str], body: bytes, problem: str) -> None:
+    """The message says which names are unknown, and which are missing."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(body, names)
+
+    remedy = "name each feature of the training once."
+    assert str(caught.value) == f"In the body, row 1, a header, {problem}; {remedy}"
+    assert (caught.value.row, caught.value.column) == (1, None)
+
+
+def test_header_with_a_name_twice_is_refused() -> None:
+    """Of two columns of one name, none can be chosen."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(b"a,b,a\n1,2,3\n", ["a", "b"])
+
+    assert str(caught.value) == (f"In the body, row 1, a header, has the name 'a' twice; {REMEDY}")
+
+
+def test_header_is_refused_where_the_model_has_no_names() -> None:
+    """Names could be in any order, which nobody could tell."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(b"a,b\n1,2\n")
+
+    assert str(caught.value) == (
+        "In the body, row 1 looks like a header, but this model knows its features by their "
+        f"places alone; {REMEDY}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "problem", "row", "column"),
+    [
+        (b"", "there is no row", None, None),
+        (b"\n\n", "there is no row", None, None),
+        (b"\n1,2\n", "row 1 is blank", 1, None),
+        (b"1,2\n\n\n3,4\n", "row 2 is blank", 2, None),
+        (b"1,2,3\n", "row 1 has 3 cells", 1, None),
+        (b"1,2\n3\n", "row 2 has 1 cells", 2, None),
+        (b"1,2\n3,x\n", "row 2, column 2 is 'x', not a number", 2, 2),
+        (b"1,2\n" * 70_000 + b"x,1", "row 70001, column 1 is 'x', not a number", 70001, 1),
+        (
+            b"1,2\n" * 70_000 + b'1,"',
+            "row 70001 is not valid CSV (unexpected end of data)",
+            70001,
+            None,
+        ),
+        (b"1,\0\n", "row 1 is not valid CSV (a NUL byte, as UTF-16 has them)", 1, None),
+        (b"1e39,1\n", "row 1, column 1 is '1e39', beyond the range of a 32-bit float", 1, 1),
+        (b"\xff", "row 1 has the byte 0xff, which is not UTF-8", 1, None),
+    ],
+)
+def test_body_is_refused_with_place_and_remedy(
+    body: bytes, problem: str, row: int | None, column: int | None
+) -> None:
+    """The message names the row, what is wrong with it, and what to send."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(body)
+
+    assert str(caught.value) == f"In the body, {problem}; {REMEDY}"
+    assert (caught.value.row, caught.value.column) == (row, column)
+
+
+def test_column_with_a_name_is_called_by_it() -> None:
+    """Below a header, a message names the column, and rows count with the header."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(b"b,a\n1,2\n3,x\n", ["a", "b"])
+
+    problem = "row 3, column 2 ('a') is 'x', not a number"
+    assert str(caught.value) == f"In the body, {problem}; {REMEDY}"
+    assert (caught.value.row, caught.value.column) == (3, "a")
+
+
+@pytest.mark.parametrize("exchange", REJECTED, ids=lambda exchange: exchange.directory.name)
+def test_what_is_refused_without_names_is_refused_with_names(exchange: Exchange) -> None:
+    """Every payload of the corpus has its message."""
+    names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    with pytest.raises(MalformedPayload) as caught:
+        decoding.decode(exchange.body, "text/csv", Expected(4, names))
+
+    assert str(caught.value) == json.loads(exchange.reply)["message"]
+
+
+def test_bad_rows_are_marked() -> None:
+    """Each row of data keeps its place; a bad one is all NaN, with its problem."""
+    rows = decode(b"b,a\n1,2\nx,3\n\n4\n5,6\n", ["a", "b"], mark_bad=True)
+
+    nan = [np.nan, np.nan]
+    np.testing.assert_array_equal(rows.features, [[2, 1], nan, nan, nan, [6, 5]])
+    assert rows.bad == {
+        1: "row 3, column 1 ('b') is 'x', not a number",
+        2: "row 4 is blank",
+        3: "row 5 has 1 cells",
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b'1,2\n"', b"1,2\n\xff", b"x,y\n1,2\n"])
+def test_body_that_is_no_rows_is_refused_also_where_rows_are_marked(body: bytes) -> None:
+    """Only a row can be marked: not the end of the text, nor a header."""
+    with pytest.raises(MalformedPayload):
+        decode(body, ["a", "b"], mark_bad=True)

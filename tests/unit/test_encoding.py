@@ -1,0 +1,321 @@
+"""Answers become the bytes of a reply."""
+
+import csv
+import io
+import json
+import math
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from container import accept
+from container.accept import CSV, JSON, JSON_LINES, NPY, RECORDIO, Reply
+from container.answers import OF_CLASSES, Answers
+from container.encoding import Encoder
+from container.errors import ContainerError, NotAcceptable
+from container.formats import recordio
+from container.formats.aialgs import Record
+
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
+LABELS = (
+    st.lists(TEXTS | st.sampled_from(['"', ",", "\n", "\r", "\u2028", "1", ""]), min_size=1)
+    | st.lists(st.integers(-(2**53), 2**53) | st.integers(-9, 9), min_size=1)
+    | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1)
+)
+REPLIES = [
+    names for length in range(1, 5) for names in permutations(OF_CLASSES, length)
+]  # every choice of outputs, in every order
+
+
+@st.composite
+def classifications(draw: st.DrawFn) -> tuple[Answers, set[int]]:
+    """Draw answers, some of them alike so that they are written once, and which are bad."""
+    labels = draw(LABELS)
+    n_rows = draw(st.integers(1, 8))
+    indices = draw(st.lists(st.integers(0, len(labels) - 1), min_size=n_rows, max_size=n_rows))
+    numbers = draw(st.lists(FLOATS, min_size=n_rows, max_size=n_rows))
+    rows = [[number * (column % 2) for column in range(len(labels))] for number in numbers]
+    times = draw(st.sampled_from([1, 10]))
+    probabilities = np.array(rows * times, dtype=np.float32)
+    probabilities[np.arange(n_rows), indices] = numbers
+    bad = draw(st.sets(st.integers(0, n_rows * times - 1), max_size=3))
+    probabilities[list(bad)] = math.nan
+    return Answers(labels, np.array(indices * times), probabilities), bad
+
+
+def expected(answers: Answers, outputs: tuple[str, ...], bad: set[int]) -> list[Any]:
+    """Return for each row its outputs by their names, None for a bad row."""
+    assert answers.indices is not None
+    assert answers.probabilities is not None
+    rows: list[Any] = []
+    for index, probabilities in zip(answers.indices, answers.probabilities, strict=True):
+        values = {
+            "predicted_label": answers.labels[index],
+            "labels": list(answers.labels),
+            "probability": probabilities[index],
+            "probabilities": list(probabilities),
+        }
+        rows.append(None if len(rows) in bad else {name: values[name] for name in outputs})
+    return rows
+
+
+def same(value: Any) -> Any:
+    """Return a value in a form that tells -0.0 from 0.0 and 1 from 1.0, floats as float32."""
+    if isinstance(value, np.float32):
+        return np.float32(value).tobytes()
+    return [same(element) for element in value] if isinstance(value, list) else repr(value)
+
+
+def read_as(wanted: Any, found: Any) -> Any:
+    """Return what was found, as float32 where that is wanted and written with its digits only."""
+    if isinstance(wanted, list):
+        return [read_as(one, other) for one, other in zip(wanted, found, strict=True)]
+    if isinstance(wanted, np.float32):
+        assert float(found) == float(str(wanted))
+        return np.float32(found)
+    return type(wanted)(found) if isinstance(found, str) else found
+
+
+def assert_same(wanted: dict[str, Any], found: dict[str, Any]) -> None:
+    """Compare a row with what was read, bit for bit."""
+    assert list(found) == list(wanted)
+    for name, value in wanted.items():
+        assert same(read_as(value, found[name])) == same(value)
+
+
+@given(classifications(), st.sampled_from(REPLIES))
+@settings(max_examples=300)
+def test_csv_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+    """Each row is a record of one column a value; a bad row is an empty line, in its place."""
+    answers, bad = drawn
+
+    reply = Encoder(answers.labels).encode(answers, Reply(CSV, outputs), bad)
+
+    assert reply.endswith(b"\n")
+    found = list(csv.reader(io.StringIO(reply.decode(), newline=""), strict=True))
+    for row, cells in zip(expected(answers, outputs, bad), found, strict=True):
+        values = [] if row is None else [cell for value in row.values() for cell in _listed(value)]
+        assert same([read_as(*pair) for pair in zip(values, cells, strict=True)]) == same(values)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@given(classifications(), st.sampled_from(REPLIES))
+@settings(max_examples=300)
+def test_json_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+    """JSON and JSON Lines hold the same objects, one a row; a bad row is null, in its place."""
+    answers, bad = drawn
+    encoder = Encoder(answers.labels)
+
+    whole = encoder.encode(answers, Reply(JSON, outputs), bad)
+    lines = encoder.encode(answers, Reply(JSON_LINES, outputs), bad)
+
+    found = json.loads(whole)["predictions"]
+    assert whole.endswith(b"]}\n")
+    assert lines.endswith(b"\n")
+    assert repr([json.loads(line) for line in lines.decode().splitlines()]) == repr(found)
+    for row, value in zip(expected(answers, outputs, bad), found, strict=True):
+        assert (row is None) == (value is None)
+        if row is not None:
+            assert_same(row, value)
+
+
+@given(classifications(), st.sampled_from(REPLIES))
+@settings(max_examples=300)
+def test_recordio_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+    """Each row is a record with a tensor a name in its label; a bad row is an empty one."""
+    answers, bad = drawn
+
+    reply = Encoder(answers.labels).encode(answers, Reply(RECORDIO, outputs), bad)
+
+    records = [Record.FromString(payload) for payload in recordio.frames(io.BytesIO(reply))]
+    for row, record in zip(expected(answers, outputs, bad), records, strict=True):
+        assert not record.features
+        assert set(record.label) == set(row or ())
+        for name, value in (row or {}).items():
+            kind = record.label[name].WhichOneof("value")
+            tensor = getattr(record.label[name], kind)
+            found = [text.decode() for text in tensor.value] if kind == "bytes" else tensor.values
+            wanted = _listed(value)
+            assert (kind == "float32_tensor") == name.startswith("probabilit")
+            assert [type(each)(other) for each, other in zip(wanted, found, strict=True)] == wanted
+
+
+@given(classifications(), st.sampled_from(REPLIES))
+@settings(max_examples=300)
+def test_npy_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+    """Numpy reads the same values without pickle, or the reply is refused beforehand."""
+    answers, bad = drawn
+    reply = Reply(NPY, outputs)
+    try:
+        accept.check(reply, answers.labels)
+    except NotAcceptable:
+        assert len(outputs) > 1
+        return
+
+    found = np.load(
+        io.BytesIO(Encoder(answers.labels).encode(answers, reply, bad)), allow_pickle=False
+    )
+
+    is_list = outputs in {("labels",), ("probabilities",)}
+    assert found.ndim == (2 if is_list or len(outputs) > 1 else 1)
+    for row, values in zip(expected(answers, outputs, bad), found, strict=True):
+        if row is None:
+            assert all(
+                value == "" if isinstance(value, str) else np.isnan(value)
+                for value in np.atleast_1d(values)
+            )
+        else:
+            wanted = [each for value in row.values() for each in _listed(value)]
+            assert np.atleast_1d(values).tolist() == [np.asarray(each).item() for each in wanted]
+
+
+@pytest.mark.parametrize(
+    ("labels", "outputs", "dtype", "bad"),
+    [
+        (["a", "bc"], ("predicted_label",), "<U2", ()),
+        ([1, 2], ("predicted_label",), "<i8", ()),
+        ([1, 2], ("predicted_label",), "<f8", (0,)),
+        ([1.0, 2.0], ("labels",), "<f8", ()),
+        ([1, 2], ("probability",), "<f4", (1,)),
+        ([1, 2], ("probability", "probabilities"), "<f4", ()),
+        ([1, 2], ("predicted_label", "probabilities"), "<f8", ()),
+    ],
+)
+def test_npy_has_the_type_of_what_it_holds(
+    labels: list[Any], outputs: tuple[str, ...], dtype: str, bad: tuple[int, ...]
+) -> None:
+    """Numbers stay 32-bit floats until something needs more."""
+    answers = Answers(labels, np.array([0, 1]), np.eye(2, dtype=np.float32))
+
+    reply = Encoder(labels).encode(answers, Reply(NPY, outputs), bad)
+
+    assert np.load(io.BytesIO(reply)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("media_type", "expected"),
+    [
+        (CSV, b'"a,b",0.9,0.9,0.1\n\n'),
+        (
+            JSON,
+            (
+                b'{"predictions":[{"predicted_label":"a,b","probability":0.9,'
+                b'"probabilities":[0.9,0.1]},null]}\n'
+            ),
+        ),
+        (
+            JSON_LINES,
+            b'{"predicted_label":"a,b","probability":0.9,"probabilities":[0.9,0.1]}\nnull\n',
+        ),
+    ],
+)
+def test_reply_is_compact(media_type: str, expected: bytes) -> None:
+    """These are the bytes that users see."""
+    answers = Answers(
+        ["a,b", "c"], np.array([0, 1]), np.array([[0.9, 0.1], [0.5, 0.5]], dtype=np.float32)
+    )
+    reply = Reply(media_type, ("predicted_label", "probability", "probabilities"))
+
+    assert Encoder(answers.labels).encode(answers, reply, {1}) == expected
+
+
+@given(st.lists(FLOATS, min_size=1), st.sampled_from(accept.MEDIA_TYPES), st.booleans())
+@settings(max_examples=500)
+def test_scores_are_read_back_bit_for_bit(
+    scores: list[float], media_type: str, are_many: bool
+) -> None:
+    """A reader who parses doubles gets the same float32, smallest numbers and -0.0 included."""
+    sent = np.array(scores * (40 if are_many else 1), dtype=np.float32)
+
+    reply = Encoder([]).encode(Answers(scores=sent), Reply(media_type, ("predicted_score",)))
+
+    assert _scores(reply, media_type).tobytes() == sent.tobytes()
+
+
+def _scores(reply: bytes, media_type: str) -> NDArray[np.float32]:
+    if media_type == NPY:
+        array: NDArray[np.float32] = np.load(io.BytesIO(reply))
+        return array
+    if media_type == RECORDIO:
+        records = map(Record.FromString, recordio.frames(io.BytesIO(reply)))
+        found = [record.label["predicted_score"].float32_tensor.values[0] for record in records]
+    elif media_type == CSV:
+        found = [float(line) for line in reply.split()]
+    else:
+        lines = reply.splitlines() if media_type == JSON_LINES else []
+        rows = [json.loads(line) for line in lines] or json.loads(reply)["predictions"]
+        found = [row["predicted_score"] for row in rows]
+    return np.array(found, dtype=np.float64).astype(np.float32)
+
+
+@pytest.mark.parametrize("media_type", accept.MEDIA_TYPES)
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -> None:
+    """It is the model's fault, and the message names the row; in a bad row it does not matter."""
+    numbers = np.array([1.0, number, number], dtype=np.float32)
+    scores, names = Answers(scores=numbers), ("predicted_score",)
+    classes = Answers([7], np.array([0, 0, 0]), numbers[:, np.newaxis])
+    remedy = (
+        f"{number}, which is no finite number; look for values in the row that are far from those "
+        "of the training data."
+    )
+
+    with pytest.raises(ContainerError) as score:
+        Encoder([]).encode(scores, Reply(media_type, names))
+    with pytest.raises(ContainerError) as probability:
+        Encoder([7]).encode(classes, Reply(media_type, ("probabilities",)), {1})
+
+    assert score.value.status == 500
+    assert str(score.value) == f"The model gives row 2 the score {remedy}"
+    assert str(probability.value) == f"The model gives row 3 the probability {remedy}"
+    assert Encoder([]).encode(scores, Reply(media_type, names), {1, 2})
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (3.0, b"3.0"),
+        (-0.0, b"-0.0"),
+        (0.1, b"0.1"),
+        (1e-05, b"1e-05"),
+        (1e-45, b"1e-45"),
+        (2.0**24, b"1.6777216e+07"),
+        (3.4028235e38, b"3.4028235e+38"),
+    ],
+)
+def test_score_is_written_in_its_shortest_form(score: float, text: bytes) -> None:
+    """No digit is there that is not needed to read back the same 32-bit float."""
+    answers = Answers(scores=np.array([score], dtype=np.float32))
+
+    assert Encoder(()).encode(answers, Reply("text/csv", ("predicted_score",))) == text + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("setosa", b"setosa"),
+        ("007", b"007"),
+        ("é", "é".encode()),
+        ('a"b', b'"a""b"'),
+        ("a\nb", b'"a\nb"'),
+        (1, b"1"),
+        (1.0, b"1.0"),
+        (-1.5, b"-1.5"),
+    ],
+)
+def test_label_is_quoted_only_where_it_must_be(label: object, text: bytes) -> None:
+    """A label comes back as it was written."""
+    answers = Answers((label,), np.array([0]))
+
+    assert Encoder((label,)).encode(answers, Reply("text/csv", ("predicted_label",))) == (
+        text + b"\n"
+    )

@@ -1,17 +1,49 @@
 """Every environment variable and every /opt/ml path, read once and then passed on."""
 
+import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from container.errors import SettingsError
-from container.resources import available_cores
+from container.kinds import Boolean
+from container.resources import MEBIBYTE, Resources, counted, worker_count, worker_size
+from container.transforms import DEFAULT_MEGABYTES, mini_batches
+from container.variables import Choice, Names, PortRange, Text, Variables, WholeNumber, Word
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
-_MEBIBYTE = 1024 * 1024
+BOARD_VARIABLE = "MODEL_SERVER_BOARD"
+
+OUTPUTS = ("predicted_label", "labels", "probability", "probabilities", "predicted_score")
+"""What can be told of a row; `container.answers` has the same names, and needs numpy."""
+
+ACCEPTS = (
+    "text/csv",
+    "application/json",
+    "application/jsonlines",
+    "application/x-npy",
+    "application/x-recordio-protobuf",
+)
+"""The media types that an answer can have."""
+
+_LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "CRITICAL": logging.CRITICAL,
+}
+_LEVEL = Word({**_LEVELS, **{str(level): level for level in _LEVELS.values()}}, {"WARN": 30})
+
+_STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
+_STRATEGY = Word(
+    {strategy: strategy for strategy in _STRATEGIES},
+    {strategy.replace("_", ""): strategy for strategy in _STRATEGIES},
+)
+
+_BATCH_SECONDS = 3600  # the default of the time-out, see Settings.timeout_seconds
 
 
 @dataclass(frozen=True)
@@ -69,7 +101,7 @@ class Paths:
 
 @dataclass(frozen=True)
 class Settings:
-    """How `serve` runs. Each field names its variable, unit, default and reason."""
+    """How `serve` runs. Each field names its variables, unit, default and reason."""
 
     paths: Paths
 
@@ -77,20 +109,52 @@ class Settings:
     """The cores that the container may use; no variable."""
 
     workers: int
-    """`MODEL_SERVER_WORKERS`: gunicorn's worker processes. Default: the cores."""
+    """`MODEL_SERVER_WORKERS`, `SAGEMAKER_MODEL_SERVER_WORKERS`: gunicorn's worker processes.
+
+    Default: as many as have a core each and fit into the memory."""
+
+    workers_reason: str = ""
+    """The arithmetic of `workers`, a sentence for the log; no variable."""
+
+    threads: int = 1
+    """`MODEL_SERVER_THREADS`, `SAGEMAKER_MODEL_SERVER_THREADS`: threads with which one worker
+    computes an answer. Default: the cores over the workers, so that no core has two of them."""
 
     timeout_seconds: int = 60
-    """`MODEL_SERVER_TIMEOUT`: seconds for one answer. Default: what the platform waits.
+    """`MODEL_SERVER_TIMEOUT`, `SAGEMAKER_MODEL_SERVER_TIMEOUT`,
+    `SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS`: seconds for one answer.
 
-    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+    Default: 60, what a real-time endpoint waits; 3600, the longest that batch transform waits.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html and
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ModelClientConfig.html
     """
 
-    max_payload_bytes: int = 100 * _MEBIBYTE
+    max_payload_bytes: int = 100 * MEBIBYTE
     """`SAGEMAKER_MAX_PAYLOAD_IN_MB`: largest body of a request in MiB; 0 means no limit.
 
     Default: 100, the most that batch transform sends (real-time endpoints send 25 at most).
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
     """
+
+    log_level: int = logging.INFO
+    """`MODEL_SERVER_LOG_LEVEL`, `SAGEMAKER_CONTAINER_LOG_LEVEL`: the least level that is logged, a
+    name or its number. Default: INFO, which is one line a request."""
+
+    outputs: tuple[str, ...] | None = None
+    """`SAGEMAKER_INFERENCE_OUTPUT`: what is told of each row, out of OUTPUTS, in this order.
+
+    Default: none; the label, or the score. Which of them a model has, it knows itself.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/autopilot-automate-model-development-container-output.html
+    """
+
+    default_accept: str = "text/csv"
+    """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: the media type of an answer, out of ACCEPTS, when the
+    request does not ask for one. Default: text/csv, as the sample answers."""
+
+    bad_records: str = "fail"
+    """`BAD_RECORDS`: `fail` refuses a request for one bad row, `mark` answers the other rows.
+
+    Default: fail, since a mark is overlooked more easily than an error."""
 
     port: int = 8080
     """`SAGEMAKER_BIND_TO_PORT`: where nginx listens. Default: 8080, the platform's rule.
@@ -98,37 +162,100 @@ class Settings:
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
     """
 
+    safe_port_range: tuple[int, int] | None = None
+    """`SAGEMAKER_SAFE_PORT_RANGE`: first and last of the ports that are free for a second port.
+
+    Default: none. It is checked and not used: nginx reaches gunicorn by a Unix socket. `port` need
+    not be in it.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
+    """
+
+    batch: bool = False
+    """`SAGEMAKER_BATCH`: whether a batch transform asks. Default: false, as on an endpoint.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+    """
+
+    batch_strategy: str | None = None
+    """`SAGEMAKER_BATCH_STRATEGY`: MULTI_RECORD or SINGLE_RECORD, as the job's owner has asked.
+
+    Default: none, which leaves the choice to the platform. Source: as for `batch`.
+    """
+
+    max_concurrent_transforms: int = 1
+    """`SAGEMAKER_MAX_CONCURRENT_TRANSFORMS`: mini-batches under way at once; 0 means not set.
+
+    Default: the workers, as far as the mini-batches together have at most 100 MB.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
+    """
+
+    mini_batch_megabytes: int = DEFAULT_MEGABYTES
+    """What /execution-parameters says that a mini-batch may have; 0 means no limit. No variable of
+    its own: SAGEMAKER_MAX_PAYLOAD_IN_MB, else 6, the platform's default, or less when more than 16
+    are under way at once."""
+
     worker_user: str | None = None
     """`MODEL_SERVER_USER`: whom the workers of nginx and gunicorn run as when `serve` itself
     runs as root. Default: nobody in the image; the same user as `serve` elsewhere."""
 
+    board: Path | None = None
+    """Where the workers find each other; `serve` sets BOARD_VARIABLE for them, nobody else does."""
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; raises SettingsError naming variable, value and expectation."""
-        cores = available_cores()
-        payload_default = cls.max_payload_bytes // _MEBIBYTE
+        variables = Variables(environ)
+        read = variables.read
+        paths = Paths.from_environ(environ)
+        resources = Resources.of_this_process()
+        workers, reason = _workers(variables, resources, worker_size(paths.model))
+        batch = read(Boolean(), cls.batch, "SAGEMAKER_BATCH")
+        payload = read(WholeNumber(0, 1_048_576), None, "SAGEMAKER_MAX_PAYLOAD_IN_MB")
+        concurrent = read(WholeNumber(0, 10_000), 0, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
+        transforms, megabytes = mini_batches(workers, concurrent, payload)
         return cls(
-            paths=Paths.from_environ(environ),
-            cores=cores,
-            workers=_whole_number(environ, "MODEL_SERVER_WORKERS", cores, 1, 512),
-            timeout_seconds=_whole_number(
-                environ, "MODEL_SERVER_TIMEOUT", cls.timeout_seconds, 1, 86_400
+            paths=paths,
+            cores=resources.cores,
+            workers=workers,
+            workers_reason=reason,
+            threads=read(
+                WholeNumber(1, 512),
+                max(1, resources.cores // workers),
+                "MODEL_SERVER_THREADS",
+                "SAGEMAKER_MODEL_SERVER_THREADS",
             ),
-            max_payload_bytes=_MEBIBYTE
-            * _whole_number(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", payload_default, 0, 1_048_576),
-            port=_whole_number(environ, "SAGEMAKER_BIND_TO_PORT", cls.port, 1, 65_535),
-            worker_user=environ.get("MODEL_SERVER_USER") or cls.worker_user,
+            timeout_seconds=read(
+                WholeNumber(1, 86_400),
+                _BATCH_SECONDS if batch else cls.timeout_seconds,
+                "MODEL_SERVER_TIMEOUT",
+                "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+                "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+            ),
+            max_payload_bytes=cls.max_payload_bytes if payload is None else payload * MEBIBYTE,
+            log_level=read(
+                _LEVEL, cls.log_level, "MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"
+            ),
+            outputs=read(Names(OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
+            default_accept=read(
+                Choice(*ACCEPTS), cls.default_accept, "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+            ),
+            bad_records=read(Choice("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
+            port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
+            safe_port_range=read(PortRange(), cls.safe_port_range, "SAGEMAKER_SAFE_PORT_RANGE"),
+            batch=batch,
+            batch_strategy=read(_STRATEGY, cls.batch_strategy, "SAGEMAKER_BATCH_STRATEGY"),
+            max_concurrent_transforms=transforms,
+            mini_batch_megabytes=megabytes,
+            worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),
+            board=Path(environ[BOARD_VARIABLE]) if BOARD_VARIABLE in environ else None,
         )
 
 
-def _whole_number(
-    environ: Mapping[str, str], name: str, default: int, minimum: int, maximum: int
-) -> int:
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    if re.fullmatch(r"[0-9]{1,9}", text) and minimum <= int(text) <= maximum:
-        return int(text)
-    raise SettingsError(
-        f"{name} is {text!r}; it must be a whole number from {minimum} to {maximum}."
-    )
+def _workers(variables: Variables, resources: Resources, size: int) -> tuple[int, str]:
+    """Return how many workers there are, and why, for one of `size` bytes."""
+    fitting = worker_count(resources.cores, resources.memory, size)
+    names = ("MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS")
+    workers = variables.read(WholeNumber(1, 512), None, *names)
+    chosen = "" if workers is None else " as set"
+    count = fitting if workers is None else workers
+    return count, f"{counted(count, 'worker')}{chosen}: {resources.arithmetic(size)}"

@@ -1,94 +1,250 @@
 """Settings and paths, read from environments that are plain dicts."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from container import answers
 from container.errors import SettingsError
-from container.resources import available_cores
-from container.settings import PROGRAM_DIR, Paths, Settings
+from container.resources import Resources, worker_count, worker_size
+from container.settings import ACCEPTS, OUTPUTS, PROGRAM_DIR, Paths, Settings
 
-NUMBERS = ["MODEL_SERVER_WORKERS", "MODEL_SERVER_TIMEOUT", "SAGEMAKER_MAX_PAYLOAD_IN_MB"]
-NUMBERS += ["SAGEMAKER_BIND_TO_PORT"]
+WORKERS = ["MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"]
+THREADS = ["MODEL_SERVER_THREADS", "SAGEMAKER_MODEL_SERVER_THREADS"]
+TIMEOUT = ["MODEL_SERVER_TIMEOUT", "SAGEMAKER_MODEL_SERVER_TIMEOUT"]
+TIMEOUT += ["SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS"]
+LOG_LEVEL = ["MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"]
+PAYLOAD = "SAGEMAKER_MAX_PAYLOAD_IN_MB"
+PORT = "SAGEMAKER_BIND_TO_PORT"
+RANGE = "SAGEMAKER_SAFE_PORT_RANGE"
+CONCURRENT = "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"
+STRATEGY = "SAGEMAKER_BATCH_STRATEGY"
+ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+OUTPUT = "SAGEMAKER_INFERENCE_OUTPUT"
+OTHERS = [PAYLOAD, PORT, RANGE, CONCURRENT, STRATEGY, ACCEPT, OUTPUT, "SAGEMAKER_BATCH"]
+OTHERS += ["BAD_RECORDS", "MODEL_SERVER_USER", "SAGEMAKER_BASE_DIR"]
+
+RESOURCES = Resources.of_this_process()
+SIZE = worker_size(Path("/opt/ml/model"))
+FITTING = worker_count(RESOURCES.cores, RESOURCES.memory, SIZE)
+
+
+def changed(**variables: str) -> dict[str, object]:
+    """Return the fields of the settings that are not as in an empty environment."""
+    settings, defaults = Settings.from_environ(variables), Settings.from_environ({})
+    values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
+    return {name: value for name, value in values.items() if value != getattr(defaults, name)}
+
+
+def refusal(**variables: str) -> str:
+    """Return why the settings are refused."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ(variables)
+    return str(caught.value)
 
 
 def test_settings_without_variables_are_those_of_the_platform() -> None:
     """An empty environment gives the documented defaults."""
-    settings = Settings.from_environ({})
+    noun = "worker" if FITTING == 1 else "workers"
 
-    assert settings == Settings(
+    assert Settings.from_environ({}) == Settings(
         paths=Paths(Path("/opt/ml")),
-        cores=available_cores(),
-        workers=available_cores(),
+        cores=RESOURCES.cores,
+        workers=FITTING,
+        workers_reason=f"{FITTING} {noun}: {RESOURCES.arithmetic(SIZE)}",
+        threads=max(1, RESOURCES.cores // FITTING),
         timeout_seconds=60,
         max_payload_bytes=104_857_600,
+        log_level=20,
+        outputs=None,
+        default_accept="text/csv",
+        bad_records="fail",
         port=8080,
+        safe_port_range=None,
+        batch=False,
+        batch_strategy=None,
+        max_concurrent_transforms=min(FITTING, 16),
+        mini_batch_megabytes=6,
         worker_user=None,
     )
 
 
 @pytest.mark.parametrize(
-    ("variable", "text", "field", "value"),
+    ("variables", "text", "field", "value"),
     [
-        ("MODEL_SERVER_WORKERS", "1", "workers", 1),
-        ("MODEL_SERVER_WORKERS", "512", "workers", 512),
-        ("MODEL_SERVER_TIMEOUT", "86400", "timeout_seconds", 86_400),
-        ("MODEL_SERVER_TIMEOUT", " 5 ", "timeout_seconds", 5),
-        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "6", "max_payload_bytes", 6_291_456),
-        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "0", "max_payload_bytes", 0),
-        ("SAGEMAKER_BIND_TO_PORT", "65535", "port", 65_535),
-        ("SAGEMAKER_BIND_TO_PORT", "0080", "port", 80),
-        ("MODEL_SERVER_USER", "nobody", "worker_user", "nobody"),
-        ("SAGEMAKER_BASE_DIR", "/tmp/ml", "paths", Paths(Path("/tmp/ml"))),  # noqa: S108
+        (THREADS, "512", "threads", 512),
+        (TIMEOUT, "86400", "timeout_seconds", 86_400),
+        (TIMEOUT, " 5 ", "timeout_seconds", 5),
+        (LOG_LEVEL, "10", "log_level", 10),
+        (LOG_LEVEL, "DEBUG", "log_level", 10),
+        (LOG_LEVEL, "warning", "log_level", 30),
+        (LOG_LEVEL, "Warn", "log_level", 30),
+        (LOG_LEVEL, "ERROR", "log_level", 40),
+        (LOG_LEVEL, "50", "log_level", 50),
+        ([OUTPUT], "probability", "outputs", ("probability",)),
+        ([OUTPUT], "labels, predicted_label", "outputs", ("labels", "predicted_label")),
+        ([ACCEPT], "application/json", "default_accept", "application/json"),
+        ([ACCEPT], "Application/X-NPY", "default_accept", "application/x-npy"),
+        (["BAD_RECORDS"], "mark", "bad_records", "mark"),
+        ([PORT], "65535", "port", 65_535),
+        ([PORT], "0080", "port", 80),
+        ([RANGE], "9000-9010", "safe_port_range", (9000, 9010)),
+        ([STRATEGY], "MULTI_RECORD", "batch_strategy", "MULTI_RECORD"),
+        ([STRATEGY], "MultiRecord", "batch_strategy", "MULTI_RECORD"),
+        ([STRATEGY], "multi-record", "batch_strategy", "MULTI_RECORD"),
+        ([STRATEGY], "SINGLE_RECORD", "batch_strategy", "SINGLE_RECORD"),
+        ([STRATEGY], "singlerecord", "batch_strategy", "SINGLE_RECORD"),
+        (["MODEL_SERVER_USER"], "nobody", "worker_user", "nobody"),
+        (["SAGEMAKER_BASE_DIR"], "/no/ml", "paths", Paths(Path("/no/ml"))),
     ],
 )
-def test_settings_take_a_variable(variable: str, text: str, field: str, value: object) -> None:
-    """A variable sets its own field and no other."""
-    defaults = vars(Settings.from_environ({}))
+def test_settings_take_a_variable(
+    variables: list[str], text: str, field: str, value: object
+) -> None:
+    """A variable, by each of its names, sets its own field and no other."""
+    for variable in variables:
+        assert changed(**{variable: text}) == {field: value}
 
-    settings = vars(Settings.from_environ({variable: text}))
 
-    assert settings == defaults | {field: value}
-
-
-@pytest.mark.parametrize("variable", [*NUMBERS, "MODEL_SERVER_USER", "SAGEMAKER_BASE_DIR"])
+@pytest.mark.parametrize("variable", [*WORKERS, *THREADS, *TIMEOUT, *LOG_LEVEL, *OTHERS])
 def test_settings_take_an_empty_variable_as_none(variable: str) -> None:
     """A variable that is set to nothing means the default."""
-    settings = Settings.from_environ({variable: ""})
-
-    assert settings == Settings.from_environ({})
+    assert changed(**{variable: ""}) == {}
 
 
-@pytest.mark.parametrize("variable", NUMBERS)
+@pytest.mark.parametrize("variable", WORKERS)
+@pytest.mark.parametrize(("text", "noun"), [("1", "worker"), ("512", "workers")])
+def test_workers_that_are_set_win(variable: str, text: str, noun: str) -> None:
+    """The number holds whatever fits; the log tells that it was set, and what fits."""
+    settings = Settings.from_environ({variable: text})
+
+    assert settings.workers == int(text)
+    assert settings.workers_reason == f"{text} {noun} as set: {RESOURCES.arithmetic(SIZE)}"
+    assert settings.threads == max(1, RESOURCES.cores // int(text))
+    assert settings.max_concurrent_transforms == min(int(text), 16)
+
+
+def test_workers_are_fewer_when_the_model_is_large(tmp_path: Path) -> None:
+    """A model that fits into the memory once has one worker, with all cores for its threads."""
+    (tmp_path / "model").mkdir()
+    with (tmp_path / "model/model.onnx").open("wb") as file:
+        file.truncate(2**40)  # it takes no room on the disk
+
+    settings = Settings.from_environ({"SAGEMAKER_BASE_DIR": str(tmp_path)})
+
+    assert (settings.workers, settings.threads) == (1, RESOURCES.cores)
+    assert settings.workers_reason.endswith("hold 0 workers of 13631648 MiB")
+
+
 @pytest.mark.parametrize(
-    "text", ["two", "-1", "+1", "1.5", "1e1", "0x1", "1_0", "٣", "1 0", "9" * 30]
-)
-def test_settings_refuse_what_is_no_whole_number(variable: str, text: str) -> None:
-    """A value that is no plain decimal number is refused with variable, value and expectation."""
-    with pytest.raises(SettingsError) as caught:
-        Settings.from_environ({variable: text})
-
-    assert str(caught.value).startswith(f"{variable} is {text!r}; it must be a whole number from ")
-
-
-@pytest.mark.parametrize(
-    ("variable", "text", "range_text"),
+    ("text", "size", "concurrent", "megabytes"),
     [
-        ("MODEL_SERVER_WORKERS", "0", "from 1 to 512"),
-        ("MODEL_SERVER_WORKERS", "513", "from 1 to 512"),
-        ("MODEL_SERVER_TIMEOUT", "0", "from 1 to 86400"),
-        ("MODEL_SERVER_TIMEOUT", "86401", "from 1 to 86400"),
-        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "1048577", "from 0 to 1048576"),
-        ("SAGEMAKER_BIND_TO_PORT", "0", "from 1 to 65535"),
-        ("SAGEMAKER_BIND_TO_PORT", "65536", "from 1 to 65535"),
+        ("6", 6_291_456, 3, 6),
+        ("0", 0, 3, 0),
+        ("50", 52_428_800, 2, 50),
+        ("200", 2**20 * 200, 1, 100),
     ],
 )
-def test_settings_refuse_what_is_out_of_range(variable: str, text: str, range_text: str) -> None:
-    """A number beyond the range is refused with the range."""
-    with pytest.raises(SettingsError) as caught:
-        Settings.from_environ({variable: text})
+def test_payload_limit_is_that_of_mini_batches(
+    text: str, size: int, concurrent: int, megabytes: int
+) -> None:
+    """One variable bounds a body, and what a batch transform is told to send."""
+    settings = Settings.from_environ({PAYLOAD: text, "MODEL_SERVER_WORKERS": "3"})
 
-    assert str(caught.value) == f"{variable} is {text!r}; it must be a whole number {range_text}."
+    assert settings.max_payload_bytes == size
+    assert settings.max_concurrent_transforms == concurrent
+    assert settings.mini_batch_megabytes == megabytes
+
+
+def test_transforms_and_payload_that_are_too_much_are_refused() -> None:
+    """Two values that batch transform would not allow are refused together."""
+    assert refusal(**{PAYLOAD: "60", CONCURRENT: "2"}).startswith(
+        f"{CONCURRENT} is 2 and {PAYLOAD}"
+    )
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", "1"])
+def test_batch_has_the_time_out_of_batch_transform(text: str) -> None:
+    """Batch transform waits for an hour, unless something else is set."""
+    assert changed(SAGEMAKER_BATCH=text) == {"batch": True, "timeout_seconds": 3600}
+    assert changed(SAGEMAKER_BATCH=text, MODEL_SERVER_TIMEOUT="60") == {"batch": True}
+
+
+@pytest.mark.parametrize("text", ["false", "False", "0", " "])
+def test_no_batch_is_an_endpoint(text: str) -> None:
+    """A batch that is denied changes nothing."""
+    assert changed(SAGEMAKER_BATCH=text) == {}
+
+
+@pytest.mark.parametrize(("text", "concurrent"), [("0", 3), ("1", 1), ("12", 12)])
+def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: int) -> None:
+    """What the job's owner has set holds; the platform takes 0 as no value."""
+    settings = Settings.from_environ({CONCURRENT: text, "MODEL_SERVER_WORKERS": "3"})
+
+    assert settings.max_concurrent_transforms == concurrent
+
+
+@pytest.mark.parametrize(
+    ("variables", "texts", "expected"),
+    [
+        (WORKERS, ["0", "513", "two", "-1", "1.5"], "a whole number from 1 to 512"),
+        (THREADS, ["0", "513", "+1"], "a whole number from 1 to 512"),
+        (TIMEOUT, ["0", "86401", "1e1"], "a whole number from 1 to 86400"),
+        ([PAYLOAD], ["1048577", "-1", "6MB"], "a whole number from 0 to 1048576"),
+        ([PORT], ["0", "65536", "http"], "a whole number from 1 to 65535"),
+        ([CONCURRENT], ["10001", "-1"], "a whole number from 0 to 10000"),
+        ([RANGE], ["9000", "9010-9000"], "two ports, the smaller first, such as 9000-9999"),
+        (
+            LOG_LEVEL,
+            ["verbose", "25", "0"],
+            "DEBUG, INFO, WARNING, ERROR, CRITICAL, 10, 20, 30, 40 or 50",
+        ),
+        (
+            [OUTPUT],
+            ["score", "labels,labels", "labels;probability"],
+            f"one or more, each once and joined by commas, of {', '.join(OUTPUTS)}",
+        ),
+        (
+            [ACCEPT],
+            ["json", "*/*", "text/html"],
+            f"{', '.join(ACCEPTS[:-1])} or application/x-recordio-protobuf",
+        ),
+        (["BAD_RECORDS"], ["skip"], "fail or mark"),
+        (["SAGEMAKER_BATCH"], ["on", "2"], "True or False"),
+        ([STRATEGY], ["MULTI", "RECORD"], "MULTI_RECORD or SINGLE_RECORD"),
+    ],
+)
+def test_settings_refuse_a_bad_value(variables: list[str], texts: list[str], expected: str) -> None:
+    """Each name is refused with variable, value and expectation."""
+    for variable in variables:
+        for text in texts:
+            assert refusal(**{variable: text}) == f"{variable} is {text!r}; it must be {expected}."
+
+
+@pytest.mark.parametrize(
+    ("names", "one", "other"),
+    [
+        (WORKERS, "1", "2"),
+        (THREADS, "1", "2"),
+        (TIMEOUT[:2], "1", "2"),
+        (TIMEOUT[1:], "1", "2"),
+        (LOG_LEVEL, "INFO", "30"),
+    ],
+)
+def test_settings_refuse_two_values_by_two_names(names: list[str], one: str, other: str) -> None:
+    """The sample's name and the toolkit's may agree, and may not differ."""
+    Settings.from_environ(dict.fromkeys(names, one))
+
+    assert refusal(**{names[0]: one, names[1]: other}) == (
+        f"{names[0]} is {one!r} and {names[1]} is {other!r}; "
+        "they are two names of one setting, so set only one of them."
+    )
+
+
+def test_outputs_are_those_of_the_answers() -> None:
+    """Every name that an answer has can be asked for."""
+    assert set(OUTPUTS) == {*answers.OF_CLASSES, *answers.OF_NUMBERS}
 
 
 def test_settings_refuse_a_relative_base_directory() -> None:
@@ -107,8 +263,10 @@ def test_paths_are_those_of_the_platform() -> None:
     paths = Paths.from_environ({})
 
     assert paths.hyperparameters == Path("/opt/ml/input/config/hyperparameters.json")
+    assert paths.input_data_config == Path("/opt/ml/input/config/inputdataconfig.json")
     assert paths.data == Path("/opt/ml/input/data")
     assert paths.model == Path("/opt/ml/model")
+    assert paths.metrics == Path("/opt/ml/output/data/metrics.json")
     assert paths.failure == Path("/opt/ml/output/failure")
 
 

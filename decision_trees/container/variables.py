@@ -1,0 +1,147 @@
+"""Environment variables: read by any of their names, or refused with one sentence."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from container.errors import SettingsError
+from container.kinds import Integer
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Kind(Protocol[T_co]):
+    """One way to write a value."""
+
+    def describe(self) -> str:
+        """Say what is expected, to follow the words "it must be"."""
+
+    def parse(self, text: str) -> T_co:
+        """Return the value of `text`; raises ValueError when it is not of this kind."""
+
+
+@dataclass(frozen=True)
+class Variables:
+    """An environment. A variable that is set to nothing, or to spaces, counts as not set."""
+
+    environ: Mapping[str, str]
+
+    def read(self, kind: Kind[T], default: T, *names: str) -> T:
+        """Return the value of a setting that may be written under any of `names`.
+
+        Raises:
+            SettingsError: a value is not of its kind, or two names have different values.
+        """
+        texts = {name: text for name in names if (text := self.environ.get(name, "").strip())}
+        values = {name: _parsed(name, text, kind) for name, text in texts.items()}
+        if not values:
+            return default
+        first, *others = values
+        for other in others:
+            if values[other] != values[first]:
+                raise SettingsError(
+                    f"{first} is {texts[first]!r} and {other} is {texts[other]!r}; "
+                    "they are two names of one setting, so set only one of them."
+                )
+        return values[first]
+
+
+class WholeNumber(Integer):
+    """A whole number from `minimum` to `maximum`, in plain digits without a sign."""
+
+    def parse(self, text: str) -> int:
+        """Return the number; raises ValueError."""
+        if not re.fullmatch(r"[0-9]+", text):
+            raise ValueError(text)
+        return super().parse(text)
+
+
+class Text:
+    """Any text."""
+
+    def describe(self) -> str:
+        """Say what is expected."""
+        return "a text"
+
+    def parse(self, text: str) -> str:
+        """Return the text."""
+        return text
+
+
+@dataclass(frozen=True)
+class Word(Generic[T]):
+    """One of a few words, in capitals or not, each with its meaning."""
+
+    meanings: Mapping[str, T]
+    synonyms: Mapping[str, T]
+    """Other spellings, which messages do not offer."""
+
+    def describe(self) -> str:
+        """Say what is expected."""
+        return _listed(list(self.meanings))
+
+    def parse(self, text: str) -> T:
+        """Return the meaning; raises ValueError."""
+        for word, meaning in [*self.meanings.items(), *self.synonyms.items()]:
+            if _folded(word) == _folded(text):
+                return meaning
+        raise ValueError(text)
+
+
+class Choice(Word[str]):
+    """One of a few words that mean themselves."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(meanings={word: word for word in words}, synonyms={})
+
+
+@dataclass(frozen=True)
+class Names:
+    """Some of a few names, joined by commas, in the order that is wanted."""
+
+    known: Sequence[str]
+
+    def describe(self) -> str:
+        """Say what is expected."""
+        return f"one or more, each once and joined by commas, of {', '.join(self.known)}"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Return the names; raises ValueError."""
+        names = tuple(Choice(*self.known).parse(name.strip()) for name in text.split(","))
+        if len(set(names)) < len(names):
+            raise ValueError(text)
+        return names
+
+
+class PortRange:
+    """Two ports joined by a hyphen, as the platform writes them; both belong to the range."""
+
+    def describe(self) -> str:
+        """Say what is expected."""
+        return "two ports, the smaller first, such as 9000-9999"
+
+    def parse(self, text: str) -> tuple[int, int]:
+        """Return the first and the last port; raises ValueError."""
+        port = WholeNumber(1, 65_535)
+        first, last = (port.parse(part.strip()) for part in text.split("-"))
+        if first > last:
+            raise ValueError(text)
+        return first, last
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _parsed(name: str, text: str, kind: Kind[T]) -> T:
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}; it must be {kind.describe()}.") from error
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "_")

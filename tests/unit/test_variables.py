@@ -1,0 +1,124 @@
+"""Environment variables by several names, and the kinds of value that they take."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from container.errors import SettingsError
+from container.variables import (
+    Choice,
+    Kind,
+    Names,
+    PortRange,
+    Text,
+    Variables,
+    WholeNumber,
+    Word,
+)
+
+LEVEL = Word({"INFO": 20, "20": 20}, {"Information": 20})
+NUMBER = WholeNumber(1, 512)
+RANGE = "a whole number from 1 to 512"
+
+
+@pytest.mark.parametrize(
+    ("environ", "value"),
+    [
+        ({}, 7),
+        ({"A": "", "B": "  "}, 7),
+        ({"A": "3"}, 3),
+        ({"B": " 3\n"}, 3),
+        ({"A": "", "B": "3"}, 3),
+        ({"A": "3", "B": "03"}, 3),
+        ({"C": "3"}, 7),
+    ],
+)
+def test_variables_give_the_value_of_any_name(environ: dict[str, str], value: int) -> None:
+    """One name is enough, two may agree, nothing and spaces mean the default."""
+    assert Variables(environ).read(NUMBER, 7, "A", "B") == value
+
+
+def test_variables_refuse_two_values_of_one_setting() -> None:
+    """Two names with different values are refused, and the message has both."""
+    with pytest.raises(SettingsError) as caught:
+        Variables({"A": "3", "B": "3", "C": "4"}).read(NUMBER, 7, "A", "B", "C")
+
+    assert str(caught.value) == (
+        "A is '3' and C is '4'; they are two names of one setting, so set only one of them."
+    )
+
+
+def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
+    """Every name that is set must have a value of the kind."""
+    with pytest.raises(SettingsError) as caught:
+        Variables({"A": "3", "B": "x"}).read(NUMBER, 7, "A", "B")
+
+    assert str(caught.value) == "B is 'x'; it must be a whole number from 1 to 512."
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (NUMBER, "1", 1),
+        (NUMBER, "0512", 512),
+        (Text(), "nobody", "nobody"),
+        (LEVEL, "info", 20),
+        (LEVEL, "20", 20),
+        (LEVEL, "INFORMATION", 20),
+        (Choice("fail", "mark"), "Mark", "mark"),
+        (Choice("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
+        (Names(["a_b", "c"]), "c", ("c",)),
+        (Names(["a_b", "c"]), "C , a-b", ("c", "a_b")),
+        (PortRange(), "1-65535", (1, 65_535)),
+        (PortRange(), "9000 - 9000", (9000, 9000)),
+    ],
+)
+def test_kind_reads_a_text(kind: Kind[object], text: str, value: object) -> None:
+    """Each kind reads its own notation, in capitals or not."""
+    assert kind.parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "expected"),
+    [
+        (
+            NUMBER,
+            ["0", "513", "-1", "+1", "1.5", "1e1", "0x1", "1_0", "٣", "1 0", "9" * 5000],
+            RANGE,
+        ),
+        (LEVEL, ["21", "debug", "2", "INFO INFO"], "INFO or 20"),
+        (Choice("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
+        (Choice("csv"), ["json"], "csv"),
+        (Choice("a", "b", "c"), ["d"], "a, b or c"),
+        (
+            Names(["a", "b"]),
+            ["c", "a,c", "a,a", "a,,b", ",", "a b", "a;b"],
+            "one or more, each once and joined by commas, of a, b",
+        ),
+        (
+            PortRange(),
+            ["9000", "9001-9000", "0-1", "1-65536", "1-2-3", "a-b", "9000:9001", "-1"],
+            "two ports, the smaller first, such as 9000-9999",
+        ),
+    ],
+)
+def test_kind_refuses_any_other_text(kind: Kind[object], texts: list[str], expected: str) -> None:
+    """What is not of the kind is refused, with what it must be."""
+    for text in texts:
+        with pytest.raises(SettingsError) as caught:
+            Variables({"A": text}).read(kind, None, "A")
+
+        assert str(caught.value) == f"A is {text!r}; it must be {expected}."
+
+
+@given(st.text() | st.text("0159+-_.", max_size=4))
+def test_whole_number_is_plain_digits(text: str) -> None:
+    """Whatever the text, it is a number in plain digits within the range, or refused."""
+    try:
+        value = NUMBER.parse(text)
+    except ValueError:
+        assert not re.fullmatch("0*[1-9][0-9]?", text) or len(text) > 18
+    else:
+        assert str(value) == text.lstrip("0")

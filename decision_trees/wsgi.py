@@ -4,5 +4,6 @@ from container import log
 from container.settings import Settings
 from predictor import create_app
 
-log.configure()
-app = create_app(Settings.from_environ())
+settings = Settings.from_environ()
+log.configure(settings.log_level, as_json=True)
+app = create_app(settings)

@@ -22,13 +22,50 @@ import os
 EXIT_INTERNAL = os.EX_SOFTWARE
 EXIT_STOPPED = 128 + 15
 
+EXIT_NO_MODEL = os.EX_NOINPUT
+"""No worker can use what lies in the model directory, and waiting would not change it."""
+
+MESSAGE_CHARACTERS = 1600
+"""So many characters of a message are sent: with the rest, fewer than the 2048 that are shown."""
+
+_NAME_CHARACTERS = 200
+
 UNEXPECTED = "The request could not be answered; the reason is in the log."
 """What a caller is told of our own bug."""
 
 
-def reply_body(error: str, message: str) -> bytes:
-    """Return the body of a reply that tells of an error: one line of JSON."""
-    return json.dumps({"error": error, "message": message}).encode() + b"\n"
+def reply_body(
+    error: str,
+    message: str,
+    row: int | None = None,
+    column: int | str | None = None,
+    request_id: str | None = None,
+) -> bytes:
+    """Return the body of a reply that tells of an error: one line of JSON.
+
+    The platform shows the caller MESSAGE_CHARACTERS of it, so a longer message is cut.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+    """
+    fields = {
+        "error": error,
+        "message": _cut(message, MESSAGE_CHARACTERS),
+        "row": row,
+        "column": _cut(column, _NAME_CHARACTERS) if isinstance(column, str) else column,
+        "request_id": request_id,
+    }
+    return _json(fields) + b"\n"
+
+
+def _cut(text: str, n_characters: int) -> str:
+    """Return as much of a text as has so many characters in JSON, where some become six."""
+    while len(_json(text).decode()) > n_characters:
+        text = text[: len(text) * 9 // 10]
+    return text
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 class ContainerError(Exception):

@@ -4,6 +4,7 @@ Nothing heavy is imported here: this is process 1 of the container, and it shoul
 """
 
 import grp
+import json
 import logging
 import os
 import pwd
@@ -19,10 +20,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from container import log, signals
+from container import log, metrics, signals
+from container.board import Board
 from container.errors import PlatformError, SettingsError
 from container.resources import may_change_user
-from container.settings import PROGRAM_DIR, Settings
+from container.settings import BOARD_VARIABLE, PROGRAM_DIR, Settings
 
 STOP_SECONDS = 25.0
 """Within this time accepted requests are answered; the platform kills after 30.
@@ -33,6 +35,14 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inferenc
 EXIT_SERVER_ENDED = 1
 """A server ended by itself and said that all was well; the container has failed all the same."""
 
+NO_MODEL_SECONDS = 10.0
+"""So long /ping tells why the model cannot be used, before the container ends."""
+
+BOARD = "board"
+
+_NO_MODEL = "no model"
+_LOOK_SECONDS = 0.5
+_GUNICORN_SECONDS = 5.0  # what is left for gunicorn when a client has held up nginx
 _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
@@ -44,9 +54,11 @@ Children = dict[str, subprocess.Popen[bytes]]
 
 def main() -> int:
     """Be the program `serve`; return its exit code (see `serve`)."""
-    log.configure()
+    log.configure(as_json=True)
     try:
-        return serve(Settings.from_environ())
+        settings = Settings.from_environ()
+        log.configure(settings.log_level, as_json=True)
+        return serve(settings)
     except PlatformError as error:
         logger.error("%s", error)
         return error.exit_code
@@ -62,6 +74,7 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
         "max_payload_bytes": settings.max_payload_bytes,
         "proxy_seconds": settings.timeout_seconds + _PROXY_MARGIN_SECONDS,
         "user_directive": _user_directive(settings),
+        "shutdown_seconds": int(STOP_SECONDS - _GUNICORN_SECONDS),
     }
     return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), template)
 
@@ -71,7 +84,9 @@ def nginx_command(runtime: Path) -> list[str]:
     return ["nginx", "-p", str(runtime), "-c", str(runtime / "nginx.conf"), "-e", "stderr"]
 
 
-def gunicorn_command(settings: Settings, listener: int, heartbeats: Path) -> list[str]:
+def gunicorn_command(
+    settings: Settings, listener: int, heartbeats: Path, runtime: Path
+) -> list[str]:
     """Return the command line that starts gunicorn on the open socket `listener`.
 
     Each worker imports the app by itself, after its fork.
@@ -84,6 +99,7 @@ def gunicorn_command(settings: Settings, listener: int, heartbeats: Path) -> lis
     command += ["--bind", f"fd://{listener}", "--worker-tmp-dir", str(heartbeats)]
     command += ["--config", "python:container.workers"]
     command += ["--no-control-socket", "--log-level", "warning"]
+    command += ["--env", f"{BOARD_VARIABLE}={runtime / BOARD}"]
     if (worker := _worker_identity(settings)) is not None:
         command += ["--user", worker[0], "--group", worker[1]]
     return command
@@ -104,7 +120,9 @@ def serve(settings: Settings) -> int:
 
     Returns:
         0 after a stop in which every accepted request was answered. When a server has ended by
-        itself, its exit code, 128 + its signal, or EXIT_SERVER_ENDED in place of 0.
+        itself, its exit code, 128 + its signal, or EXIT_SERVER_ENDED in place of 0. When no
+        worker could use the model for NO_MODEL_SECONDS, EXIT_NO_MODEL, or the code of a
+        SettingsError where settings do not fit the model.
 
     Raises:
         PlatformError: nginx is not installed.
@@ -112,17 +130,21 @@ def serve(settings: Settings) -> int:
     if shutil.which("nginx") is None:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
     with _runtime_directory() as runtime, signals.Inbox() as inbox:
+        board = Board.create(runtime / BOARD, settings.workers)
+        logger.info("starting %s", settings.workers_reason)
         children = _start_both(settings, runtime)
         logger.info(
-            "serving %s on port %d: %d workers, %d s for an answer, bodies up to %d bytes",
+            "serving %s on port %d: %d s for an answer, bodies up to %d bytes",
             settings.paths.model,
             settings.port,
-            settings.workers,
             settings.timeout_seconds,
             settings.max_payload_bytes,
         )
-        first = _watch(children, inbox)
-        return _end(children, inbox, first)
+        watch = _Watch(children, inbox, board)
+        why = watch.until_the_end()
+        code = _end(children, inbox, why if why in children else None)
+        watch.report(last=True)
+        return watch.exit_code or code
 
 
 def _socket(runtime: Path) -> Path:
@@ -168,7 +190,7 @@ def _start_both(settings: Settings, runtime: Path) -> Children:
         listener.bind(str(_socket(runtime)))
         _socket(runtime).chmod(0o666)
         listener.listen(_BACKLOG)
-        gunicorn = gunicorn_command(settings, listener.fileno(), heartbeat_directory())
+        gunicorn = gunicorn_command(settings, listener.fileno(), heartbeat_directory(), runtime)
         return {
             "gunicorn": _start(gunicorn, keep=(listener.fileno(),)),
             "nginx": _start(nginx_command(runtime)),
@@ -182,21 +204,62 @@ def _start(command: list[str], keep: tuple[int, ...] = ()) -> subprocess.Popen[b
     )
 
 
-def _watch(children: Children, inbox: signals.Inbox) -> str | None:
-    """Wait; return the name of the server that has ended, or None when a signal asks to stop."""
-    while True:
-        for name, child in children.items():
-            if child.poll() is not None:
-                return name
-        if inbox.wait():
-            return None
+class _Watch:
+    """Looks at both servers and the board until there is a reason to end."""
+
+    def __init__(self, children: Children, inbox: signals.Inbox, board: Board) -> None:
+        self._children = children
+        self._inbox = inbox
+        self._board = board
+        self._reporter = metrics.Reporter(board.totals, time.monotonic())
+        self._no_model_since: float | None = None
+        self._was_ready = False
+        self.exit_code = 0
+
+    def until_the_end(self) -> str | None:
+        """Return the name of the server that has ended, _NO_MODEL, or None after a stop signal."""
+        while True:
+            for name, child in self._children.items():
+                if child.poll() is not None:
+                    return name
+            if self._has_no_model():
+                return _NO_MODEL
+            self._tell_ready()
+            self.report()
+            if self._inbox.wait(_LOOK_SECONDS):
+                logger.info("a signal asks to stop; accepted requests are answered first")
+                return None
+
+    def report(self, *, last: bool = False) -> None:
+        """Write the metrics of the last minute, where there are any."""
+        now = time.monotonic()
+        document = self._reporter.rest(now) if last else self._reporter.due(now)
+        if document is not None:
+            sys.stdout.write(json.dumps(document) + "\n")
+            sys.stdout.flush()
+
+    def _tell_ready(self) -> None:
+        ready = self._board.health().ready
+        if ready != self._was_ready:
+            logger.info("ready: every worker answers" if ready else "not ready: see /ping")
+        self._was_ready = ready
+
+    def _has_no_model(self) -> bool:
+        now = time.monotonic()
+        if not self._board.all_failed():
+            self._no_model_since = None
+        elif self._no_model_since is None:
+            self._no_model_since = now
+        elif now - self._no_model_since > NO_MODEL_SECONDS:
+            self.exit_code = self._board.exit_code()
+            logger.error("ending, since waiting would not help: %s", self._board.health().reason)
+            return True
+        return False
 
 
 def _end(children: Children, inbox: signals.Inbox, first: str | None) -> int:
     """Stop what still runs, nginx first, and return the exit code of the program."""
-    if first is None:
-        logger.info("a signal asks to stop; accepted requests are answered first")
-    else:
+    if first is not None:
         logger.error("%s has ended by itself (%s)", first, children[first].returncode)
     deadline = time.monotonic() + STOP_SECONDS
     # nginx: SIGQUIT closes the port and answers what was accepted; SIGTERM would cut it off.

@@ -8,11 +8,26 @@ from typing import Any
 
 from gunicorn.workers.ggevent import GeventWorker
 
+from container import log
 from container.errors import UNEXPECTED, reply_body
+
+_FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
     """A gevent worker that refuses what it cannot read in JSON, as every other error is told."""
+
+    def notify(self) -> None:
+        """Give a heartbeat to gunicorn's master, as each second, and to the board."""
+        super().notify()
+        if self.wsgi is not None:
+            self.wsgi.extensions["slot"].beat()
+
+    def handle_request(self, listener_name: str, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request; a worker that is killed meanwhile leaves no head without its body."""
+        joined = _OneWrite(sock)
+        super().handle_request(listener_name, req, joined, addr)
+        joined.flush()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Log the error as gunicorn does, and send its status with a body of JSON."""
@@ -20,6 +35,39 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         super().handle_error(req, page, addr, exc)
         with suppress(OSError):  # the client has gone
             client.sendall(_reply(HTTPStatus(page.status)))
+
+
+class _OneWrite:
+    """A socket that sends the head of a reply together with its body, which gunicorn does not.
+
+    nginx would pass on the head alone, as a reply whose body is empty, when the worker is killed
+    between the two.
+
+    Source: gunicorn/http/wsgi.py (Response.send_headers, Response.write).
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._head: bytes | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def sendall(self, data: bytes) -> None:
+        """Keep the head; send everything else at once, the head before it."""
+        if self._head is None:
+            self._head = data
+            return
+        first = self._head + data[:_FIRST_BYTES]
+        self._head = b""
+        self._client.sendall(first)
+        if len(data) > _FIRST_BYTES:
+            self._client.sendall(memoryview(data)[_FIRST_BYTES:])
+
+    def flush(self) -> None:
+        """Send the head of a reply that has no body."""
+        if self._head:
+            self._client.sendall(self._head)
 
 
 class _Page:
@@ -47,6 +95,9 @@ def _reply(status: HTTPStatus) -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+logconfig_dict = log.gunicorn_logging()
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments

@@ -1,6 +1,7 @@
 """What README.md says is what the code does."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -16,7 +17,8 @@ from container import errors
 from container.errors import ContainerError
 from container.formats import choice
 from container.hyperparameters import declarations
-from container.settings import Settings
+from container.settings import ACCEPTS, BOARD_VARIABLE, OUTPUTS, Settings
+from container.transforms import mini_batches
 from material import PROGRAM_DIR, ROOT, OptMl
 from processes import Server, train
 
@@ -37,24 +39,61 @@ def rows_after(words: str) -> dict[str, list[str]]:
 
 
 def test_readme_lists_every_setting() -> None:
-    """The table of settings and the fields of settings.py name the same variables."""
+    """The table, what the fields say, and what is read have the same variables, by setting."""
     source = (PROGRAM_DIR / "container/settings.py").read_text(encoding="utf-8")
-    documented = set(re.findall(r'"""`([A-Z_]+)`: ', source))
+    name = r"(?:BAD|MODEL|SAGEMAKER)_[A-Z_]+"
+    fields = re.findall(rf'"""((?:`{name}`,?\s+)*`{name}`): ', source)
+    documented = {tuple(re.findall(name, names)) for names in fields}
 
-    assert set(rows_after("### Settings")) == documented
+    assert {tuple(re.findall(name, names)) for names in rows_after("### Settings")} == documented
+    read = set(re.findall(rf'"({name})"', source)) - {BOARD_VARIABLE}  # of `serve`, for its workers
+    assert read == {name for row in documented for name in row}
 
 
 def test_readme_gives_the_defaults_of_the_settings() -> None:
     """The defaults in the table are those that hold in an empty environment."""
     settings = Settings.from_environ({})
-    given = {name: cells[0] for name, cells in rows_after("### Settings").items()}
+    in_batch = Settings.from_environ({"SAGEMAKER_BATCH": "true"})
+    given = {name.split("`")[0]: cells[0] for name, cells in rows_after("### Settings").items()}
 
-    assert settings.workers == settings.cores
-    assert given["MODEL_SERVER_TIMEOUT"] == str(settings.timeout_seconds)
-    assert given["SAGEMAKER_MAX_PAYLOAD_IN_MB"] == str(settings.max_payload_bytes // 1024**2)
-    assert given["SAGEMAKER_BIND_TO_PORT"] == str(settings.port)
-    assert given["SAGEMAKER_BASE_DIR"] == str(settings.paths.base_dir)
+    assert given == {
+        "MODEL_SERVER_WORKERS": "as many as have a core each and fit into the memory",
+        "MODEL_SERVER_THREADS": "the cores over the workers",
+        "MODEL_SERVER_TIMEOUT": (
+            f"{settings.timeout_seconds}; in batch transform {in_batch.timeout_seconds}"
+        ),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(settings.max_payload_bytes // 1024**2),
+        "MODEL_SERVER_LOG_LEVEL": logging.getLevelName(settings.log_level),
+        "SAGEMAKER_INFERENCE_OUTPUT": f"{_none(settings.outputs)}: the label, or the score",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": settings.default_accept,
+        "BAD_RECORDS": settings.bad_records,
+        "SAGEMAKER_BIND_TO_PORT": str(settings.port),
+        "SAGEMAKER_SAFE_PORT_RANGE": _none(settings.safe_port_range),
+        "SAGEMAKER_BATCH": str(settings.batch).lower(),
+        "SAGEMAKER_BATCH_STRATEGY": _none(settings.batch_strategy),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": (
+            f"the workers, at most {mini_batches(512, 0, None)[0]}"
+        ),
+        "MODEL_SERVER_USER": "nobody` in the image",
+        "SAGEMAKER_BASE_DIR": str(settings.paths.base_dir),
+    }
     assert "MODEL_SERVER_USER=nobody" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_readme_lists_what_the_settings_take() -> None:
+    """Words that a setting takes are in its row, and no others."""
+    rows = {name.split("`")[0]: cells for name, cells in rows_after("### Settings").items()}
+
+    def words(variable: str) -> set[str]:
+        return set(re.findall(r"`([\w/-]+)`", "`, `".join(["", *rows[variable], ""])))
+
+    assert words("SAGEMAKER_INFERENCE_OUTPUT") == set(OUTPUTS)
+    assert words("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") == set(ACCEPTS)
+
+
+def _none(value: object) -> str:
+    assert value is None
+    return "none"
 
 
 def test_readme_lists_every_exit_code_of_training() -> None:

@@ -85,7 +85,8 @@ def test_serve_answers_a_request_in_flight_before_it_ends(serve: Serve, trained:
 
 def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained: OptMl) -> None:
     """Under load, every request that was sent on an open connection and begun is answered."""
-    server = serve(trained)
+    # The log goes into a pipe that is read at the end, and would be full before.
+    server = serve(trained, MODEL_SERVER_LOG_LEVEL="WARNING")
     server.await_ready()
     answers: list[bytes] = []
     half_answers: list[Exception] = []
@@ -178,24 +179,6 @@ def test_serve_replaces_a_worker_that_is_killed(serve: Serve, trained: OptMl) ->
     assert all(server.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n" for _ in range(20))
 
 
-def test_ping_is_503_when_the_workers_do_not_answer(serve: Serve, trained: OptMl) -> None:
-    """A server whose workers hang says so in JSON, and is ready again when they go on."""
-    server = serve(trained)
-    server.await_ready()
-    (master,) = server.children("gunicorn")
-    workers = children_of(master)
-    for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
-
-    reply = server.request("/ping")
-    for worker in workers:
-        os.kill(worker, signal.SIGCONT)
-
-    assert reply.status == 503
-    assert reply.json()["error"] == "ModelServerNotReady"
-    server.await_ready()
-
-
 def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None:
     """Two servers cannot have one port: the second ends, and nginx says why."""
     port = str(free_port())
@@ -208,26 +191,6 @@ def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None
 
     assert process.returncode != 0
     assert "Address already in use" in log
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("MODEL_SERVER_WORKERS", "many"),
-        ("MODEL_SERVER_TIMEOUT", "0"),
-        ("SAGEMAKER_BIND_TO_PORT", "80800"),
-        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "-1"),
-    ],
-)
-def test_serve_refuses_a_setting_that_cannot_be_used(
-    trained: OptMl, variable: str, value: str
-) -> None:
-    """A bad value ends the start with one sentence: variable, value, expectation."""
-    process = start("serve", trained, **{variable: value})
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
-
-    assert process.returncode == os.EX_CONFIG
-    assert f"{variable} is {value!r}; it must be a whole number from" in log
 
 
 def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Path) -> None:

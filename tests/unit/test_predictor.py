@@ -1,41 +1,20 @@
-"""The endpoint, asked through Flask's test client; ../payloads has bodies and their replies."""
+"""The endpoint, asked through Flask's test client; ../contract has its payloads."""
 
 import json
-import logging
-import os
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from werkzeug.test import TestResponse
 
-from artifact import export
-from container.settings import Paths, Settings
-from material import ROOT, Rows
-from predictor import create_app
+from apps import ROW, app_with, assert_error, invoke
+from container.accept import MEDIA_TYPES
+from material import Rows
+from predictor import ATTRIBUTES
 
-PAYLOADS = ROOT / "tests/payloads"
-ACCEPTED = sorted((PAYLOADS / "accepted").glob("*.csv"))
-REJECTED = sorted((PAYLOADS / "rejected").glob("*.csv"))
-ROW = b"5.1,3.5,1.4,0.2"
-
-
-def app_of(base_dir: Path) -> Flask:
-    """Return the app that serves what lies below `base_dir`."""
-    return create_app(Settings(paths=Paths(base_dir), cores=1, workers=1))
-
-
-def app_with(estimator: ClassifierMixin, iris: Rows, base_dir: Path) -> Flask:
-    """Fit the estimator on the Iris table, export it, and return the app that serves it."""
-    features = iris.features.astype(np.float32)
-    (base_dir / "model").mkdir()
-    export.save(estimator.fit(features, iris.labels), base_dir / "model", features, {})
-    return app_of(base_dir)
+REMEDY = "send one row a line: 4 numbers with commas between, no header, no label."
 
 
 @pytest.fixture(scope="module")
@@ -52,95 +31,117 @@ def client(
     return app_with(oracle, iris, tmp_path_factory.mktemp("ml")).test_client()
 
 
-@pytest.fixture
-def client_without_model(tmp_path: Path) -> FlaskClient:
-    """A client of an endpoint without a model."""
-    return app_of(tmp_path).test_client()
-
-
-def invoke(client: FlaskClient, body: bytes, content_type: str | None = "text/csv") -> TestResponse:
-    """Ask for predictions."""
-    return client.post("/invocations", data=body, content_type=content_type)
-
-
-def assert_error(response: TestResponse, status: int, error: str, message: str) -> None:
-    """Hold a reply against the one form that every error has."""
-    assert response.status_code == status
-    assert response.content_type == "application/json"
-    assert response.json == {"error": error, "message": message}
-    assert response.data.endswith(b"}\n")
-
-
-def test_corpus_is_complete() -> None:
-    """Each body has its reply beside it, and nothing else lies there."""
-    beside = {file.with_suffix(".expected") for file in ACCEPTED}
-    beside |= {file.with_suffix(".json") for file in REJECTED}
-
-    files = {file for kind in ("accepted", "rejected") for file in (PAYLOADS / kind).rglob("*")}
-    assert len(ACCEPTED) >= 12
-    assert len(REJECTED) >= 15
-    assert files == {*ACCEPTED, *REJECTED, *beside}
-
-
-@pytest.mark.parametrize("file", ACCEPTED, ids=lambda file: file.stem)
-def test_payload_is_accepted(client: FlaskClient, file: Path) -> None:
-    """The reply is one label a line, as the file beside the payload says."""
-    response = invoke(client, file.read_bytes())
-
-    assert response.status_code == 200, response.text
-    assert response.content_type == "text/csv"
-    assert response.text == file.with_suffix(".expected").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("file", REJECTED, ids=lambda file: file.stem)
-def test_payload_is_rejected(client: FlaskClient, file: Path) -> None:
-    """The reply is the error that the file beside the payload says, word for word."""
-    expected = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-
-    assert_error(invoke(client, file.read_bytes()), **expected)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [ROW + b"\r\n", ROW + b"\r", ROW, ROW + b"\r\n\r\n", b"\xef\xbb\xbf" + ROW + b"\n"],
-    ids=["crlf", "cr", "none", "crlf_blank", "mark"],
-)
-def test_line_ending_does_not_matter(client: FlaskClient, body: bytes) -> None:
-    """Windows, old Macs, and a last line without an end are read alike."""
-    assert invoke(client, body).data == b"setosa\n"
-
-
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (ROW + b"\r\n\r\n" + ROW + b"\r\n", "row 2 is blank"),
-        (b"5.1,3.5,1.4,0.2\0", "row 1 is not valid CSV (a NUL byte, as UTF-16 has them)"),
-        (b"\xff" + ROW, "row 1 has the byte 0xff, which is not UTF-8"),
-    ],
-    ids=["blank", "nul", "latin"],
-)
-def test_bytes_that_are_no_table_are_rejected(
-    client: FlaskClient, body: bytes, problem: str
-) -> None:
-    """What git would not keep in a file is rejected too."""
-    message = f"In the body, {problem}; send one row a line: 4 numbers with commas between, no "
-
-    assert_error(invoke(client, body), 400, "MalformedPayload", message + "header, no label.")
-
-
 def test_predictions_are_those_of_scikit_learn(
     client: FlaskClient, oracle: DecisionTreeClassifier, iris: Rows
 ) -> None:
     """Every row of the table gets the label that scikit-learn predicts, in order."""
     response = invoke(client, iris.request_csv().encode())
 
+    assert response.content_type == "text/csv"
     assert response.text.splitlines() == oracle.predict(iris.features).tolist()
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+def test_reply_names_its_media_type_without_parameters(
+    client: FlaskClient, media_type: str
+) -> None:
+    """Data capture compares the content type to the letter."""
+    response = invoke(client, ROW, Accept=f"{media_type}; charset=utf-8; verbose=true")
+
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}', "application/json"),
+        (b'{"features": [5.1, 3.5, 1.4, 0.2]}\n', "application/jsonlines"),
+        (b"1:5.1 2:3.5 3:1.4 4:0.2\n", "text/libsvm"),
+        (ROW, "Text/CSV; charset=utf-8"),
+    ],
+)
+def test_body_is_read_as_its_content_type_says(
+    client: FlaskClient, body: bytes, content_type: str
+) -> None:
+    """The same row has the same answer in each format."""
+    response = invoke(client, body, Content_Type=content_type)
+
+    assert (response.status_code, response.text) == (200, "setosa\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "reply"),
+    [
+        ({"Accept": "text/csv;output=predicted_label+probability"}, "setosa,1.0\n"),
+        ({ATTRIBUTES: "trace=7;output=probabilities"}, "1.0,0.0,0.0\n"),
+        ({"Accept": "application/jsonlines"}, '{"predicted_label":"setosa"}\n'),
+    ],
+)
+def test_reply_has_the_form_that_is_asked_for(
+    client: FlaskClient, headers: dict[str, str], reply: str
+) -> None:
+    """Media type and outputs come from the headers."""
+    assert invoke(client, ROW, **headers).text == reply
+
+
+def test_reply_has_the_form_of_the_settings_where_none_is_asked_for(
+    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path
+) -> None:
+    """The default form is a setting, and a request may still ask for another."""
+    settings = {"default_accept": "application/json", "outputs": ("probability",)}
+    client = app_with(oracle, iris, tmp_path, **settings).test_client()
+
+    assert invoke(client, ROW).json == {"predictions": [{"probability": 1.0}]}
+    assert invoke(client, ROW, Accept="text/csv;output=predicted_label").data == b"setosa\n"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"outputs": ("predicted_score",)},
+        {"outputs": ("predicted_label", "probability"), "default_accept": "application/x-npy"},
+    ],
+    ids=["task", "form"],
+)
+def test_settings_that_do_not_fit_the_model_are_told_of(
+    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """No endpoint comes up whose default form no request could have."""
+    client = app_with(oracle, iris, tmp_path, **settings).test_client()
+
+    reply = client.get("/ping")
+    assert reply.status_code == 503
+    assert reply.json
+    assert "SAGEMAKER_INFERENCE_OUTPUT" in reply.json["message"]
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "application/jsonlines"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+@pytest.mark.parametrize("n_rows", [1, 3, 5000])
+def test_reply_has_as_many_lines_as_the_body(
+    client: FlaskClient, media_type: str, end: bytes, n_rows: int
+) -> None:
+    """Batch transform joins lines: each row has one, the last ends in a newline too."""
+    body = b"\n".join([ROW.strip()] * n_rows) + end
+
+    reply = invoke(client, body, Accept=media_type).data
+
+    assert reply.count(b"\n") == n_rows
+    assert reply.endswith(b"\n")
 
 
 @pytest.mark.parametrize(
     ("content_type", "message"),
     [
-        ("application/json", "The content type is 'application/json'; send text/csv."),
+        (
+            "image/png",
+            (
+                "The content type is 'image/png'; send text/csv, application/json, "
+                "application/jsonlines, application/x-npy, text/libsvm, "
+                "application/x-recordio-protobuf or application/vnd.apache.parquet."
+            ),
+        ),
         ("text/csv; charset=latin-1", "The charset is 'latin-1'; send text/csv in UTF-8."),
     ],
 )
@@ -148,106 +149,73 @@ def test_other_content_types_are_rejected(
     client: FlaskClient, content_type: str, message: str
 ) -> None:
     """The status is 415, the message says what to send."""
-    assert_error(invoke(client, ROW, content_type), 415, "UnsupportedMediaType", message)
+    response = invoke(client, ROW, Content_Type=content_type)
+
+    assert_error(response, 415, "UnsupportedMediaType", message)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_ping_is_good_with_a_model(client: FlaskClient, method: str) -> None:
-    """The platform takes status 200 for health; the body is empty."""
-    response = client.open("/ping", method=method)
-
-    assert response.status_code == 200
-    assert response.data == b""
-
-
-@pytest.mark.parametrize("path", ["/ping", "/invocations"])
-def test_endpoint_without_a_model_says_why(
-    client_without_model: FlaskClient, tmp_path: Path, path: str
-) -> None:
-    """Without a usable model each request has status 503 and the reason."""
+def test_form_that_cannot_be_given_is_rejected(client: FlaskClient) -> None:
+    """The status is 406, the message says what to ask for; the body is not even looked at."""
     message = (
-        f"The model cannot be used: {tmp_path}/model/model.json cannot be read (No such file or "
-        "directory); the artifact is model.json and model.onnx, as `train` writes them."
+        "The Accept header is 'image/png'; ask for text/csv, application/json, "
+        "application/jsonlines, application/x-npy or application/x-recordio-protobuf."
     )
 
-    assert_error(client_without_model.post(path, data=ROW), 503, "ModelNotReady", message)
+    assert_error(invoke(client, b"x", Accept="image/png"), 406, "NotAcceptable", message)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "error"),
+    ("body", "problem", "place"),
     [
-        ("GET", "/", 404, "NotFound"),
-        ("GET", "/ping/", 404, "NotFound"),
-        ("GET", "/static/x", 404, "NotFound"),
-        ("GET", "/invocations", 405, "MethodNotAllowed"),
-        ("DELETE", "/ping", 405, "MethodNotAllowed"),
+        (b"", "there is no row", (None, None)),
+        (ROW + b"1,2,3\n", "row 2 has 3 cells", (2, None)),
+        (b"1,2,x,4\n", "row 1, column 3 is 'x', not a number", (1, 3)),
+        (ROW * 5000 + b"1,2,3\n", "row 5001 has 3 cells", (5001, None)),
     ],
+    ids=["empty", "cells", "text", "large"],
 )
-def test_errors_of_http_have_the_form_of_all_errors(
-    client: FlaskClient, method: str, path: str, status: int, error: str
+def test_bad_body_is_rejected_with_the_place(
+    client: FlaskClient, body: bytes, problem: str, place: tuple[int | None, int | None]
 ) -> None:
-    """What Flask refuses by itself is JSON too."""
-    response = client.open(path, method=method)
+    """The status is 400; row and column stand in fields of their own as well."""
+    message = f"In the body, {problem}; {REMEDY}"
 
-    assert response.json
-    assert_error(response, status, error, response.json["message"])
-
-
-def test_bug_is_told_to_the_log_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that nobody expected gives a fixed text; its traceback is in the log."""
-    app = app_of(tmp_path)
-    app.add_url_rule("/bug", view_func=lambda: os.environ["SECRET"])
-
-    response = app.test_client().get("/bug")
-
-    message = "The request could not be answered; the reason is in the log."
-    assert_error(response, 500, "InternalError", message)
-    assert "KeyError: 'SECRET'" in caplog.text
+    assert_error(invoke(client, body), 400, "MalformedPayload", message, place)
 
 
+def test_bad_records_are_marked_where_the_settings_say_so(
+    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path
+) -> None:
+    """Each row keeps its line; that of a bad one is empty, or null."""
+    client = app_with(oracle, iris, tmp_path, bad_records="mark").test_client()
+    body = b"x,1,2,3\n" + ROW + b"1,2\n"
+    as_json = json.loads(invoke(client, body, Accept="application/json").data)
+
+    assert invoke(client, body).data == b"\nsetosa\n\n"
+    assert as_json == {"predictions": [None, {"predicted_label": "setosa"}, None]}
+
+
+@pytest.mark.parametrize(
+    ("body", "row", "column"), [(b"1,2,,4\n", 1, 3), (ROW + b"1,,,4\n,2,3,4\n", 2, 2)]
+)
 def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
-    iris: Rows, tmp_path: Path
+    iris: Rows, tmp_path: Path, body: bytes, row: int, column: int
 ) -> None:
-    """A model that cannot answer a row with a missing cell says which cell it is."""
+    """A model that cannot answer a row with a missing cell says which cell is the first."""
     client = app_with(LogisticRegression(), iris, tmp_path).test_client()
     message = (
-        "Row 2, column 3 is missing; this model was made by an estimator that accepts no missing "
-        "values; send a number."
+        f"Row {row}, column {column} is missing; this model was made by an estimator that accepts "
+        "no missing values; send a number."
     )
 
     assert invoke(client, ROW).data == b"setosa\n"
-    assert_error(invoke(client, ROW + b"\n1,2,,4\n"), 400, "MalformedPayload", message)
+    assert_error(invoke(client, body), 400, "MalformedPayload", message, (row, column))
 
 
-@pytest.mark.parametrize(
-    ("body", "level", "line"),
-    [
-        (ROW, logging.INFO, "POST /invocations 200, 15 bytes in, 7 out, "),
-        (b"5.1,x", logging.WARNING, "POST /invocations 400, 5 bytes in, "),
-    ],
-)
-def test_request_is_one_line_of_the_log(
-    client: FlaskClient, caplog: pytest.LogCaptureFixture, body: bytes, level: int, line: str
+def test_row_with_a_missing_cell_is_marked_where_the_estimator_refuses_it(
+    iris: Rows, tmp_path: Path
 ) -> None:
-    """Status, sizes and duration are logged, no value and no traceback."""
-    caplog.set_level("INFO")
+    """It is a bad record like any other, and those are not looked at again."""
+    client = app_with(LogisticRegression(), iris, tmp_path, bad_records="mark").test_client()
 
-    invoke(client, body)
-
-    (record,) = caplog.records
-    assert record.levelno == level
-    assert record.message.startswith(line)
-    assert "5.1" not in caplog.text
-
-
-def test_ping_is_logged_only_when_it_fails(
-    client: FlaskClient, client_without_model: FlaskClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The platform pings all the time; only bad news is worth a line."""
-    caplog.set_level("INFO")
-    caplog.clear()
-
-    client.get("/ping")
-    client_without_model.get("/ping")
-
-    assert [record.message[:13] for record in caplog.records] == ["GET /ping 503"]
+    assert invoke(client, b"1,2,,4\n" + ROW + b"x,1,2,3\n").data == b"\nsetosa\n\n"

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
+from apps import app_of
 from artifact import export
-from container.settings import Paths, Settings
 from material import as_csv
-from predictor import create_app
 
 
 def rows_and_labels() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -23,12 +22,12 @@ def rows_and_labels() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return features, features[:, 0] * 10 + random.normal(size=2000)
 
 
-def client_of(estimator: Any, base_dir: Path) -> FlaskClient:
+def client_of(estimator: Any, base_dir: Path, **settings: Any) -> FlaskClient:
     """Fit the estimator, export it, and return a client of the app that serves it."""
     features, labels = rows_and_labels()
     (base_dir / "model").mkdir()
     export.save(estimator.fit(features, labels), base_dir / "model", features, {})
-    return create_app(Settings(paths=Paths(base_dir), cores=1, workers=1)).test_client()
+    return app_of(base_dir, **settings).test_client()
 
 
 def test_scores_are_those_of_scikit_learn(tmp_path: Path) -> None:
@@ -82,4 +81,53 @@ def test_score_beyond_float32_is_an_error(tmp_path: Path, body: bytes) -> None:
         "error": "InternalError",
         "message": f"The model gives row {row} the score {sign}inf, which is no finite number; "
         "look for values in the row that are far from those of the training data.",
+        "row": None,
+        "column": None,
+        "request_id": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "reply"),
+    [
+        ({}, "2.5\n"),
+        ({"Accept": "application/json"}, '{"predictions":[{"predicted_score":2.5}]}\n'),
+    ],
+)
+def test_score_comes_in_the_form_that_is_asked_for(
+    tmp_path: Path, headers: dict[str, str], reply: str
+) -> None:
+    """A bare number in CSV, by its name in JSON."""
+    features, labels = np.zeros((2, 3), dtype=np.float32), np.array([2.0, 3.0])
+    (tmp_path / "model").mkdir()
+    leaf = DecisionTreeRegressor().fit(features, labels)
+    export.save(leaf, tmp_path / "model", features, {})
+    client = app_of(tmp_path).test_client()
+
+    assert client.post("/invocations", data=b"1,2,3\n", headers=headers).text == reply
+
+
+def test_probability_is_refused(tmp_path: Path) -> None:
+    """A model of numbers has no output of classes, and the message says which it has."""
+    client = client_of(DecisionTreeRegressor(), tmp_path)
+
+    response = client.post(
+        "/invocations", data=b"1,2,3\n", headers={"Accept": "text/csv;output=probability"}
+    )
+
+    assert response.status_code == 406
+    assert response.text.startswith(
+        '{"error": "NotAcceptable", "message": "The Accept header asks for the output '
+        "'probability'; for regression there is predicted_score."
+    )
+
+
+def test_row_whose_score_would_not_be_finite_may_be_bad(tmp_path: Path) -> None:
+    """A row that was marked has no score, so none can be wrong."""
+    client = client_of(LinearRegression(), tmp_path, bad_records="mark")
+
+    response = client.post("/invocations", data=b"x,0,0\n0,0,0\n1,,3\n")
+
+    first, second, third = response.text.splitlines()
+    assert (first, third) == ("", "")
+    assert float(second)

@@ -1,6 +1,7 @@
 """Command lines and configuration of the two servers; tests/contract runs them."""
 
 import grp
+import json
 import os
 import pwd
 import re
@@ -8,6 +9,7 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,12 +38,12 @@ def option(command: list[str], name: str) -> str:
     return command[command.index(name) + 1]
 
 
-def run(command: list[str], opt_ml: OptMl) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], opt_ml: OptMl, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end as `serve` would start it."""
     return subprocess.run(
         command,
         cwd=PROGRAM_DIR,
-        env=environment(opt_ml),
+        env=environment(opt_ml, **variables),
         check=False,
         capture_output=True,
         text=True,
@@ -58,18 +60,20 @@ def run(command: list[str], opt_ml: OptMl) -> subprocess.CompletedProcess[str]:
         ("--graceful-timeout", "25"),
         ("--bind", "fd://5"),
         ("--worker-tmp-dir", "/heartbeats"),
+        ("--env", "MODEL_SERVER_BOARD=/runtime/board"),
+        ("--config", "python:container.workers"),
     ],
 )
 def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
     """The command line carries what the settings say."""
-    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
     assert option(command, name) == value
 
 
 def test_gunicorn_does_not_import_the_app_before_it_forks() -> None:
     """Onnxruntime starts threads when it is imported, so each worker imports it itself."""
-    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
     assert command[1:4] == ["-m", "gunicorn", "wsgi:app"]
     assert "--preload" not in command
@@ -78,7 +82,7 @@ def test_gunicorn_does_not_import_the_app_before_it_forks() -> None:
 def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
     """The side that sends must close first, or a request meets a closed connection."""
     upstream = re.search(r"upstream .*?keepalive_timeout (\d+)s;", TEMPLATE, re.DOTALL)
-    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"))
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
     assert upstream
     assert int(upstream[1]) < int(option(command, "--keep-alive"))
@@ -86,9 +90,9 @@ def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
 
 def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> None:
     """Gunicorn's own check takes every option, and imports the app."""
-    command = gunicorn_command(SETTINGS, 5, tmp_path)
+    command = gunicorn_command(SETTINGS, 5, tmp_path, tmp_path)
 
-    ended = run([*command, "--check-config"], opt_ml)
+    ended = run([*command, "--check-config"], opt_ml, TMPDIR=str(tmp_path))
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -101,23 +105,61 @@ def test_nginx_is_started_with_its_own_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("changes", "lines"),
     [
-        "pid /runtime/nginx.pid;",
-        "worker_processes 3;",
-        "client_max_body_size 104857600;",
-        "client_body_temp_path /runtime/body;",
-        "server unix:/runtime/gunicorn.sock fail_timeout=0;",
-        "listen 8081;",
-        "proxy_read_timeout 12s;",
-        "proxy_send_timeout 12s;",
+        ({"workers": 5}, ["worker_processes 5;"]),
+        ({"port": 8081}, ["listen 8081;"]),
+        ({"max_payload_bytes": 0}, ["client_max_body_size 0;"]),
+        ({"max_payload_bytes": 6 * 2**20}, ["client_max_body_size 6291456;"]),
+        ({"timeout_seconds": 7}, ["proxy_read_timeout 12s;", "proxy_send_timeout 12s;"]),
+        ({"timeout_seconds": 3600}, ["proxy_read_timeout 3605s;", "proxy_send_timeout 3605s;"]),
     ],
 )
-def test_nginx_is_configured_by_the_settings(line: str) -> None:
-    """The configuration carries what the settings say."""
+def test_nginx_is_configured_by_the_settings(changes: dict[str, Any], lines: list[str]) -> None:
+    """Each limit is the one of the settings, and has no other home."""
+    conf = nginx_conf(TEMPLATE, replace(SETTINGS, **changes), RUNTIME)
+
+    assert set(lines) <= {text.split("#")[0].strip() for text in conf.splitlines()}
+
+
+def test_nginx_tells_the_limits_of_the_settings() -> None:
+    """Whoever is refused reads how much was allowed, and which setting would change it."""
+    settings = replace(SETTINGS, max_payload_bytes=4321, timeout_seconds=30)
+
+    conf = nginx_conf(TEMPLATE, settings, RUNTIME)
+
+    assert "larger than 4321 bytes; send fewer rows at once, or raise SAGEMAKER_MAX_PAY" in conf
+    assert "within 35 seconds; send fewer rows at once, or raise MODEL_SERVER_TIMEOUT" in conf
+
+
+def test_nginx_answers_in_the_form_of_all_errors() -> None:
+    """Whatever nginx says by itself is one short line of JSON with the fields of every error."""
+    conf = nginx_conf(TEMPLATE, replace(SETTINGS, max_payload_bytes=2**50), RUNTIME)
+    replies = re.findall(r"return (\d+) (.*);$", conf, re.MULTILINE)
+
+    assert {"400", "404", "413", "414", "500", "503", "504"} <= {status for status, _ in replies}
+    for _, text in replies:
+        body = json.loads(text.removeprefix("'").removesuffix("\\n'"))
+        assert list(body) == ["error", "message", "row", "column", "request_id"]
+        assert (body["row"], body["column"], body["request_id"]) == (None, None, "$request_id")
+        assert len(text) < 1024
+
+
+def test_nginx_sends_every_error_to_a_page_that_is_there() -> None:
+    """No error leads to an address without an answer, and no answer is never given."""
     conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
 
-    assert line in [text.split("#")[0].strip() for text in conf.splitlines()]
+    pages = set(re.findall(r"error_page [^;]* (/\S+);", conf))
+    assert pages == set(re.findall(r"location = (/errors/\w+) \{\s+internal;", conf))
+    assert len(pages) >= 7
+
+
+def test_nginx_answers_a_ping_before_the_platform_gives_up() -> None:
+    """The platform waits 2 s, and takes no answer at all for a worse sign than 503."""
+    ping = re.search(r"location = /ping \{.*?proxy_read_timeout (\d+)ms;", TEMPLATE, re.DOTALL)
+
+    assert ping
+    assert int(ping[1]) < 2000
 
 
 def test_nginx_waits_longer_than_gunicorn() -> None:
@@ -177,7 +219,7 @@ def test_workers_become_the_user(worker_user: str | None, name: str) -> None:
     settings = replace(SETTINGS, worker_user=worker_user)
     group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
 
-    command = gunicorn_command(settings, 5, RUNTIME)
+    command = gunicorn_command(settings, 5, RUNTIME, RUNTIME)
 
     assert command[-4:] == ["--user", name, "--group", group]
     assert f"\nuser {name} {group};\n" in nginx_conf(TEMPLATE, settings, RUNTIME)
@@ -189,7 +231,7 @@ def test_workers_stay_who_serve_is_without_root(worker_user: str | None) -> None
     """Who is not root cannot change, and does not try."""
     settings = replace(SETTINGS, worker_user=worker_user)
 
-    assert "--user" not in gunicorn_command(settings, 5, RUNTIME)
+    assert "--user" not in gunicorn_command(settings, 5, RUNTIME, RUNTIME)
     assert "\nuser " not in nginx_conf(TEMPLATE, settings, RUNTIME)
 
 

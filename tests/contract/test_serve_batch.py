@@ -1,0 +1,108 @@
+"""`serve` under batch transform: its variables, its questions, its bodies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from material import OptMl
+from servers import LoggedServer, serving
+
+ROW = b"5.1,3.5,1.4,0.2\n"
+MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
+    """A server as batch transform starts it for mini-batches of any size, bad rows marked."""
+    variables = {
+        "SAGEMAKER_BATCH": "true",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
+        "SAGEMAKER_BATCH_STRATEGY": "MULTI_RECORD",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1",
+        "BAD_RECORDS": "mark",
+    }
+    with serving(trained, tmp_path_factory.mktemp("batch"), **variables) as server:
+        server.await_ready()
+        yield server
+
+
+def test_execution_parameters_are_those_of_the_job(server: LoggedServer) -> None:
+    """What the job's owner has set comes back."""
+    reply = server.ask("/execution-parameters")
+
+    assert reply.status == 200
+    assert reply.json() == {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 100}
+
+
+def test_execution_parameters_of_an_endpoint_use_every_worker(
+    trained: OptMl, tmp_path: Path
+) -> None:
+    """Where nobody has set anything: a mini-batch for each worker, of the platform's size."""
+    with serving(trained, tmp_path, MODEL_SERVER_WORKERS="2") as server:
+        server.await_ready()
+        reply = server.ask("/execution-parameters")
+
+    assert reply.json() == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 6}
+
+
+def test_batch_may_take_an_hour(server: LoggedServer) -> None:
+    """The time-out is the longest that batch transform waits."""
+    (message,) = [text for text in server.messages() if text.startswith("serving ")]
+
+    assert f" on port {server.port}: 3600 s for an answer, bodies up to 104857600 by" in message
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+def test_body_of_100_mib_is_answered(server: LoggedServer, is_chunked: bool) -> None:
+    """The largest body that batch transform sends, to the byte, with or without a length."""
+    n_rows = 1024
+    row = ROW.strip().ljust(100 * MEBIBYTE // n_rows // 256 - 1, b"0") + b"\n"
+    part = row * 256
+    connection = server.connect()
+    connection.request("POST", "/invocations", iter([part] * n_rows) if is_chunked else part * 1024)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+
+    assert len(part) * n_rows == 100 * MEBIBYTE
+    assert response.status == 200, body
+    assert body == b"setosa\n" * n_rows * 256
+
+
+def test_body_of_one_byte_more_is_refused(server: LoggedServer) -> None:
+    """The limit is exact."""
+    reply = server.invoke(b"0" * (100 * MEBIBYTE + 1))
+
+    assert reply.status == 413
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "application/jsonlines"])
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["newline", "none"])
+def test_reply_has_a_line_for_each_line(server: LoggedServer, accept: str, end: bytes) -> None:
+    """Also without a length, and without a last newline; the reply always ends in one."""
+    lines = [ROW] * 19_999 + [ROW.strip() + end]
+    connection = server.connect()
+    connection.request(
+        "POST", "/invocations", iter(lines), {"Content-Type": "text/csv", "Accept": accept}
+    )
+    body = connection.getresponse().read()
+    connection.close()
+
+    assert body.count(b"\n") == 20_000
+    assert body.endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("accept", "reply"),
+    [
+        ("text/csv", b"\nsetosa\n\n"),
+        ("application/jsonlines", b'null\n{"predicted_label":"setosa"}\nnull\n'),
+        ("application/json", b'{"predictions":[null,{"predicted_label":"setosa"},null]}\n'),
+    ],
+)
+def test_bad_records_are_marked(server: LoggedServer, accept: str, reply: bytes) -> None:
+    """With BAD_RECORDS=mark each bad row keeps its place, and the others have their answers."""
+    answered = server.ask("/invocations", b"1,2,3\n" + ROW + b"x,1,2,3\n", {"Accept": accept})
+
+    assert (answered.status, answered.body) == (200, reply)

@@ -1,0 +1,207 @@
+"""/ping of `serve`: good when every worker is, and otherwise with the reason."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from container.errors import EXIT_NO_MODEL
+from container.serving import NO_MODEL_SECONDS
+from material import OptMl
+from processes import await_condition, children_of
+from servers import LoggedServer, serving
+
+
+def workers_of(server: LoggedServer) -> list[int]:
+    """Return gunicorn's workers, none before it has any."""
+    return [worker for master in server.children("gunicorn") for worker in children_of(master)]
+
+
+def reason(server: LoggedServer) -> str:
+    """Return the message of /ping; nothing when it is good, or when nothing answers yet."""
+    if not server.answers():
+        return ""
+    reply = server.request("/ping")
+    assert reply.status in (200, 503)
+    return "" if reply.status == 200 else str(reply.json()["message"])
+
+
+def changed(trained: OptMl, tmp_path: Path, change: Callable[[Path], object]) -> OptMl:
+    """Return a copy of what was trained, after a change to its model."""
+    opt_ml = OptMl(tmp_path / "changed")
+    shutil.copytree(trained.model, opt_ml.model)
+    change(opt_ml.model)
+    return opt_ml
+
+
+def rewrite(model: Path, **values: object) -> None:
+    """Change some of the values of model.json."""
+    record = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps(record | values))
+
+
+def answer_otherwise(model: Path) -> None:
+    """Let the probe of model.json expect other labels."""
+    record = json.loads((model / "model.json").read_text())
+    labels = record["probe"]["labels"]
+    rewrite(model, probe=record["probe"] | {"labels": [(label + 1) % 3 for label in labels]})
+
+
+def leave_the_archive(model: Path) -> None:
+    """Leave what the platform should have unpacked, and nothing else."""
+    for file in model.iterdir():
+        file.unlink()
+    (model / "model.tar.gz").write_bytes(b"\x1f\x8b")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_ping_is_good_only_when_every_worker_is_ready(
+    trained: OptMl, tmp_path: Path, method: str
+) -> None:
+    """While one of two workers is held up in its start, the reason says so; then all is well."""
+    with serving(trained, tmp_path) as server:
+        await_condition(lambda: len(workers_of(server)) == 2, "two workers")
+        held_up = workers_of(server)[1]
+        os.kill(held_up, signal.SIGSTOP)
+
+        await_condition(lambda: "loaded" in reason(server), "a reason of the app")
+        before, status = reason(server), server.request("/ping", method=method).status
+        os.kill(held_up, signal.SIGCONT)
+        server.await_ready()
+        after = server.ask("/ping", method=method)
+
+    assert before == "The model is loaded in 1 of 2 workers; try again."
+    assert status == 503
+    assert (after.status, after.body, after.content_type) == (200, b"", "text/plain")
+
+
+def test_ping_names_a_worker_that_does_not_answer(trained: OptMl, tmp_path: Path) -> None:
+    """Some 5 s after a worker has stopped, /ping is 503 and names it, until it goes on."""
+    with serving(trained, tmp_path) as server:
+        server.await_ready()
+        hangs = workers_of(server)[0]
+
+        os.kill(hangs, signal.SIGSTOP)
+        since = time.monotonic()
+        await_condition(lambda: reason(server) != "", "a ping with a reason")
+        seconds, found = time.monotonic() - since, reason(server)
+        answer = server.invoke("5.1,3.5,1.4,0.2")
+        os.kill(hangs, signal.SIGCONT)
+
+        server.await_ready()
+
+    assert found.startswith(f"Worker {hangs} has not answered for ")
+    assert found.endswith(" s; try again.")
+    assert 3 < seconds < 10
+    assert answer.body == b"setosa\n"
+
+
+def test_ping_is_503_when_no_worker_answers(trained: OptMl, tmp_path: Path) -> None:
+    """Then nginx says so in JSON, until they go on."""
+    with serving(trained, tmp_path) as server:
+        server.await_ready()
+        workers = workers_of(server)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+
+        reply = server.ask("/ping")
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+
+        assert reply.status == 503
+        assert reply.json()["error"] == "ModelServerNotReady"
+        assert reply.headers["Retry-After"] == "1"
+        server.await_ready()
+
+
+def test_ping_is_good_again_after_a_worker_was_killed(trained: OptMl, tmp_path: Path) -> None:
+    """Until another worker has loaded the model one is missing; requests are answered."""
+    with serving(trained, tmp_path) as server:
+        server.await_ready()
+        before = set(workers_of(server))
+
+        os.kill(min(before), signal.SIGKILL)
+        await_condition(lambda: reason(server) != "", "a ping with a reason")
+        answers = {server.invoke("5.1,3.5,1.4,0.2").body for _ in range(10)}
+        server.await_ready()
+        after = set(workers_of(server))
+
+    assert answers == {b"setosa\n"}
+    assert len(after - before) == 1
+    assert len(after) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (shutil.rmtree, ["model.json cannot be read", "as `train` writes them"]),
+        (lambda model: [file.unlink() for file in model.iterdir()], ["as `train` writes them"]),
+        (leave_the_archive, ["model.json cannot be read", "as `train` writes them"]),
+        (lambda model: (model / "model.onnx").unlink(), ["model.onnx cannot be read"]),
+        (lambda model: (model / "model.onnx").write_bytes(b"no"), ["checksum", "copy both again"]),
+        (
+            lambda model: (model / "model.json").write_text("{"),
+            ["not the record of a model", "train again"],
+        ),
+        (
+            lambda model: (model / "model.json").write_text('{"weights": [1]}'),
+            ["not the record of a model", "train again"],
+        ),
+        (
+            lambda model: rewrite(model, format_version=2),
+            ["format version 2", "serve it with the image that trained it, or train again"],
+        ),
+        (answer_otherwise, ["its own probe", "train again"]),
+    ],
+    ids=[
+        *("absent", "empty", "archive", "half", "tampered", "broken", "foreign", "newer"),
+        "otherwise",
+    ],
+)
+def test_ping_says_why_the_model_cannot_be_used(
+    trained: OptMl, tmp_path: Path, change: Callable[[Path], object], words: list[str]
+) -> None:
+    """One line of the log and one reason, on /ping and /invocations, that say what to do."""
+    opt_ml = changed(trained, tmp_path, change)
+    with serving(opt_ml, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
+        await_condition(lambda: "cannot be used" in reason(server), "a ping with a reason")
+        replies = [server.ask("/ping"), server.ask("/invocations", b"1,2,3,4\n")]
+        errors = [line for line in server.lines() if line["level"] == "ERROR"]
+
+    assert [reply.status for reply in replies] == [503, 503]
+    assert {reply.json()["error"] for reply in replies} == {"ModelNotReady"}
+    assert {reply.json()["message"] for reply in replies} == {line["message"] for line in errors}
+    assert len(errors) == 1
+    assert all(word in errors[0]["message"] for word in words)
+
+
+def test_serve_ends_when_waiting_will_not_bring_a_model(trained: OptMl, tmp_path: Path) -> None:
+    """/ping tells the reason for some seconds; then the container ends, with a code of its own."""
+    opt_ml = changed(trained, tmp_path, lambda model: rewrite(model, format_version=2))
+    with serving(opt_ml, tmp_path / "log") as server:
+        await_condition(lambda: "format version 2" in reason(server), "a ping with a reason")
+        since = time.monotonic()
+        ended = server.ended()
+        seconds = time.monotonic() - since
+        messages = server.messages()
+
+    assert ended.code == EXIT_NO_MODEL
+    assert NO_MODEL_SECONDS / 2 < seconds < NO_MODEL_SECONDS + 10
+    (last_words,) = [text for text in messages if text.startswith("ending, since waiting would")]
+    assert "model.json has format version 2" in last_words
+
+
+def test_serve_accepts_a_leftover_archive_beside_the_model(trained: OptMl, tmp_path: Path) -> None:
+    """Local mode of the SDK leaves model.tar.gz beside the files; that does no harm."""
+    opt_ml = changed(
+        trained, tmp_path, lambda model: (model / "model.tar.gz").write_bytes(b"\x1f\x8b")
+    )
+    with serving(opt_ml, tmp_path / "log") as server:
+        server.await_ready()
+
+        assert server.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"

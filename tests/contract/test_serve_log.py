@@ -1,0 +1,208 @@
+"""What `serve` writes between its start and its end, and what it counts."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from material import OptMl
+from processes import await_condition, children_of, train
+from servers import Line, LoggedServer, serving
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SAMPLE = re.compile(r'([a-z_:]+)(\{(?:[a-z_]+="[^"]*",?)+\})? (-?[0-9.e+-]+)')
+READY = "ready: every worker answers"
+UNITS = {"Count", "Milliseconds"}
+
+# No other text of the log may hold any of these by chance.
+LABELS = ("zebra-label", "yak-label")
+VALUES = ("5.1234567", "secret-cell", "7654321", "quagga")
+BODIES = (
+    (b"5.1234567,7654321\n", "text/csv", 200),
+    (b"7654321,5.1234567\n" * 4000, "text/csv", 200),
+    (b'{"instances": [[5.1234567, 7654321]]}', "application/json", 200),
+    (b"5.1234567,secret-cell\n", "text/csv", 400),
+    (b"5.1234567,7654321\n" * 4000 + b"quagga", "text/csv", 400),
+    (b'{"quagga": ["secret-cell"]}', "application/json", 400),
+    (b"\xffsecret-cell", "application/x-npy", 400),
+    (b"quagga", "application/vnd.apache.parquet", 400),
+)
+N_ROWS = 1 + 4000 + 1
+
+
+class Life(NamedTuple):
+    """What is left of a server that has started, answered and stopped."""
+
+    code: int
+    log: str
+    errors: str
+    lines: list[Line]
+    statuses: list[int]
+    metrics: list[str]
+    """The text of /metrics, asked twice in a row."""
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """A server that has answered BODIES, good pings, and questions about its counters."""
+    opt_ml = OptMl(tmp_path_factory.mktemp("marked"))
+    opt_ml.write("marked.csv", f"{LABELS[0]},1,2\n{LABELS[1]},5,6\n" * 10)
+    assert train(opt_ml).code == 0
+    with serving(opt_ml, tmp_path_factory.mktemp("log")) as server:
+        server.await_ready()
+        statuses = [server.invoke(body, kind).status for body, kind, _ in BODIES]
+        pings = {server.request("/ping").status for _ in range(20)}
+        texts = [server.request("/metrics").body.decode() for _ in range(2)]
+        await_condition(lambda: READY in server.messages(), "a line of process 1")
+        ended = server.stop()
+        assert pings == {200}
+        return Life(ended.code, ended.log, server.errors(), server.lines(), statuses, texts)
+
+
+def documents(life: Life) -> list[Line]:
+    """Return the lines that are for CloudWatch."""
+    return [line for line in life.lines if "_aws" in line]
+
+
+def samples(text: str) -> Iterator[tuple[str, str, float]]:
+    """Yield name, labels and value of each sample; a line that is none fails."""
+    for line in text.splitlines():
+        if not re.match(r"# (HELP|TYPE) model_server_[a-z_]+ \S", line):
+            found = SAMPLE.fullmatch(line)
+            assert found, line
+            yield found[1], found[2] or "", float(found[3])
+
+
+def replace_worker(server: LoggedServer) -> None:
+    """Kill the only worker, and wait until another is ready."""
+    (master,) = server.children("gunicorn")
+    before = children_of(master)
+    os.kill(before[0], signal.SIGKILL)
+    await_condition(lambda: children_of(master) not in ([], before), "another worker")
+    server.await_ready()
+
+
+def test_every_line_is_json_with_time_level_and_message(life: Life) -> None:
+    """From the first line to the last; a line for CloudWatch has its own form."""
+    assert life.code == 0
+    assert life.log.endswith("}\n")
+    for line in life.lines:
+        if "_aws" not in line:
+            assert TIME.fullmatch(line["time"])
+            assert line["level"] in {"INFO", "WARNING"}
+            assert line["message"]
+
+
+def test_standard_error_has_only_pings_that_came_too_early(life: Life) -> None:
+    """There nginx writes, in its own form, what it could not pass on."""
+    lines = life.errors.splitlines()
+
+    assert all("upstream timed out" in line and "GET /ping" in line for line in lines)
+
+
+def test_phases_are_logged_in_their_order(life: Life) -> None:
+    """Who reads the log sees how far the start came, and that the end was asked for."""
+    messages = [
+        line["message"] for line in life.lines if line.get("message", "request") != "request"
+    ]
+
+    expected = [
+        *("starting 2 workers as set: ", "serving ", "model loaded from ", "model loaded from "),
+        *(READY, "a signal asks to stop; ", "stopped"),
+    ]
+    assert [
+        next((words for words in expected if message.startswith(words)), message)
+        for message in messages
+    ] == expected
+
+
+def test_each_request_but_a_good_ping_is_a_line(life: Life) -> None:
+    """The line has the status, and the sizes instead of the payload."""
+    lines = [line for line in life.lines if line.get("message") == "request"]
+    invocations = [line for line in lines if line["path"] == "/invocations"]
+
+    assert life.statuses == [status for _, _, status in BODIES]
+    assert [line["status"] for line in invocations] == life.statuses
+    assert [line["bytes_in"] for line in invocations] == [len(body) for body, _, _ in BODIES]
+    assert sum(line["rows"] for line in invocations) == N_ROWS
+    assert all(line["status"] == 503 for line in lines if line["path"] == "/ping")
+    assert [line["path"] for line in lines].count("/metrics") == 2
+
+
+@pytest.mark.parametrize("word", [*VALUES, *LABELS])
+def test_no_value_of_a_payload_is_logged(life: Life, word: str) -> None:
+    """Neither what was sent, good or bad, nor what was answered."""
+    assert word not in life.log
+    assert word not in life.errors
+
+
+def test_last_line_of_metrics_is_a_document_of_cloudwatch(life: Life) -> None:
+    """What the last minute has counted is written at the end, in the embedded format."""
+    (document,) = documents(life)
+
+    (directive,) = document["_aws"]["CloudWatchMetrics"]
+    assert abs(document["_aws"]["Timestamp"] / 1000 - time.time()) < 600
+    assert directive["Namespace"] == "ModelServer"
+    assert directive["Dimensions"] == [[]]
+    assert {metric["Unit"] for metric in directive["Metrics"]} == UNITS
+    assert all(type(document[metric["Name"]]) in (int, float) for metric in directive["Metrics"])
+    assert document["Rows"] == N_ROWS
+    assert document["Errors4xx"] == life.statuses.count(400)
+
+
+def test_metrics_can_be_read_by_prometheus(life: Life) -> None:
+    """Every line is a comment or a sample; the buckets grow up to the count."""
+    found = list(samples(life.metrics[0]))
+
+    buckets = [value for name, _, value in found if name.endswith("_seconds_bucket")]
+    numbers = {name + labels: value for name, labels, value in found}
+    statuses = [value for name, value in numbers.items() if "requests_total" in name]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == numbers["model_server_request_duration_seconds_count"] == sum(statuses)
+    assert numbers['model_server_request_duration_seconds_bucket{le="+Inf"}'] == buckets[-1]
+
+
+def test_metrics_are_those_of_all_workers(life: Life) -> None:
+    """Whichever worker answers, it tells of every request, the last question among them."""
+    first, second = (
+        {name + labels: value for name, labels, value in samples(text)} for text in life.metrics
+    )
+
+    succeeded = 'model_server_requests_total{status="2xx"}'
+    assert first[succeeded] == life.statuses.count(200)
+    assert second[succeeded] == first[succeeded] + 1
+    assert first['model_server_requests_total{status="4xx"}'] == life.statuses.count(400)
+    assert first["model_server_rows_total"] == second["model_server_rows_total"] == N_ROWS
+    assert first["model_server_request_bytes_total"] == sum(len(body) for body, _, _ in BODIES)
+
+
+def test_counters_outlive_a_worker(trained: OptMl, tmp_path: Path) -> None:
+    """A counter that fell would look like a server that started again."""
+    with serving(trained, tmp_path, MODEL_SERVER_WORKERS="1") as server:
+        server.await_ready()
+        for _ in range(3):
+            server.invoke("5.1,3.5,1.4,0.2")
+        replace_worker(server)
+        text = server.request("/metrics").body.decode()
+
+    assert "\nmodel_server_rows_total 3\n" in text
+
+
+@pytest.mark.parametrize(("level", "expected"), [("ERROR", 0), ("30", 1), ("INFO", 2)])
+def test_level_says_how_much_is_logged(
+    trained: OptMl, tmp_path: Path, level: str, expected: int
+) -> None:
+    """At WARNING only requests that failed have a line, at ERROR none."""
+    with serving(trained, tmp_path, SAGEMAKER_CONTAINER_LOG_LEVEL=level) as server:
+        server.await_ready()
+        server.invoke("5.1,3.5,1.4,0.2")
+        server.invoke("5.1")
+        server.stop()
+        lines = [line for line in server.lines() if line.get("path") == "/invocations"]
+
+    assert len(lines) == expected

@@ -1,0 +1,125 @@
+"""What one container answers, another takes as its request: pipelines chain them like that."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from artifact.export import Naming
+from container.accept import MEDIA_TYPES
+from container.settings import Paths, Settings
+from payloads.replies import rows_of
+from payloads.serving_models import Made
+from predictor import create_app
+
+ROWS = np.random.default_rng(1).uniform(0, 10, size=(200, 2)).astype(np.float32)
+BODY = "".join(f"{one!r},{other!r}\n" for one, other in ROWS.tolist())
+OUTPUTS = ["predicted_label", "probability", "probabilities", "predicted_score"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A model of a chain, and a client of its endpoint."""
+
+    made: Made
+    client: FlaskClient
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Made], Link]:
+    """Serve a model."""
+
+    def serve(made: Made) -> Link:
+        base_dir = tmp_path_factory.mktemp("link")
+        made.save(base_dir / "ml")
+        settings = Settings(paths=Paths(base_dir / "ml"), cores=1, workers=1)
+        return Link(made, create_app(settings).test_client())
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def classifier(link: Callable[[Made], Link]) -> Link:
+    """The first of a chain: of 2 features, with the labels 0, 1 and 7."""
+    labels = np.array([0, 1, 7])[(ROWS[:, 0] > 4).astype(int) + (ROWS[:, 1] > 6)]
+    noisy = np.where(np.arange(200) % 7 == 0, 7, labels)
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    return link(Made(tree.fit(ROWS, noisy), ROWS, Naming()))
+
+
+@pytest.fixture(scope="module")
+def regressor(link: Callable[[Made], Link]) -> Link:
+    """The first of a chain: of 2 features, with scores from 0 to 10."""
+    tree = DecisionTreeRegressor(max_depth=4, random_state=0)
+    return link(Made(tree.fit(ROWS, ROWS[:, 0] * ROWS[:, 1] / 10), ROWS, Naming()))
+
+
+@pytest.fixture(scope="module")
+def seconds(link: Callable[[Made], Link]) -> dict[tuple[int, bool], Link]:
+    """The second of a chain: of 1 or 3 features, with names or without."""
+    random = np.random.default_rng(2)
+    found = {}
+    for width, has_names in itertools.product((1, 3), (False, True)):
+        features = random.choice([1, 10], (2000, 1)) * random.random((2000, width))
+        rows = features.astype(np.float32)
+        tree = DecisionTreeRegressor(random_state=0).fit(rows, rows @ [1, 20, 400][:width])
+        names = ["first", "second", "third"][:width] if has_names else None
+        found[width, has_names] = link(Made(tree, rows, Naming(names)))
+    return found
+
+
+def predicted(first: Link, output: str) -> NDArray[np.float32]:
+    """Return what scikit-learn says of ROWS, shape (n_rows, n_values)."""
+    estimator = first.made.estimator
+    if output in ("predicted_label", "predicted_score"):
+        return np.asarray(estimator.predict(ROWS)[:, np.newaxis], dtype=np.float32)
+    shares = estimator.predict_proba(ROWS).astype(np.float32)
+    found: NDArray[np.float32]
+    found = shares if output == "probabilities" else shares.max(axis=1, keepdims=True)
+    return found
+
+
+@pytest.mark.parametrize("has_names", [False, True], ids=["by_place", "with_names"])
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+def test_reply_is_a_request_of_another_model(
+    classifier: Link,
+    regressor: Link,
+    seconds: dict[tuple[int, bool], Link],
+    media_type: str,
+    output: str,
+    has_names: bool,
+) -> None:
+    """Every output in every format is taken for what it says, by a model of so many features."""
+    first = regressor if output == "predicted_score" else classifier
+    features = predicted(first, output)
+    second = seconds[features.shape[1], has_names]
+
+    accept = f"{media_type};output={output}"
+    reply = first.client.post(
+        "/invocations", data=BODY, content_type="text/csv", headers={"Accept": accept}
+    )
+    last = second.client.post("/invocations", data=reply.data, content_type=reply.content_type)
+
+    assert last.status_code == 200, last.text
+    assert reply.content_type == media_type
+    expected = second.made.estimator.predict(features).astype(np.float32)
+    assert rows_of("text/csv", last.data) == expected[:, np.newaxis].tolist()
+
+
+def test_seconds_tell_answers_apart(
+    classifier: Link, regressor: Link, seconds: dict[tuple[int, bool], Link]
+) -> None:
+    """The test above would see another value, or another order of the probabilities."""
+    for output in OUTPUTS:
+        features = predicted(regressor if output == "predicted_score" else classifier, output)
+        estimator = seconds[features.shape[1], False].made.estimator
+        distinct = len(np.unique(features, axis=0))
+
+        assert distinct >= 3
+        assert len(np.unique(estimator.predict(features))) == distinct

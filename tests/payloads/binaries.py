@@ -1,0 +1,46 @@
+"""Bodies and replies of the model server that are no text, made of a few digits."""
+
+import io
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+
+import recordio
+from container.formats.aialgs import Record
+
+ROWS: list[list[float]] = [[1, 2, 3], [4, 5, 6]]
+GAPS: list[list[float]] = [[1, nan, 3], [4, 5, 6]]
+TABLE = {"hundreds": [1, 4], "tens": [2, 5], "ones": [3, 6]}
+
+
+def npy(values: Any, dtype: str = "<f8", version: tuple[int, int] = (1, 0)) -> bytes:
+    """Return an array as numpy.save writes it."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.asarray(values, dtype), version)
+    return file.getvalue()
+
+
+def dense(rows: Sequence[Sequence[float]], tensor: str = "float32_tensor") -> bytes:
+    """Return records without a label."""
+    return b"".join(recordio.frame(recordio.record(row, [], tensor=tensor)) for row in rows)
+
+
+def sparse(rows: Sequence[Mapping[int, float]], shape: Sequence[int] = ()) -> bytes:
+    """Return records without a label, each with some cells."""
+    return b"".join(
+        recordio.frame(recordio.record(list(row.values()), [], keys=list(row), shape=shape))
+        for row in rows
+    )
+
+
+def answer(**outputs: tuple[str, Sequence[Any]]) -> bytes:
+    """Return the record in which a container answers: for each output the tensor and its values."""
+    payload = b""
+    for name, (kind, values) in outputs.items():
+        message: Any = Record()
+        tensor = getattr(message.label[name], kind)
+        (tensor.value if kind == "bytes" else tensor.values).extend(values)
+        payload += message.SerializeToString()
+    return recordio.frame(payload)

@@ -1,0 +1,111 @@
+"""The models that the requests below serving/ ask; each is made when it is first asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from artifact import export
+from artifact.export import Naming
+
+FLOWERS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+DIGITS = ["hundreds", "tens", "ones"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fitted estimator, and what its artifact is made of."""
+
+    estimator: Any
+    features: NDArray[np.float32]
+    naming: Naming
+
+    def save(self, base_dir: Path) -> None:
+        """Write the artifact below a new /opt/ml."""
+        (base_dir / "model").mkdir(parents=True)
+        export.save(self.estimator, base_dir / "model", self.features, {}, self.naming)
+
+
+@cache
+def flowers() -> tuple[NDArray[np.float32], list[str]]:
+    """Return the Iris table: 150 rows, 4 features, 3 labels."""
+    table = load_iris()
+    return table.data.astype(np.float32), table.target_names[table.target].tolist()
+
+
+@cache
+def digits(n_columns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return each row of digits, and the number that they are the digits of.
+
+    So the score of a row tells which digits were read, and in which order.
+    """
+    rows = np.indices((10,) * n_columns).reshape(n_columns, -1).T
+    return rows.astype(np.float32), rows @ 10.0 ** np.arange(n_columns)[::-1]
+
+
+@cache
+def buyers() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return 200 rows of 2 features, and labels 0 and 1 that they do not quite tell."""
+    random = np.random.default_rng(0)
+    features = random.uniform(0, 100, size=(200, 2)).astype(np.float32)
+    return features, (features[:, 0] + random.normal(0, 15, 200) > 50).astype(np.int64)
+
+
+def _flowers(estimator: Any, names: list[str] | None = None, base: int = 1) -> Made:
+    features, labels = flowers()
+    return Made(estimator.fit(features, labels), features, Naming(names, base))
+
+
+def _digits(n_columns: int, names: list[str] | None = None) -> Made:
+    features, numbers = digits(n_columns)
+    return Made(
+        DecisionTreeRegressor(random_state=0).fit(features, numbers), features, Naming(names)
+    )
+
+
+def _buyers() -> Made:
+    features, labels = buyers()
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+    return Made(tree.fit(features, labels), features, Naming(["age", "income"]))
+
+
+def _tree() -> DecisionTreeClassifier:
+    return DecisionTreeClassifier(min_samples_leaf=3, random_state=0)
+
+
+MODELS: Mapping[str, Callable[[], Made]] = {
+    "flowers": lambda: _flowers(_tree()),
+    "flowers_with_names": lambda: _flowers(_tree(), FLOWERS),
+    "flowers_from_zero": lambda: _flowers(_tree(), base=0),
+    "flowers_without_gaps": lambda: _flowers(LogisticRegression(max_iter=1000)),
+    "buyers": _buyers,
+    "digits": lambda: _digits(3),
+    "digits_with_names": lambda: _digits(3, DIGITS),
+    "digits_with_numbers_as_names": lambda: _digits(3, ["1", "2", "3"]),
+    "digit": lambda: _digits(1),
+    "digit_with_name": lambda: _digits(1, ["ones"]),
+}
+"""By the name that a request gives its model.
+
+`flowers_from_zero` counts features from 0 in libsvm; `flowers_without_gaps` takes no missing cell.
+"""
+
+
+@cache
+def made(name: str) -> Made:
+    """Return a model by its name."""
+    return MODELS[name]()
+
+
+def saved(directory: Path) -> Mapping[str, Path]:
+    """Write the artifacts of all models; returns for each name what stands for /opt/ml."""
+    for name in MODELS:
+        made(name).save(directory / name)
+    return {name: directory / name for name in MODELS}

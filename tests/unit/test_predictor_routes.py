@@ -1,0 +1,214 @@
+"""What the endpoint answers beside predictions, and what it logs of each request."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from flask.testing import FlaskClient
+from sklearn.tree import DecisionTreeClassifier
+
+from apps import ROW, app_of, app_with, assert_error, invoke
+from container.errors import ServerBusy
+from container.log import FIELDS
+from material import Rows
+
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
+IDS = {ATTRIBUTES: "trace=7", INFERENCE_ID: "id 1", "X-Request-Id": "r-1"}
+
+
+@pytest.fixture
+def client(iris: Rows, tmp_path: Path) -> FlaskClient:
+    """A client of an endpoint with a model, of which nobody has asked anything."""
+    return app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path).test_client()
+
+
+@pytest.fixture
+def client_without_model(tmp_path: Path) -> FlaskClient:
+    """A client of an endpoint without a model."""
+    (tmp_path / "empty").mkdir()
+    return app_of(tmp_path / "empty").test_client()
+
+
+def fields(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """Return the fields of the one line about a request."""
+    (record,) = (record for record in caplog.records if record.message == "request")
+    found: dict[str, Any] = vars(record)[FIELDS]
+    return found
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_ping_is_good_with_a_model(client: FlaskClient, method: str) -> None:
+    """The platform takes status 200 for health; the body is empty."""
+    response = client.open("/ping", method=method)
+
+    assert (response.status_code, response.data) == (200, b"")
+    assert response.content_type == "text/plain"
+
+
+@pytest.mark.parametrize("path", ["/ping", "/invocations"])
+def test_endpoint_without_a_model_says_why(
+    client_without_model: FlaskClient, tmp_path: Path, path: str
+) -> None:
+    """Without a usable model each request has status 503 and the reason."""
+    message = (
+        f"The model cannot be used: {tmp_path}/empty/model/model.json cannot be read (No such file "
+        "or directory); the artifact is model.json and model.onnx, as `train` writes them."
+    )
+
+    assert_error(client_without_model.post(path, data=ROW), 503, "ModelNotReady", message)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/", 404, "NotFound"),
+        ("GET", "/ping/", 404, "NotFound"),
+        ("GET", "/static/x", 404, "NotFound"),
+        ("GET", "/invocations", 405, "MethodNotAllowed"),
+        ("DELETE", "/ping", 405, "MethodNotAllowed"),
+        ("POST", "/metrics", 405, "MethodNotAllowed"),
+        ("POST", "/execution-parameters", 405, "MethodNotAllowed"),
+    ],
+)
+def test_errors_of_http_have_the_form_of_all_errors(
+    client: FlaskClient, method: str, path: str, status: int, error: str
+) -> None:
+    """What Flask refuses by itself is JSON too."""
+    response = client.open(path, method=method)
+
+    assert response.json
+    assert_error(response, status, error, response.json["message"])
+
+
+def test_bug_is_told_to_the_log_only(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that nobody expected gives a fixed text; its traceback is in the log."""
+    client.application.add_url_rule("/bug", view_func=lambda: os.environ["SECRET"])
+
+    response = client.get("/bug", headers={INFERENCE_ID: "id 1"})
+
+    message = "The request could not be answered; the reason is in the log."
+    assert_error(response, 500, "InternalError", message)
+    assert "KeyError: 'SECRET'" in caplog.text
+    assert vars(caplog.records[0])[FIELDS] == {"inference_id": "id 1"}
+
+
+def test_busy_server_asks_to_come_again(client: FlaskClient) -> None:
+    """The platform, and its SDKs, try again after a 503."""
+
+    def refuse() -> NoReturn:
+        raise ServerBusy("2 large requests wait already; come again, or send fewer at once.")
+
+    client.application.add_url_rule("/busy", view_func=refuse)
+
+    response = client.get("/busy")
+
+    message = "2 large requests wait already; come again, or send fewer at once."
+    assert_error(response, 503, "ServerBusy", message)
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_execution_parameters_are_those_of_the_settings(tmp_path: Path) -> None:
+    """Batch transform asks before it sends; BatchStrategy is left to the platform."""
+    app = app_of(tmp_path, max_concurrent_transforms=3, mini_batch_megabytes=7)
+
+    response = app.test_client().get("/execution-parameters")
+
+    assert response.content_type == "application/json"
+    assert response.json == {"MaxConcurrentTransforms": 3, "MaxPayloadInMB": 7}
+
+
+def test_metrics_count_what_was_answered(client: FlaskClient) -> None:
+    """Rows, bytes and statuses of every request but good pings are counted."""
+    for body in (ROW, ROW * 3, b"x"):
+        invoke(client, body)
+    client.get("/ping")
+
+    response = client.get("/metrics")
+
+    assert response.content_type == "text/plain; version=0.0.4; charset=utf-8"
+    assert set(response.text.splitlines()) >= {
+        'model_server_requests_total{status="2xx"} 2',
+        'model_server_requests_total{status="4xx"} 1',
+        'model_server_requests_total{status="5xx"} 0',
+        "model_server_rows_total 4",
+        f"model_server_request_bytes_total {4 * len(ROW) + 1}",
+        "model_server_request_duration_seconds_count 3",
+    }
+
+
+@pytest.mark.parametrize("body", [ROW, b"x"])
+def test_ids_are_echoed_and_logged(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    """What the platform hands through comes back, with an error too, and stands in the log."""
+    caplog.set_level("INFO")
+
+    response = client.post("/invocations", data=body, headers=IDS)
+
+    echoed = {name: response.headers.get(name) for name in (ATTRIBUTES, INFERENCE_ID)}
+    logged = fields(caplog)
+    assert echoed == {ATTRIBUTES: "trace=7", INFERENCE_ID: "id 1"}
+    assert (logged["inference_id"], logged["custom_attributes"]) == ("id 1", "trace=7")
+    assert logged["request_id"] == "r-1"
+    assert response.status_code == 200 or b'"request_id": "r-1"' in response.data
+
+
+@pytest.mark.parametrize(
+    ("body", "level", "expected"),
+    [
+        (ROW * 2, logging.INFO, {"status": 200, "rows": 2, "bytes_in": 32, "bytes_out": 14}),
+        (b"5.1,x", logging.WARNING, {"status": 400, "rows": 0, "bytes_in": 5}),
+    ],
+)
+def test_request_is_one_line_of_the_log(
+    client: FlaskClient,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    level: int,
+    expected: dict[str, object],
+) -> None:
+    """Status, sizes and duration are logged, no value and no traceback."""
+    caplog.set_level("INFO")
+    caplog.clear()
+
+    invoke(client, body)
+
+    (record,) = caplog.records
+    logged = fields(caplog)
+    assert record.levelno == level
+    assert not record.exc_info
+    assert (logged["method"], logged["path"]) == ("POST", "/invocations")
+    assert logged["milliseconds"] > 0
+    assert expected.items() <= logged.items()
+    assert "5.1" not in str(vars(record))
+
+
+def test_ping_is_logged_only_when_it_fails(
+    client: FlaskClient, client_without_model: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The platform pings all the time; only bad news is worth a line."""
+    caplog.set_level("INFO")
+    caplog.clear()
+
+    client.get("/ping")
+    client_without_model.get("/ping")
+
+    assert (fields(caplog)["path"], fields(caplog)["status"]) == ("/ping", 503)
+
+
+def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker says once that it has the model, or why not."""
+    caplog.set_level("INFO", logger="predictor")
+    for name in ("good", "empty"):
+        (tmp_path / name).mkdir()
+
+    app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path / "good")
+    app_of(tmp_path / "empty")
+
+    loaded, failed = (record for record in caplog.records if record.name == "predictor")
+    assert loaded.message == f"model loaded from {tmp_path}/good/model, its probe is answered"
+    assert failed.levelno == logging.ERROR
+    assert failed.message.startswith("The model cannot be used: ")

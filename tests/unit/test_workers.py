@@ -1,0 +1,95 @@
+"""What gunicorn's workers do beside gunicorn; tests/contract has them at work."""
+
+import http.client
+import json
+import queue
+import signal
+import socket
+from collections.abc import Iterator
+from http import HTTPStatus
+from types import SimpleNamespace
+
+import pytest
+
+from container.workers import _Page, _reply, post_fork
+
+
+@pytest.fixture
+def forked() -> Iterator[None]:
+    """A handler of SIGTERM as a worker has it from its master; the tests get theirs back."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def arbiter_with(*signals: int) -> SimpleNamespace:
+    """Return what a worker has of its master: the signals that it has not handled yet."""
+    pending: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in signals:
+        pending.put(number)
+    return SimpleNamespace(SIG_QUEUE=pending)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [
+        (
+            400,
+            "BadRequest",
+            "The request cannot be read (Bad Request); correct its address or headers.",
+        ),
+        (
+            431,
+            "RequestHeaderFieldsTooLarge",
+            (
+                "The request cannot be read (Request Header Fields Too Large); correct its "
+                "address or headers."
+            ),
+        ),
+        (
+            500,
+            "InternalServerError",
+            "The request could not be answered; the reason is in the log.",
+        ),
+    ],
+)
+def test_refusal_of_gunicorn_is_a_whole_reply_in_json(
+    status: int, error: str, message: str
+) -> None:
+    """A client reads status, type and the fields of every error, and that no more comes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(_reply(HTTPStatus(status)))
+        response = http.client.HTTPResponse(theirs)
+        response.begin()
+        body = json.loads(response.read())
+
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Connection"] == "close"
+    assert list(body) == ["error", "message", "row", "column", "request_id"]
+    assert (body["error"], body["message"]) == (error, message)
+
+
+def test_status_is_read_from_the_page_of_gunicorn() -> None:
+    """Its page of HTML goes nowhere else."""
+    page = _Page()
+
+    page.sendall(b"HTTP/1.1 414 Request-URI Too Long\r\nConnection: close\r\n\r\n<html></html>")
+
+    assert page.status == 414
+
+
+def test_worker_that_is_to_stop_before_it_has_begun_ends(forked: None) -> None:
+    """A SIGTERM that came between fork and start is not lost."""
+    with pytest.raises(SystemExit) as ended:
+        post_fork(arbiter_with(signal.SIGCHLD, signal.SIGTERM), None)
+
+    assert ended.value.code == 0
+
+
+def test_worker_can_be_stopped_from_its_first_moment(forked: None) -> None:
+    """Other signals of the master are not its own, and SIGTERM ends it from now on."""
+    post_fork(arbiter_with(signal.SIGCHLD, signal.SIGHUP), None)
+
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -134,7 +134,7 @@ def create_app(settings: Settings) -> Flask:
         reply = ready.reply_to(request.headers.get("Accept"), request.headers.get(ATTRIBUTES))
         content_type = request.headers.get("Content-Type")
         with admission.admitted(request.content_length):
-            body = request.get_data(cache=False)
+            body = offload.read(request.stream)
             g.n_bytes = len(body)
             answered = offload.call(lambda: ready.answer(body, content_type, reply), body)
         g.n_rows = answered.n_rows

@@ -1,7 +1,7 @@
-"""Work on a large body happens in a native thread: pings and small requests do not wait for it."""
+"""A large body is read in pieces and worked on in a native thread: others do not wait for it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import gevent
 from gevent.util import wrap_errors
@@ -11,7 +11,19 @@ from container.errors import UserError
 LARGE_BODY_BYTES = 32 * 1024
 """A body of this size takes longer than a millisecond or two."""
 
+_PIECE_BYTES = 128 * 1024
+
 T = TypeVar("T")
+
+
+def read(stream: IO[bytes]) -> bytes:
+    """Return all of a body; between its pieces other requests have their turn."""
+    pieces = []
+    while piece := stream.read(_PIECE_BYTES):
+        pieces.append(piece)
+        if len(piece) == _PIECE_BYTES:
+            gevent.sleep(0)
+    return b"".join(pieces)
 
 
 def call(work: Callable[[], T], body: bytes) -> T:

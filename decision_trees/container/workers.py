@@ -11,11 +11,17 @@ from gunicorn.workers.ggevent import GeventWorker
 from container import log
 from container.errors import UNEXPECTED, reply_body
 
+_SWITCH_SECONDS = 0.001
 _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
     """A gevent worker that refuses what it cannot read in JSON, as every other error is told."""
+
+    def init_process(self) -> None:
+        """Let threads that work on large bodies give way to the loop soon; then run."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        super().init_process()
 
     def notify(self) -> None:
         """Give a heartbeat to gunicorn's master, as each second, and to the board."""

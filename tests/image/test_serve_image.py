@@ -1,18 +1,22 @@
 """`docker run IMAGE serve`, as process 1 of a real container."""
 
+import io
 import json
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import EXIT_NO_MODEL
 from containers import Engine
 from material import OptMl, Rows, as_csv
+from recordio import frame, record
 
 Images = Mapping[str, str]
 
@@ -47,6 +51,8 @@ def test_image_serves_the_labels_of_scikit_learn(
         ["--user=0:0", "--cap-drop=ALL"],
         ["--read-only", "--tmpfs=/tmp"],
         ["--user=12345:12345", "--read-only", "--tmpfs=/tmp", "--shm-size=64k"],
+        ["--ipc=none"],  # no /dev/shm at all
+        ["--cpus=1", "--memory=1g"],
         ["--cpus=0.5", "--memory=256m"],
     ],
 )
@@ -59,6 +65,23 @@ def test_image_serves_anywhere(
 
     assert container.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"
     assert container.stop(grace_seconds=5).code == 0
+
+
+@pytest.mark.parametrize(("target", "parquet_status"), [("full", 200), ("inference", 415)])
+def test_image_reads_what_its_packages_allow(
+    engine: Engine, images: Images, trained_in_image: OptMl, target: str, parquet_status: int
+) -> None:
+    """RecordIO-protobuf is read by both images, Parquet by the one that has what it takes."""
+    container = engine.serve(images[target], trained_in_image.model)
+    container.await_ready()
+    row = [5.1, 3.5, 1.4, 0.2]
+    file = io.BytesIO()
+    parquet.write_table(pa.table({str(n): [cell] for n, cell in enumerate(row)}), file)
+
+    records = container.invoke(frame(record(row, [])), "application/x-recordio-protobuf")
+    assert (records.status, records.body) == (200, b"setosa\n")
+    answer = container.invoke(file.getvalue(), "application/x-parquet")
+    assert answer.status == parquet_status
 
 
 def test_image_takes_its_workers_from_the_cpu_quota(

@@ -1,7 +1,5 @@
 """A media type says how a body is read; what is not read is refused."""
 
-import subprocess
-import sys
 from contextlib import suppress
 
 import numpy as np
@@ -13,8 +11,7 @@ from container import decoding
 from container.decoders.collector import MAX_VALUES
 from container.errors import MalformedPayload, UnsupportedMediaType
 from container.rows import Expected
-from container.settings import PROGRAM_DIR
-from processes import DEADLINE_SECONDS
+from processes import python
 
 TWO = Expected(2)
 READ = (
@@ -146,19 +143,6 @@ def test_few_bytes_do_not_become_many_cells(content_type: str, line: bytes) -> N
 
     assert str(caught.value) == (
         "In the body, there are more than 134217728 cells; send fewer rows at once."
-    )
-
-
-def python(code: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the program's folder."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=PROGRAM_DIR,
-        env={"PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
     )
 
 

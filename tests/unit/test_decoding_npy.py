@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bodies import TWO, decode, refusal
 from container import decoding
-from container.errors import MalformedPayload
-from container.rows import Expected, Rows
+from container.rows import Expected
 
-TWO = Expected(2)
 NPY, LIBSVM = "application/x-npy", "text/libsvm"
 NPY_REMEDY = "send what numpy.save writes of numbers of shape (n_rows, 2)."
 CONVERT = "convert it to float32, which needs no pickle."
@@ -22,18 +21,6 @@ def npy(array: Any) -> bytes:
     content = io.BytesIO()
     np.save(content, array)
     return content.getvalue()
-
-
-def decode(body: bytes, content_type: str, expected: Expected = TWO) -> Rows:
-    """Return the rows of a body."""
-    return decoding.decode(body, content_type, expected)
-
-
-def refusal(body: bytes, content_type: str, expected: Expected = TWO) -> MalformedPayload:
-    """Return the error that a body causes."""
-    with pytest.raises(MalformedPayload) as caught:
-        decode(body, content_type, expected)
-    return caught.value
 
 
 ZEROS = npy(np.zeros((1, 2)))

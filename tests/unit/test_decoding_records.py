@@ -8,13 +8,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from container import decoding
-from container.errors import MalformedPayload
+from bodies import TWO, decode, refusal
 from container.formats.aialgs import Record
-from container.rows import Expected, Rows
+from container.rows import Expected
 from recordio import encode, encode_sparse, frame, record
 
-TWO = Expected(2)
 NAMED = Expected(2, ["a", "b"])
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
 RECORDIO, PARQUET = "application/x-recordio-protobuf", "application/vnd.apache.parquet"
@@ -27,18 +25,6 @@ def table(columns: dict[str, Any] | pa.Table) -> bytes:
     content = io.BytesIO()
     parquet.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), content)
     return content.getvalue()
-
-
-def decode(body: bytes, content_type: str, expected: Expected = TWO) -> Rows:
-    """Return the rows of a body."""
-    return decoding.decode(body, content_type, expected)
-
-
-def refusal(body: bytes, content_type: str, expected: Expected = TWO) -> MalformedPayload:
-    """Return the error that a body causes."""
-    with pytest.raises(MalformedPayload) as caught:
-        decode(body, content_type, expected)
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Which module may import which, and that importing does nothing."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from container.settings import PROGRAM_DIR
-from processes import DEADLINE_SECONDS
+from processes import python
 
 STDLIB = sys.stdlib_module_names
 SOURCES = sorted(PROGRAM_DIR.rglob("*.py"))
@@ -43,19 +42,6 @@ def foreign(file: Path, allowed: set[str]) -> list[str]:
         for name in imported(file)
         if name.split(".")[0] not in STDLIB and not is_below(name, allowed)
     ]
-
-
-def python(code: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of Python in the program's folder, with an environment of no variables."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=PROGRAM_DIR,
-        env={"PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-    )
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=MODULES)

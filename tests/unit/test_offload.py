@@ -1,12 +1,15 @@
 """Where the work on a body happens."""
 
+import io
+import random
 import threading
 from typing import NoReturn
 
+import gevent
 import pytest
 
 from container.errors import MalformedPayload
-from container.offload import LARGE_BODY_BYTES, call
+from container.offload import LARGE_BODY_BYTES, call, read
 
 SMALL = bytes(LARGE_BODY_BYTES - 1)
 LARGE = bytes(LARGE_BODY_BYTES)
@@ -53,3 +56,34 @@ def test_mistake_of_the_caller_prints_no_traceback(capfd: pytest.CaptureFixture[
 
     printed = capfd.readouterr()
     assert printed.out + printed.err == ""
+
+
+class Pieces(io.BytesIO):
+    """A body of which it is noted how it was read."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.turns: list[str] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Note the piece."""
+        self.turns.append("read")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 128 * 1024, 300_000])
+def test_body_is_read_whole(n_bytes: int) -> None:
+    """Pieces are joined as they came."""
+    content = random.Random(0).randbytes(n_bytes)  # noqa: S311 - no secret
+
+    assert read(io.BytesIO(content)) == content
+
+
+def test_others_have_their_turn_between_the_pieces_of_a_body() -> None:
+    """A ping that waits is answered before a large body has been read."""
+    body = Pieces(bytes(1_000_000))
+    gevent.spawn(body.turns.append, "ping")
+
+    read(body)
+
+    assert "ping" in body.turns[:3]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from container.workers import _Page, _reply, post_fork
+from container.workers import _OneWrite, _Page, _reply, post_fork
 
 
 @pytest.fixture
@@ -93,3 +93,20 @@ def test_worker_can_be_stopped_from_its_first_moment(forked: None) -> None:
     post_fork(arbiter_with(signal.SIGCHLD, signal.SIGHUP), None)
 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 64 * 1024, 64 * 1024 + 1, 300_000])
+def test_head_of_a_reply_leaves_with_its_body(n_bytes: int) -> None:
+    """A worker that is killed after the first write has sent more than a head."""
+    sent: list[bytes] = []
+    head, body = b"HTTP/1.1 200 OK\r\n\r\n", bytes(n_bytes)
+    reply = _OneWrite(SimpleNamespace(sendall=lambda data: sent.append(bytes(data))))
+
+    reply.sendall(head)
+    assert not sent
+    if body:
+        reply.sendall(body)
+    reply.flush()
+
+    assert b"".join(sent) == head + body
+    assert len(sent[0]) == len(head) + min(n_bytes, 64 * 1024)

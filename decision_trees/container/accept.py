@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from container.answers import LABELS, OF_CLASSES, OF_NUMBERS, PREDICTED_LABEL, PREDICTED_SCORE
+from container.cells import shown
 from container.errors import NotAcceptable, SettingsError
 
 CSV = "text/csv"
@@ -21,6 +22,8 @@ MEDIA_TYPES = (CSV, JSON, JSON_LINES, NPY, RECORDIO)
 Data capture compares the type that it is given with the type of the reply, to the letter.
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
 """
+
+_HEADER_SHOWN = 200
 
 LARGEST_EXACT = 2**53
 """Up to here a 64-bit float holds every whole number."""
@@ -154,7 +157,7 @@ def _outputs(names: Iterable[str], source: str, task: Task) -> tuple[str, ...]:
         raise NotAcceptable(f"{source} asks for an output without a name; {there_is}")
     for name in wanted:
         if name not in known:
-            raise NotAcceptable(f"{source} asks for the output {name!r}; {there_is}")
+            raise NotAcceptable(f"{source} asks for the output {shown(name)}; {there_is}")
     return wanted
 
 
@@ -174,7 +177,8 @@ def _media_type(accept: str, default: str) -> tuple[str, str | None]:
             best, choice = merit, (media_type, found.outputs)
     if choice is None:
         raise NotAcceptable(
-            f"The Accept header is {accept!r}; ask for {_one_of(MEDIA_TYPES, 'or')}."
+            f"The Accept header is {shown(accept, _HEADER_SHOWN)}; "
+            f"ask for {_one_of(MEDIA_TYPES, 'or')}."
         )
     return choice
 
@@ -201,7 +205,8 @@ def _ranges(accept: str) -> list[_Range]:
 
 def _unreadable(accept: str, rest: str) -> NotAcceptable:
     return NotAcceptable(
-        f"The Accept header is {accept!r}, which cannot be read from {rest.strip()!r} on; send "
+        f"The Accept header is {shown(accept, _HEADER_SHOWN)}, which cannot be read from "
+        f"{shown(rest.strip())} on; send "
         "media types with commas between, and the names of several outputs with + between."
     )
 

@@ -90,6 +90,6 @@ def as_float32(
         return values.astype(np.float32)
 
 
-def shown(cell: str) -> str:
-    """Return a cell as a message shows it: quoted and short."""
-    return repr(cell if len(cell) <= 40 else f"{cell[:40]}...")
+def shown(cell: str, most: int = 40) -> str:
+    """Return a cell as a message shows it: quoted, and of `most` characters."""
+    return repr(cell if len(cell) <= most else f"{cell[:most]}...")

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from werkzeug.http import parse_options_header
 
-from container.cells import CellError
+from container.cells import CellError, shown
 from container.decoders import json_rows, separated
 from container.decoders.collector import RowError
 from container.errors import MalformedPayload, UnsupportedMediaType
@@ -17,6 +17,7 @@ Decoder = Callable[[bytes, Expected, bool], Rows]
 
 CSV = "text/csv"
 _HEADERS = {"present": separated.decode_headed, "absent": separated.decode_headless}
+_HEADER_SHOWN = 200
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _OPTIONAL = frozenset({"pyarrow", "google"})
 """What an image may lack; its formats are refused then."""
@@ -125,7 +126,8 @@ def _format_of(content_type: str) -> Format:
     if opener is None:
         *others, last = MEDIA_TYPES
         raise UnsupportedMediaType(
-            f"The content type is {content_type!r}; send {', '.join(others)} or {last}."
+            f"The content type is {shown(content_type, _HEADER_SHOWN)}; "
+            f"send {', '.join(others)} or {last}."
         )
     _refuse_parameters(content_type, name, parameters)
     header = parameters.get("header", "").lower()
@@ -137,11 +139,11 @@ def _format_of(content_type: str) -> Format:
 def _refuse_parameters(content_type: str, name: str, parameters: dict[str, str]) -> None:
     charset = parameters.get("charset", "utf-8")
     if charset.lower() not in _UTF8:
-        raise UnsupportedMediaType(f"The charset is {charset!r}; send {name} in UTF-8.")
+        raise UnsupportedMediaType(f"The charset is {shown(charset)}; send {name} in UTF-8.")
     if parameters.get("label_size", "0") != "0":
         raise UnsupportedMediaType(
-            f"The content type is {content_type!r}, but the rows of a request have no label; "
-            "leave it out and send label_size=0."
+            f"The content type is {shown(content_type, _HEADER_SHOWN)}, but the rows of a request "
+            "have no label; leave it out and send label_size=0."
         )
 
 

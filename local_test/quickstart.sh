@@ -105,6 +105,9 @@ main() {
     fi
     scratch=$(mktemp -d)
     trap clean_up EXIT
+    # Without these, bash goes on when curl has ended by itself just before the signal.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     check_machine
     choose_way
     say "training on ${here}/test_dir/input/data/training/leaf_train.csv"

@@ -17,7 +17,7 @@ from artifact.record import REGRESSION, ArtifactError
 from container import accept, decoding, log, metrics, offload
 from container.accept import Defaults, Reply
 from container.admission import Admission
-from container.answers import PROBABILITIES, PROBABILITY, Answers
+from container.answers import Answers
 from container.board import Board, Slot
 from container.encoding import Encoder
 from container.errors import (
@@ -31,6 +31,7 @@ from container.errors import (
     SettingsError,
     reply_body,
 )
+from container.media import PROBABILITIES, PROBABILITY
 from container.rows import Expected, Rows
 from container.settings import Settings
 

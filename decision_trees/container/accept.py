@@ -6,22 +6,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from container.answers import LABELS, OF_CLASSES, OF_NUMBERS, PREDICTED_LABEL, PREDICTED_SCORE
 from container.cells import shown
 from container.errors import NotAcceptable, SettingsError
-
-CSV = "text/csv"
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
-NPY = "application/x-npy"
-RECORDIO = "application/x-recordio-protobuf"
-
-MEDIA_TYPES = (CSV, JSON, JSON_LINES, NPY, RECORDIO)
-"""What a reply can be, by preference of ours; written without parameters.
-
-Data capture compares the type that it is given with the type of the reply, to the letter.
-Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
-"""
+from container.media import (
+    CSV,
+    JSON,
+    LABELS,
+    NPY,
+    OF_CLASSES,
+    OF_NUMBERS,
+    PREDICTED_LABEL,
+    PREDICTED_SCORE,
+    RECORDIO,
+    REPLIES,
+)
 
 _HEADER_SHOWN = 200
 
@@ -49,10 +47,10 @@ class Reply:
     """The form of a reply."""
 
     media_type: str
-    """One of MEDIA_TYPES."""
+    """One of REPLIES."""
 
     outputs: tuple[str, ...]
-    """Names from container.answers, each once, in the order of the reply."""
+    """Names from container.media, each once, in the order of the reply."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +121,10 @@ def check(reply: Reply, labels: Sequence[Any]) -> None:
 @lru_cache(maxsize=256)
 def _choose(accept: str | None, attribute: str | None, defaults: Defaults, task: Task) -> Reply:
     standard = _standard_outputs(defaults, task)
-    if defaults.media_type not in MEDIA_TYPES:
+    if defaults.media_type not in REPLIES:
         raise SettingsError(
             f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {defaults.media_type!r}; "
-            f"it must be {_one_of(MEDIA_TYPES, 'or')}."
+            f"it must be {_one_of(REPLIES, 'or')}."
         )
     media_type, parameter = _media_type(accept or "*/*", defaults.media_type)
     if parameter is not None:
@@ -169,7 +167,7 @@ def _media_type(accept: str, default: str) -> tuple[str, str | None]:
     """
     ranges = _ranges(accept)
     best, choice = (0.0, 0, 0), None
-    for media_type in (default, *MEDIA_TYPES):
+    for media_type in (default, *REPLIES):
         matching = [(found.specificity(media_type), found) for found in ranges]
         closeness, found = max(matching, key=lambda pair: (pair[0], pair[1].quality))
         merit = (found.quality, closeness, -found.place)
@@ -178,7 +176,7 @@ def _media_type(accept: str, default: str) -> tuple[str, str | None]:
     if choice is None:
         raise NotAcceptable(
             f"The Accept header is {shown(accept, _HEADER_SHOWN)}; "
-            f"ask for {_one_of(MEDIA_TYPES, 'or')}."
+            f"ask for {_one_of(REPLIES, 'or')}."
         )
     return choice
 

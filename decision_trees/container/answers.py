@@ -7,15 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PREDICTED_LABEL = "predicted_label"
-LABELS = "labels"
-PROBABILITY = "probability"
-PROBABILITIES = "probabilities"
-PREDICTED_SCORE = "predicted_score"
-
-OF_CLASSES = (PREDICTED_LABEL, LABELS, PROBABILITY, PROBABILITIES)
-OF_NUMBERS = (PREDICTED_SCORE,)
-
 
 @dataclass(frozen=True)
 class Answers:

@@ -10,15 +10,14 @@ from container.cells import CellError, shown
 from container.decoders import json_rows, separated
 from container.decoders.collector import RowError
 from container.errors import MalformedPayload, UnsupportedMediaType
+from container.media import CSV, JSON, JSON_LINES, NPY, RECORDIO, UTF8
 from container.rows import Expected, Rows
 
 Decoder = Callable[[bytes, Expected, bool], Rows]
 """Takes the body, what the model expects, and whether to mark rows that cannot be used."""
 
-CSV = "text/csv"
 _HEADERS = {"present": separated.decode_headed, "absent": separated.decode_headless}
 _HEADER_SHOWN = 200
-_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _OPTIONAL = frozenset({"pyarrow", "google"})
 """What an image may lack; its formats are refused then."""
 
@@ -95,11 +94,11 @@ def _parquet() -> Format:
 
 MEDIA_TYPES: dict[str, Callable[[], Format]] = {
     CSV: _csv,
-    "application/json": _json,
-    "application/jsonlines": _json_lines,
-    "application/x-npy": _npy,
+    JSON: _json,
+    JSON_LINES: _json_lines,
+    NPY: _npy,
     "text/libsvm": _libsvm,
-    "application/x-recordio-protobuf": _recordio,
+    RECORDIO: _recordio,
     "application/vnd.apache.parquet": _parquet,
 }
 """What is read; each loads its libraries when it is first asked for.
@@ -108,9 +107,9 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 """
 
 ALIASES = {
-    "application/x-jsonlines": "application/jsonlines",
-    "application/jsonl": "application/jsonlines",
-    "application/x-ndjson": "application/jsonlines",
+    "application/x-jsonlines": JSON_LINES,
+    "application/jsonl": JSON_LINES,
+    "application/x-ndjson": JSON_LINES,
     "text/x-libsvm": "text/libsvm",
     "application/x-parquet": "application/vnd.apache.parquet",
 }
@@ -138,7 +137,7 @@ def _format_of(content_type: str) -> Format:
 
 def _refuse_parameters(content_type: str, name: str, parameters: dict[str, str]) -> None:
     charset = parameters.get("charset", "utf-8")
-    if charset.lower() not in _UTF8:
+    if charset.lower() not in UTF8:
         raise UnsupportedMediaType(f"The charset is {shown(charset)}; send {name} in UTF-8.")
     if parameters.get("label_size", "0") != "0":
         raise UnsupportedMediaType(

@@ -11,20 +11,25 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from container.accept import CSV, JSON, JSON_LINES, NPY, RECORDIO, Reply
-from container.answers import (
+from container.accept import Reply
+from container.answers import Answers
+from container.errors import ContainerError
+from container.media import (
+    CSV,
+    JSON,
+    JSON_LINES,
     LABELS,
+    NPY,
     PREDICTED_LABEL,
     PREDICTED_SCORE,
     PROBABILITIES,
     PROBABILITY,
-    Answers,
+    RECORDIO,
+    RECORDIO_MAGIC,
 )
-from container.errors import ContainerError
 
 _LISTS = frozenset({LABELS, PROBABILITIES})
 _MANY_ROWS = 32  # from here on it pays to look for rows that are alike
-_MAGIC = struct.pack("<I", 0xCED7230A)
 
 
 class Encoder:
@@ -204,7 +209,7 @@ class _RecordIO:
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/LL-in-formats.html
     """
 
-    bad = _MAGIC + bytes(4)
+    bad = RECORDIO_MAGIC + bytes(4)
 
     def __init__(self, labels: Sequence[Any]) -> None:
         from container.formats.aialgs import Record  # protobuf is slow to load, and rarely needed
@@ -222,7 +227,7 @@ class _RecordIO:
 
     def row(self, outputs: Iterable[bytes]) -> bytes:
         payload = b"".join(outputs)  # messages one after the other are one message
-        return _MAGIC + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4)
+        return RECORDIO_MAGIC + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4)
 
     def whole(self, rows: Sequence[bytes]) -> bytes:
         return b"".join(rows)

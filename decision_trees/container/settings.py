@@ -8,6 +8,7 @@ from pathlib import Path
 
 from container.errors import SettingsError
 from container.kinds import Boolean
+from container.media import OUTPUTS, REPLIES
 from container.resources import MEBIBYTE, Resources, counted, worker_count, worker_size
 from container.transforms import DEFAULT_MEGABYTES, mini_batches
 from container.variables import Choice, Names, PortRange, Text, Variables, WholeNumber, Word
@@ -15,18 +16,6 @@ from container.variables import Choice, Names, PortRange, Text, Variables, Whole
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
 BOARD_VARIABLE = "MODEL_SERVER_BOARD"
-
-OUTPUTS = ("predicted_label", "labels", "probability", "probabilities", "predicted_score")
-"""What can be told of a row; `container.answers` has the same names, and needs numpy."""
-
-ACCEPTS = (
-    "text/csv",
-    "application/json",
-    "application/jsonlines",
-    "application/x-npy",
-    "application/x-recordio-protobuf",
-)
-"""The media types that an answer can have."""
 
 _LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -148,7 +137,7 @@ class Settings:
     """
 
     default_accept: str = "text/csv"
-    """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: the media type of an answer, out of ACCEPTS, when the
+    """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: the media type of an answer, out of REPLIES, when the
     request does not ask for one. Default: text/csv, as the sample answers."""
 
     bad_records: str = "fail"
@@ -237,7 +226,7 @@ class Settings:
             ),
             outputs=read(Names(OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
             default_accept=read(
-                Choice(*ACCEPTS), cls.default_accept, "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+                Choice(*REPLIES), cls.default_accept, "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
             ),
             bad_records=read(Choice("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
             port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),

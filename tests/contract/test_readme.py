@@ -17,7 +17,8 @@ from container import errors
 from container.errors import ContainerError
 from container.formats import choice
 from container.hyperparameters import declarations
-from container.settings import ACCEPTS, BOARD_VARIABLE, OUTPUTS, Settings
+from container.media import OUTPUTS, REPLIES
+from container.settings import BOARD_VARIABLE, Settings
 from container.transforms import mini_batches
 from material import PROGRAM_DIR, ROOT, OptMl
 from processes import Server, train
@@ -88,7 +89,7 @@ def test_readme_lists_what_the_settings_take() -> None:
         return set(re.findall(r"`([\w/-]+)`", "`, `".join(["", *rows[variable], ""])))
 
     assert words("SAGEMAKER_INFERENCE_OUTPUT") == set(OUTPUTS)
-    assert words("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") == set(ACCEPTS)
+    assert words("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") == set(REPLIES)
 
 
 def _none(value: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from container.accept import MEDIA_TYPES
+from container.media import REPLIES
 from material import OptMl, Rows, as_csv
 from processes import Server
 from servers import LoggedServer, serving
@@ -82,7 +82,7 @@ def test_serve_answers_in_every_format(server: LoggedServer) -> None:
     """Each media type has its name without parameters, and the same label in it."""
     replies = {
         media_type: server.ask("/invocations", ROW, {"Accept": f"{media_type}; charset=utf-8"})
-        for media_type in MEDIA_TYPES
+        for media_type in REPLIES
     }
 
     assert {reply.status for reply in replies.values()} == {200}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact.export import Naming
-from container.accept import MEDIA_TYPES
+from container.media import REPLIES
 from container.settings import Paths, Settings
 from payloads.replies import rows_of
 from payloads.serving_models import Made
@@ -86,7 +86,7 @@ def predicted(first: Link, output: str) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("has_names", [False, True], ids=["by_place", "with_names"])
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+@pytest.mark.parametrize("media_type", REPLIES)
 def test_reply_is_a_request_of_another_model(
     classifier: Link,
     regressor: Link,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container import accept
-from container.accept import CSV, JSON, JSON_LINES, NPY, RECORDIO, Defaults, Reply, choose
-from container.answers import OF_CLASSES, OF_NUMBERS
+from container.accept import Defaults, Reply, choose
 from container.errors import NotAcceptable, SettingsError
+from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, OF_NUMBERS, RECORDIO, REPLIES
 
 THERE_ARE = "there are predicted_label, labels, probability and probabilities."
 ALL = (
@@ -32,11 +32,11 @@ def outputs(header: str | None, attributes: str | None = None) -> tuple[str, ...
 @pytest.mark.parametrize("header", [None, "", " ", ",", "*/*", "*", "text/html, */*;q=0.8"])
 def test_request_that_leaves_it_open_gets_the_default(header: str | None) -> None:
     """Without a type of ours in Accept, and nothing refused, the endpoint's own type is sent."""
-    for default in accept.MEDIA_TYPES:
+    for default in REPLIES:
         assert media_type(header, default) == default
 
 
-@pytest.mark.parametrize("wanted", accept.MEDIA_TYPES)
+@pytest.mark.parametrize("wanted", REPLIES)
 def test_type_that_is_named_is_sent(wanted: str) -> None:
     """Letter case, parameters and blanks do not count, and the reply's type has none."""
     for header in (wanted, wanted.upper(), f" {wanted} ; charset=utf-8;verbose , image/png"):
@@ -211,7 +211,7 @@ def test_hostile_header_is_read_in_no_time(part: str) -> None:
 
 
 HEADERS = st.text() | st.lists(
-    st.sampled_from([*accept.MEDIA_TYPES, "*/*", "text/*", ";", "q=", "0.5", ",", " ", "\n"])
+    st.sampled_from([*REPLIES, "*/*", "text/*", ";", "q=", "0.5", ",", " ", "\n"])
     | st.sampled_from(["output=", '"', "labels", "probability", "+", "&", "predicted_score"])
 ).map("".join)
 
@@ -226,7 +226,7 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
         reply = choose(header, attributes, Defaults(), task)
 
         known = OF_NUMBERS if task == "regression" else OF_CLASSES
-        assert reply.media_type in accept.MEDIA_TYPES
+        assert reply.media_type in REPLIES
         assert reply.outputs
         assert len(set(reply.outputs)) == len(reply.outputs)
         assert set(reply.outputs) <= set(known)

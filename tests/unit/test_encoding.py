@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container import accept
-from container.accept import CSV, JSON, JSON_LINES, NPY, RECORDIO, Reply
-from container.answers import OF_CLASSES, Answers
+from container import accept, media
+from container.accept import Reply
+from container.answers import Answers
 from container.encoding import Encoder
 from container.errors import ContainerError, NotAcceptable
 from container.formats import recordio
 from container.formats.aialgs import Record
+from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, RECORDIO
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
@@ -228,7 +229,7 @@ def test_reply_is_compact(media_type: str, expected: bytes) -> None:
     assert Encoder(answers.labels).encode(answers, reply, {1}) == expected
 
 
-@given(st.lists(FLOATS, min_size=1), st.sampled_from(accept.MEDIA_TYPES), st.booleans())
+@given(st.lists(FLOATS, min_size=1), st.sampled_from(media.REPLIES), st.booleans())
 @settings(max_examples=500)
 def test_scores_are_read_back_bit_for_bit(
     scores: list[float], media_type: str, are_many: bool
@@ -257,7 +258,7 @@ def _scores(reply: bytes, media_type: str) -> NDArray[np.float32]:
     return np.array(found, dtype=np.float64).astype(np.float32)
 
 
-@pytest.mark.parametrize("media_type", accept.MEDIA_TYPES)
+@pytest.mark.parametrize("media_type", media.REPLIES)
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -> None:
     """It is the model's fault, and the message names the row; in a bad row it does not matter."""

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from apps import ROW, app_with, assert_error, invoke
-from container.accept import MEDIA_TYPES
+from container.media import REPLIES
 from material import Rows
 from predictor import ATTRIBUTES
 
@@ -41,7 +41,7 @@ def test_predictions_are_those_of_scikit_learn(
     assert response.text.splitlines() == oracle.predict(iris.features).tolist()
 
 
-@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+@pytest.mark.parametrize("media_type", REPLIES)
 def test_reply_names_its_media_type_without_parameters(
     client: FlaskClient, media_type: str
 ) -> None:

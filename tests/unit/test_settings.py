@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from container import answers
 from container.errors import SettingsError
+from container.media import OUTPUTS, REPLIES
 from container.resources import Resources, worker_count, worker_size
-from container.settings import ACCEPTS, OUTPUTS, PROGRAM_DIR, Paths, Settings
+from container.settings import PROGRAM_DIR, Paths, Settings
 
 WORKERS = ["MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"]
 THREADS = ["MODEL_SERVER_THREADS", "SAGEMAKER_MODEL_SERVER_THREADS"]
@@ -208,7 +208,7 @@ def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: i
         (
             [ACCEPT],
             ["json", "*/*", "text/html"],
-            f"{', '.join(ACCEPTS[:-1])} or application/x-recordio-protobuf",
+            f"{', '.join(REPLIES[:-1])} or application/x-recordio-protobuf",
         ),
         (["BAD_RECORDS"], ["skip"], "fail or mark"),
         (["SAGEMAKER_BATCH"], ["on", "2"], "True or False"),
@@ -244,7 +244,13 @@ def test_settings_refuse_two_values_by_two_names(names: list[str], one: str, oth
 
 def test_outputs_are_those_of_the_answers() -> None:
     """Every name that an answer has can be asked for."""
-    assert set(OUTPUTS) == {*answers.OF_CLASSES, *answers.OF_NUMBERS}
+    assert set(OUTPUTS) == {
+        "predicted_label",
+        "labels",
+        "probability",
+        "probabilities",
+        "predicted_score",
+    }
 
 
 def test_settings_refuse_a_relative_base_directory() -> None:

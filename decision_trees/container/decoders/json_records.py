@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from container.answers import OF_CLASSES, OF_NUMBERS
 from container.cells import CellError, shown
 from container.decoders import naming
+from container.media import OUTPUTS
 from container.rows import Expected
 
-_ANSWERS = {*OF_CLASSES, *OF_NUMBERS, "score"}
+_ANSWERS = {*OUTPUTS, "score"}
 """What a container calls its answer; another takes that as a feature, whatever its name."""
 
 _TENSOR = {"values", "keys", "shape"}

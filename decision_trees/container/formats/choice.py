@@ -1,7 +1,6 @@
 """Which format a file is in: as its channel says, else as its name says, else as it looks."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -10,10 +9,9 @@ from werkzeug.http import parse_options_header
 from container.blocks import Part
 from container.cells import CellError
 from container.errors import HyperparameterError, TrainingDataError
+from container.media import RECORDIO_MAGIC, UTF8
 from container.options import InputOptions
 from container.sources import Content
-
-Reader = Callable[[BinaryIO, InputOptions], Part]
 
 CSV, TSV, PARQUET, LIBSVM, RECORDIO = "CSV", "TSV", "Parquet", "libsvm", "RecordIO-protobuf"
 
@@ -47,7 +45,7 @@ SUFFIXES = {
 COMPRESSIONS = frozenset({".gz", ".gzip", ".zst", ".zstd"})
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]|^\xff\xfe|^\xfe\xff")
-_MAGIC = {b"PAR1": PARQUET, b"\x0a\x23\xd7\xce": RECORDIO}
+_MAGIC = {b"PAR1": PARQUET, RECORDIO_MAGIC: RECORDIO}
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\x1f\x8b": "data that is compressed twice",
@@ -67,7 +65,6 @@ _FOREIGN = {
 _LIBSVM_ROW = re.compile(rb"[+-]?[0-9.]+(e[+-]?[0-9]+)? +(0|[1-9][0-9]*):[^\s:,;]+(\s|$)")
 _KNOWN = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or zstd"
 _FAST_FILE = "use the input mode FastFile in place of Pipe"
-_UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 def choose(content: Content, name: str, content_type: str | None) -> str:
@@ -126,7 +123,7 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
         HyperparameterError: a hyperparameter says something else.
     """
     _, parameters = parse_options_header(content_type or "")
-    if parameters.get("charset", "utf-8").lower() not in _UTF8:
+    if parameters.get("charset", "utf-8").lower() not in UTF8:
         raise TrainingDataError(
             f"The content type of the channel is {content_type!r}; text is read in UTF-8 alone, "
             "so convert the files."

@@ -4,7 +4,6 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 """
 
 import math
-import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from container.blocks import BLOCK_VALUES, Block, Part, Sparse
 from container.cells import FLOAT32_OVERFLOW, CellError
 from container.formats.aialgs import Record
+from container.media import RECORDIO_MAGIC
 from container.options import InputOptions
 
-_MAGIC = struct.pack("<I", 0xCED7230A)
 _HEADER_BYTES = 8
 _LENGTH_BITS = 29
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
@@ -76,7 +75,7 @@ def _located_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         parts.append(padded[:length])
         end += _HEADER_BYTES + len(padded)
         if flag in (_WHOLE, _LAST):
-            yield start, _MAGIC.join(parts)
+            yield start, RECORDIO_MAGIC.join(parts)
             start, record, parts = end, record + 1, []
     if parts:
         raise _unreadable((record, start), "is cut off")
@@ -94,7 +93,7 @@ def _take(stream: BinaryIO, size: int) -> bytes:
 
 
 def _flag_and_length(header: bytes, place: tuple[int, int]) -> tuple[int, int]:
-    if not _MAGIC.startswith(header[:4]):
+    if not RECORDIO_MAGIC.startswith(header[:4]):
         raise _unreadable(place, "does not begin with the magic number of RecordIO")
     if len(header) < _HEADER_BYTES:
         raise _unreadable(place, "is cut off")

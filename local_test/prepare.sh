@@ -41,7 +41,7 @@ install_packages() {
     fi
     say "installing the locked packages of $(basename -- "${lock}") (a minute at first)"
     "${venv}/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes \
-        --only-binary :all: --requirement "${lock}" \
+        --only-binary :all: --no-binary inotify-simple,sagemaker-training --requirement "${lock}" \
         || fail "pip could not install the packages; its reason stands above. Behind a proxy that inspects TLS, set PIP_CERT to its CA bundle."
     cp -- "${lock}" "${stamp}"
 }

@@ -19,12 +19,13 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from werkzeug.test import TestResponse
 
+from container.endpoint import REQUEST_ID
 from container.settings import Paths, Settings
 from material import OptMl
 from payloads import make_serving_payloads, serving_models
 from payloads.exchanges import DIRECTORY, KEYS, Exchange, exchanges
 from payloads.replies import Cell, cell_of, rows_of
-from predictor import REQUEST_ID, create_app
+from predictor import create_app
 from processes import Server
 
 ACCEPTED = exchanges("accepted")

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from apps import ROW, app_with, assert_error, invoke
+from container.endpoint import ATTRIBUTES
 from container.media import REPLIES
 from material import Rows
-from predictor import ATTRIBUTES
 
 REMEDY = "send one row a line: 4 numbers with commas between, no header, no label."
 

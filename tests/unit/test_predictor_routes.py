@@ -201,14 +201,14 @@ def test_ping_is_logged_only_when_it_fails(
 
 def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A worker says once that it has the model, or why not."""
-    caplog.set_level("INFO", logger="predictor")
+    caplog.set_level("INFO", logger="container.endpoint")
     for name in ("good", "empty"):
         (tmp_path / name).mkdir()
 
     app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path / "good")
     app_of(tmp_path / "empty")
 
-    loaded, failed = (record for record in caplog.records if record.name == "predictor")
+    loaded, failed = (record for record in caplog.records if record.name == "container.endpoint")
     assert loaded.message == f"model loaded from {tmp_path}/good/model, its probe is answered"
     assert failed.levelno == logging.ERROR
     assert failed.message.startswith("The model cannot be used: ")

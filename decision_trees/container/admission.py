@@ -1,7 +1,7 @@
 """Admission: how many large bodies a worker takes at once, how many wait, and who comes again."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from gevent.lock import BoundedSemaphore
 
@@ -14,6 +14,8 @@ AT_ONCE = 2
 WAITING = 64
 """So many more wait in a worker, their bodies with nginx, where they cost a file and no memory."""
 
+_OPEN = nullcontext()
+
 
 class Admission:
     """The door of one worker."""
@@ -23,18 +25,16 @@ class Admission:
         self._may_wait = waiting
         self._waiting = 0
 
-    @contextmanager
-    def admitted(self, n_bytes: int | None) -> Iterator[None]:
-        """Wait until there is room for a body of `n_bytes`, None where that is not known.
+    def admitted(self, n_bytes: int | None) -> AbstractContextManager[None]:
+        """Return what waits until there is room for a body of `n_bytes`, None if that is not known.
 
-        Small bodies have room at once.
-
-        Raises:
-            ServerBusy: too many wait already.
+        Small bodies have room at once. Entering it raises ServerBusy when too many wait already.
         """
-        if n_bytes is not None and n_bytes < LARGE_BODY_BYTES:
-            yield
-            return
+        is_small = n_bytes is not None and n_bytes < LARGE_BODY_BYTES
+        return _OPEN if is_small else self._in_turn()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
         if self._free.locked() and self._waiting >= self._may_wait:
             raise ServerBusy(
                 f"{self._waiting} large requests wait already; come again, or send fewer at once."

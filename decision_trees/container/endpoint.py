@@ -3,15 +3,16 @@
 import json
 import logging
 import tempfile
-import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Flask, Response, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from container import log, metrics, offload
+from container.access import REQUEST_ID, SIZES, AccessLog, ids
 from container.admission import Admission
 from container.board import Board, Slot
 from container.errors import (
@@ -25,9 +26,7 @@ from container.errors import (
 )
 from container.settings import Settings
 
-ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
-REQUEST_ID = "X-Request-Id"
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +56,30 @@ class Service(Protocol):
         """Return the reply; raises ContainerError with the status and the text of a refusal."""
 
 
-def create_app(name: str, settings: Settings, load: Callable[[Settings], Service]) -> Flask:
+class Thread(Protocol):
+    """Where a service is loaded and asked that would hold up the loop."""
+
+    def start(self, task: Callable[[], None], /) -> None:
+        """Run a task in the loop, beside the requests."""
+
+    def call(self, work: Callable[[], T], seconds: float | None = None, /) -> T:
+        """Return `work()`, computed outside the loop, within so many seconds."""
+
+
+def create_app(
+    name: str,
+    settings: Settings,
+    load: Callable[[Settings], Service],
+    thread: Thread | None = None,
+) -> Flask:
     """Build the app, and load what answers; without it every answer is 503 with the reason.
 
     Args:
         name: the module of the app.
         settings: how the server runs.
         load: makes the service; raises ModelNotReady, or SettingsError, with the reason.
+        thread: where `load` and every answer are computed, while the app answers pings; without
+            it `load` is done first, and the answer to a small body is computed in the loop.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html,
     https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
@@ -71,7 +87,8 @@ def create_app(name: str, settings: Settings, load: Callable[[Settings], Service
     app = Flask(name)
     board, slot = _joined(settings)
     app.extensions["slot"] = slot
-    service = _load(load, settings, slot)
+    state = _State(settings, slot, thread)
+    state.start(load)
     admission = Admission()
 
     @app.route("/ping", methods=["GET", "POST"])
@@ -84,16 +101,22 @@ def create_app(name: str, settings: Settings, load: Callable[[Settings], Service
 
     @app.post("/invocations")
     def invocations() -> Response:
-        ready = _ready(service)
-        headers = request.headers
-        with admission.admitted(request.content_length):
-            body = offload.read(request.stream)
-            g.n_bytes = len(body)
+        service = state.ready()
+        environ = request.environ
+        n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
+        with admission.admitted(n_bytes):
+            body = offload.read(environ["wsgi.input"], n_bytes)
+            if n_bytes not in (None, len(body)):
+                raise ClientDisconnected
+            environ[SIZES].n_bytes = len(body)
             invocation = Invocation(
-                body, headers.get("Content-Type"), headers.get("Accept"), headers.get(ATTRIBUTES)
+                body,
+                environ.get("CONTENT_TYPE"),
+                environ.get("HTTP_ACCEPT"),
+                environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
             )
-            answer = offload.call(lambda: ready.answer(invocation), body)
-        g.n_rows = answer.n_rows
+            answer = state.call(lambda: service.answer(invocation), body)
+        environ[SIZES].n_rows = answer.n_rows
         return Response(answer.body, content_type=answer.media_type)
 
     @app.get("/execution-parameters")
@@ -104,10 +127,8 @@ def create_app(name: str, settings: Settings, load: Callable[[Settings], Service
     def metrics_text() -> Response:
         return Response(metrics.prometheus(board.totals()), content_type=metrics.PROMETHEUS)
 
-    app.before_request(_start_clock)
-    app.after_request(_echo)
-    app.after_request(lambda response: _note(response, slot))
     app.register_error_handler(Exception, _error_reply)
+    app.wsgi_app = AccessLog(app.wsgi_app, slot)  # type: ignore[method-assign]
     return app
 
 
@@ -121,28 +142,50 @@ def _joined(settings: Settings) -> tuple[Board, Slot]:
         return board, board.claim()  # both keep the file after its name has gone
 
 
-def _load(
-    load: Callable[[Settings], Service], settings: Settings, slot: Slot
-) -> Service | ModelNotReady:
-    try:
-        service = load(settings)
-    except ModelNotReady as error:
-        logger.error("%s", error)
-        slot.failed(str(error), EXIT_NO_MODEL)
-        return error
-    except SettingsError as error:
-        logger.error("%s", error)
-        slot.failed(str(error), error.exit_code)
-        return ModelNotReady(str(error))
-    slot.ready()
-    logger.info("model loaded from %s, its probe is answered", settings.paths.model)
-    return service
+class _State:
+    """What answers, or why nothing does; the board is told."""
 
+    def __init__(self, settings: Settings, slot: Slot, thread: Thread | None) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._thread = thread
+        self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
 
-def _ready(service: Service | ModelNotReady) -> Service:
-    if isinstance(service, ModelNotReady):
-        raise service
-    return service
+    def start(self, load: Callable[[Settings], Service]) -> None:
+        """Load what answers, in the thread if there is one."""
+        thread = self._thread
+        if thread is None:
+            self._load(lambda: load(self._settings))
+        else:
+            thread.start(lambda: self._load(lambda: thread.call(lambda: load(self._settings))))
+
+    def ready(self) -> Service:
+        """Return what answers; raises ModelNotReady."""
+        if isinstance(self._service, ModelNotReady):
+            raise self._service
+        return self._service
+
+    def call(self, work: Callable[[], Answer], body: bytes) -> Answer:
+        """Return `work()`, computed where such a body is worked on."""
+        if self._thread is None:
+            return offload.call(work, body)
+        return self._thread.call(work, self._settings.timeout_seconds)
+
+    def _load(self, load: Callable[[], Service]) -> None:
+        try:
+            self._service = load()
+        except ModelNotReady as error:
+            self._fail(error, EXIT_NO_MODEL)
+        except SettingsError as error:
+            self._fail(ModelNotReady(str(error)), error.exit_code)
+        else:
+            self._slot.ready()
+            logger.info("model loaded from %s, its probe is answered", self._settings.paths.model)
+
+    def _fail(self, error: ModelNotReady, exit_code: int) -> None:
+        logger.error("%s", error)
+        self._service = error
+        self._slot.failed(str(error), exit_code)
 
 
 def _execution_parameters(settings: Settings) -> str:
@@ -163,10 +206,12 @@ def _error_reply(error: Exception) -> Response:
     """Turn any error into a JSON reply; the one place that does."""
     if isinstance(error, ContainerError):
         status, message = error.status, str(error)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:
+            _log_failure(error.__cause__)
     elif isinstance(error, HTTPException):
         status, message = error.code or 500, str(error.description)
     else:
-        logger.error("a request failed", exc_info=error, extra={log.FIELDS: _ids()})
+        _log_failure(error)
         status, message = 500, UNEXPECTED
     name = type(error).__name__ if status != 500 else "InternalError"
     row, column = getattr(error, "row", None), getattr(error, "column", None)
@@ -179,49 +224,5 @@ def _error_reply(error: Exception) -> Response:
     return response
 
 
-def _start_clock() -> None:
-    g.start = time.perf_counter()
-    g.n_rows = g.n_bytes = 0
-
-
-def _echo(response: Response) -> Response:
-    """Give back what the platform hands through to the client."""
-    for name in (ATTRIBUTES, INFERENCE_ID):
-        if name in request.headers:
-            response.headers[name] = request.headers[name]
-    return response
-
-
-def _note(response: Response, slot: Slot) -> Response:
-    """Count a request and write one line of it, without its payload; a good ping is worth none."""
-    if request.path == "/ping" and response.status_code == 200:
-        return response
-    seconds = time.perf_counter() - g.start
-    n_bytes_out = response.content_length or 0
-    if request.path != "/ping":  # its failures are part of each start
-        slot.count(response.status_code, g.n_rows, g.n_bytes, n_bytes_out, seconds)
-    fields = {
-        "method": request.method,
-        "path": request.path,
-        "status": response.status_code,
-        "rows": g.n_rows,
-        "bytes_in": g.n_bytes,
-        "bytes_out": n_bytes_out,
-        "milliseconds": round(seconds * 1000, 3),
-        **_ids(),
-    }
-    level = logging.INFO if response.status_code < 400 else logging.WARNING
-    logger.log(level, "request", extra={log.FIELDS: fields})
-    return response
-
-
-def _ids() -> dict[str, Any]:
-    """Return what tells this request from others, as far as it came with the request."""
-    headers = {
-        "request_id": REQUEST_ID,
-        "inference_id": INFERENCE_ID,
-        "custom_attributes": ATTRIBUTES,
-    }
-    return {
-        field: request.headers[name] for field, name in headers.items() if name in request.headers
-    }
+def _log_failure(error: BaseException) -> None:
+    logger.error("a request failed", exc_info=error, extra={log.FIELDS: ids(request.environ)})

@@ -14,6 +14,7 @@ from typing import Any
 FIELDS = "fields"
 """The key of `extra` for what a line of JSON tells beside its message: `extra={FIELDS: {...}}`."""
 
+_encode = json.JSONEncoder(check_circular=False).encode  # _plain has no circles
 _DEEPEST = 8  # an object that contains itself has no end
 
 
@@ -67,7 +68,7 @@ class JsonLines(logging.Formatter):
         line = line | _fields(record) | line  # the fields come last, and replace nothing
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return _encode(line)
 
 
 def _time(seconds: float) -> str:
@@ -98,7 +99,11 @@ def _plain(value: object, depth: int) -> Any:
         case float() if math.isfinite(value):
             return float(value)
         case Mapping() if depth < _DEEPEST:
-            return {_text(key): _plain(item, depth + 1) for key, item in value.items()}
+            items = value.items()  # most are text, and a `match` is slow
+            return {
+                _text(key): item if type(item) is str else _plain(item, depth + 1)
+                for key, item in items
+            }
         case list() | tuple() if depth < _DEEPEST:
             return [_plain(item, depth + 1) for item in value]
         case _:

@@ -16,8 +16,13 @@ _PIECE_BYTES = 128 * 1024
 T = TypeVar("T")
 
 
-def read(stream: IO[bytes]) -> bytes:
-    """Return all of a body; between its pieces other requests have their turn."""
+def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
+    """Return all of a body of `n_bytes`, None where that is not known.
+
+    Between the pieces of a large one other requests have their turn.
+    """
+    if n_bytes is not None and n_bytes < LARGE_BODY_BYTES:
+        return stream.read(n_bytes)
     pieces = []
     while piece := stream.read(_PIECE_BYTES):
         pieces.append(piece)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from container import log
@@ -103,7 +104,14 @@ def _reply(status: HTTPStatus) -> bytes:
     return head.encode() + body
 
 
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log without its line for each request: the app writes one."""
+
+    access_log_enabled = False  # gunicorn would make the line up, and then drop it
+
+
 logconfig_dict = log.gunicorn_logging()
+logger_class = Log
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments

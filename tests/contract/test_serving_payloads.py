@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from werkzeug.test import TestResponse
 
-from container.endpoint import REQUEST_ID
+from container.access import REQUEST_ID
 from container.settings import Paths, Settings
 from material import OptMl
 from payloads import make_serving_payloads, serving_models

@@ -57,7 +57,7 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/formats/recordio.py": {"container", "numpy", "google"},
         "container/offload.py": {"container", "gevent"},
         "container/sources.py": {"container", "pyarrow"},
-        "container/workers.py": {"container", "gunicorn.workers.ggevent"},
+        "container/workers.py": {"container", "gunicorn.glogging", "gunicorn.workers.ggevent"},
         "artifact": {"artifact", "numpy", "onnxruntime"},
         "algorithm.py": {"artifact.export", "container", "numpy", "sklearn"},
         "predictor.py": {"artifact", "container", "flask.Flask", "numpy"},

@@ -71,12 +71,13 @@ class Pieces(io.BytesIO):
         return super().read(size)
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("n_bytes", [0, 1, 128 * 1024, 300_000])
-def test_body_is_read_whole(n_bytes: int) -> None:
-    """Pieces are joined as they came."""
+def test_body_is_read_whole(n_bytes: int, known: bool) -> None:
+    """Pieces are joined as they came, whether or not their number is known before."""
     content = random.Random(0).randbytes(n_bytes)  # noqa: S311 - no secret
 
-    assert read(io.BytesIO(content)) == content
+    assert read(io.BytesIO(content), n_bytes if known else None) == content
 
 
 def test_others_have_their_turn_between_the_pieces_of_a_body() -> None:
@@ -84,6 +85,6 @@ def test_others_have_their_turn_between_the_pieces_of_a_body() -> None:
     body = Pieces(bytes(1_000_000))
     gevent.spawn(body.turns.append, "ping")
 
-    read(body)
+    read(body, None)
 
     assert "ping" in body.turns[:3]

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from apps import ROW, app_with, assert_error, invoke
-from container.endpoint import ATTRIBUTES
+from container.access import ATTRIBUTES
 from container.media import REPLIES
 from material import Rows
 

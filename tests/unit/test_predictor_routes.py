@@ -199,6 +199,14 @@ def test_ping_is_logged_only_when_it_fails(
     assert (fields(caplog)["path"], fields(caplog)["status"]) == ("/ping", 503)
 
 
+@pytest.mark.parametrize("n_bytes", [100, 100_000])
+def test_body_that_is_cut_off_is_not_answered(client: FlaskClient, n_bytes: int) -> None:
+    """Rows of which the client has sent but a part would be answered as if they were all."""
+    cut = client.post("/invocations", data=ROW, environ_overrides={"CONTENT_LENGTH": str(n_bytes)})
+
+    assert cut.status_code == 400
+
+
 def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A worker says once that it has the model, or why not."""
     caplog.set_level("INFO", logger="container.endpoint")

@@ -1,0 +1,98 @@
+"""What every part of the benchmark is given: where to work, how long, and what to measure."""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.bodies import Bodies
+from benchmarks.figures import CLASSIC, OURS, Results
+from benchmarks.stacks import ROOT, Server, Stack, make_stacks, running
+
+IRIS = ROOT / "local_test/test_dir/input/data/training/leaf_train.csv"
+WORKERS = 2
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often things are measured."""
+
+    rounds: int
+    goal_rounds: int
+    """Of short runs that a goal looks at."""
+
+    few_rounds: int
+    """Of what takes long."""
+
+    seconds: int
+    """Of a load with large bodies."""
+
+
+FULL = Effort(rounds=5, goal_rounds=11, few_rounds=3, seconds=4)
+QUICK = Effort(rounds=2, goal_rounds=5, few_rounds=1, seconds=3)
+
+
+@dataclass
+class Bench:
+    """The state of a run."""
+
+    scratch: Path
+    effort: Effort
+    results: Results
+    stacks: dict[str, Stack]
+    bodies: Bodies
+    images: str | None
+    """What the names of the images begin with; None without Docker."""
+
+    @classmethod
+    def make(cls, scratch: Path, effort: Effort, results: Results, images: str | None) -> "Bench":
+        """Prepare a run in an empty directory."""
+        (scratch / "bodies").mkdir()
+        return cls(
+            scratch, effort, results, make_stacks(scratch), Bodies(scratch / "bodies"), images
+        )
+
+    def base(self, name: str) -> Path:
+        """Return the /opt/ml in which one of the stacks has trained on the Iris table."""
+        trainer = CLASSIC if name == CLASSIC else OURS
+        base = self.scratch / f"iris-{trainer}"
+        if not base.exists():
+            make_base(base, {"random_state": 0})
+            shutil.copy(IRIS, base / "input/data/training/iris.csv")
+            self.stacks[trainer].train(base)
+        return base
+
+    @contextmanager
+    def all_running(self, *names: str, workers: int = WORKERS) -> Iterator[dict[str, Server]]:
+        """Run some stacks at the same time."""
+        with ExitStack() as exits:
+            yield {
+                name: exits.enter_context(running(self.stacks[name], self.base(name), workers))
+                for name in names
+            }
+
+
+def make_base(base: Path, hyperparameters: dict[str, int]) -> None:
+    """Make an /opt/ml for a training job, without its data."""
+    (base / "input/config").mkdir(parents=True)
+    (base / "input/data/training").mkdir(parents=True)
+    texts = {name: str(value) for name, value in hyperparameters.items()}
+    file = base / "input/config/hyperparameters.json"
+    file.write_text(json.dumps(texts), encoding="ascii")
+
+
+def in_turn(names: tuple[str, ...], n_rounds: int) -> Iterator[str]:
+    """Yield every name once a round; each round begins with another, so that none is favoured."""
+    for number in range(n_rounds):
+        first = number % len(names)
+        yield from names[first:] + names[:first]
+
+
+def say(what: str) -> None:
+    """Tell what is measured now."""
+    logger.info("%s", what)

@@ -1,0 +1,81 @@
+"""The goals: which figure must reach what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.figures import CLASSIC, FLOOR, OURS, Figure, quartiles
+
+MATRIX_MB = 400_000 * 28 * 4 / 1e6
+"""The float32 matrix of the largest training table."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure of ours must be."""
+
+    sense: Literal[">=", "<="]
+    limit: float
+
+    base: str | None = None
+    """The column whose multiple `limit` is; None when `limit` has the unit of the figure."""
+
+    is_faster: bool = False
+    """Whether `limit` says how many times faster than `base` ours is: base / ours."""
+
+    within_spread: bool = False
+    """Whether the better quartile of the rounds counts in place of their median: for figures that
+    should be the same, of which each round may fall on either side."""
+
+    def value(self, figure: Figure) -> float | None:
+        """Return what is compared with the limit; None when a column it takes is absent."""
+        if self.base is not None:
+            if self.is_faster:
+                return figure.ratio(self.base, OURS)
+            return figure.ratio(OURS, self.base)
+        if self.within_spread and figure.samples.get(OURS):
+            return quartiles(figure.samples[OURS])[self.sense == ">="]
+        return figure.median(OURS)
+
+    def is_met(self, figure: Figure) -> bool | None:
+        """Say whether the goal is reached; None when that cannot be told."""
+        value = self.value(figure)
+        if value is None:
+            return None
+        return value >= self.limit if self.sense == ">=" else value <= self.limit
+
+    def text(self, unit: str) -> str:
+        """Return the goal in words, such as `>= 6x classic`."""
+        if self.base is None:
+            spread = " within the spread" if self.within_spread else ""
+            return f"{self.sense} {self.limit:g} {unit}{spread}"
+        faster = "faster than " if self.is_faster else ""
+        return f"{self.sense} {self.limit:g}x {faster}{self.base}"
+
+
+GOALS: Mapping[str, tuple[Goal, ...]] = {
+    "one row of CSV, 8 connections: requests/s": (Goal(">=", 6, CLASSIC), Goal(">=", 0.9, FLOOR)),
+    "one row of CSV, 1 connection: p50": (Goal("<=", 1.25, FLOOR),),
+    "4.8 MB of CSV": (Goal(">=", 3, CLASSIC, is_faster=True),),
+    "docker run to the first 200": (Goal("<=", 0.6, CLASSIC),),
+    "PSS with 2 workers after large bodies": (Goal("<=", 0.35, CLASSIC),),
+    "inference image without its base": (Goal("<=", 0.45, CLASSIC),),
+    "/ping p99 while 8 clients post 4.8 MB": (Goal("<=", 50),),
+    "/ping failures while 8 clients post 4.8 MB": (Goal("<=", 0),),
+    "training on 400,000 x 28 of CSV: peak memory over the imports": (Goal("<=", 2.5 * MATRIX_MB),),
+    "training on 400,000 x 28 of Parquet: peak memory over the imports": (
+        Goal("<=", 2.5 * MATRIX_MB),
+    ),
+    "rows/s with 8 workers over those with 2": (Goal(">=", 1, within_spread=True),),
+    "p50 with 1,000,000 nodes over that with 10": (Goal("<=", 1, within_spread=True),),
+    "start with a model of 100 MB": (Goal("<=", 2),),
+}
+
+
+def missed(figures: Mapping[str, Figure]) -> list[str]:
+    """Return the names of the figures that miss a goal."""
+    return [
+        name
+        for name, figure in figures.items()
+        if any(goal.is_met(figure) is False for goal in GOALS.get(name, ()))
+    ]

@@ -1,0 +1,88 @@
+"""Figures of growth: what more workers and larger models cost. They have no other column."""
+
+import random
+from pathlib import Path
+
+from benchmarks.bench import WORKERS, Bench, in_turn, make_base, say
+from benchmarks.bodies import ROWS_5_MB
+from benchmarks.clients import load, post_to_all
+from benchmarks.figures import OURS
+from benchmarks.stacks import BenchmarkError, running
+from benchmarks.startup import start_seconds
+
+ROWS_RATIO = "rows/s with 8 workers over those with 2"
+NODES_RATIO = "p50 with 1,000,000 nodes over that with 10"
+START = "start with a model of 100 MB"
+MANY_WORKERS = 8
+CONNECTIONS = 16
+"""Two for each of many workers."""
+
+# Random labels make trees of one size in each run. Of 10 classes, 800,000 rows give 500,000 leaves.
+LARGE_ROWS, LARGE_BYTES = 800_000, 95e6
+SMALL_NODES = 10
+_CLASSES = 10
+
+
+def measure(bench: Bench) -> None:
+    """Compare ours with ours, where that is selected."""
+    if bench.results.wants(ROWS_RATIO):
+        say(ROWS_RATIO)
+        _measure_workers(bench)
+    if bench.results.wants(NODES_RATIO, START):
+        say("training a tree of 1,000,000 nodes")
+        large = _trained(bench, "large", LARGE_ROWS, {})
+        if (large / "model/model.onnx").stat().st_size < LARGE_BYTES:
+            raise BenchmarkError("the large model has less than 95 MB, and so too few nodes")
+        small = _trained(bench, "small", LARGE_ROWS // 1000, {"max_leaf_nodes": SMALL_NODES // 2})
+        _measure_start(bench, large)
+        _measure_nodes(bench, small, large)
+
+
+def _measure_workers(bench: Bench) -> None:
+    """Post the same load to few and to many workers, on the same cores, in turn."""
+    stack, base = bench.stacks[OURS], bench.base(OURS)
+    body = bench.bodies.csv(ROWS_5_MB)
+    with running(stack, base, WORKERS) as few, running(stack, base, MANY_WORKERS) as many:
+        servers = {"few": few, "many": many}
+        speeds: dict[str, float] = {}
+        for server in servers.values():
+            post_to_all(server, body, MANY_WORKERS)
+        for name in in_turn(("few", "many"), bench.effort.goal_rounds):
+            found = load(servers[name], body, CONNECTIONS, bench.effort.seconds)
+            speeds[name] = found.requests_per_second
+            if len(speeds) == len(servers):
+                bench.results.add(ROWS_RATIO, "x", OURS, speeds["many"] / speeds["few"])
+                speeds.clear()
+
+
+def _measure_start(bench: Bench, large: Path) -> None:
+    for _ in range(bench.effort.rounds if bench.results.wants(START) else 0):
+        bench.results.add(START, "s", OURS, start_seconds(bench.stacks[OURS], large))
+
+
+def _measure_nodes(bench: Bench, small: Path, large: Path) -> None:
+    if not bench.results.wants(NODES_RATIO):
+        return
+    say(NODES_RATIO)
+    stack, body = bench.stacks[OURS], bench.bodies.csv(1)
+    with running(stack, small, WORKERS) as few, running(stack, large, WORKERS) as many:
+        for server in (few, many):
+            load(server, body, 1, 1)
+        for number in range(bench.effort.goal_rounds):
+            pair = (few, many) if number % 2 else (many, few)
+            found = {server.port: load(server, body, 1, 1) for server in pair}
+            ratio = found[many.port].p50_milliseconds / found[few.port].p50_milliseconds
+            bench.results.add(NODES_RATIO, "x", OURS, ratio)
+
+
+def _trained(bench: Bench, name: str, n_rows: int, hyperparameters: dict[str, int]) -> Path:
+    """Return an /opt/ml with a model of random labels."""
+    base = bench.scratch / name
+    make_base(base, {"random_state": 0, **hyperparameters})
+    numbers = random.Random(0)  # noqa: S311 - no secret
+    with (base / "input/data/training/table.csv").open("w", encoding="ascii") as text:
+        for _ in range(n_rows):
+            cells = ",".join(f"{numbers.random():.6f}" for _ in range(4))
+            text.write(f"{numbers.randrange(_CLASSES)},{cells}\n")
+    bench.stacks[OURS].train(base)
+    return base

@@ -83,6 +83,8 @@ RUN set -eux; \
     chmod a+x train serve; \
     python3 -m compileall -q .; \
     python3 -c 'import algorithm, predictor, container.formats.parquet, container.formats.recordio'; \
+    # What a program that a job brings may need: see container/scripts.
+    python3 -c 'import boto3, pip, setuptools, venv'; \
     nginx -v
 # Local mode of version 3 of the SageMaker SDK gives no argument when it trains.
 CMD ["train"]

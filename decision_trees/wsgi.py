@@ -1,9 +1,21 @@
-"""The app that gunicorn's workers import, each after its fork: onnxruntime must not come before."""
+"""The app of gunicorn's workers. Each makes its own, after its fork; this module comes before."""
+
+from flask import Flask
 
 from container import log
 from container.settings import Settings
-from predictor import create_app
 
 settings = Settings.from_environ()
-log.configure(settings.log_level, as_json=True)
-app = create_app(settings)
+if settings.has_program:
+    from artifact import estimator
+    from container.scripts import hosting
+else:
+    import predictor
+
+
+def make_app() -> Flask:
+    """Build the app, whose worker loads the model."""
+    log.configure(settings.log_level, as_json=True)
+    if settings.has_program:
+        return hosting.create_app(settings, estimator.load)
+    return predictor.create_app(settings)

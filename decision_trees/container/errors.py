@@ -6,6 +6,7 @@ ContainerError               500  a text that may be shown to the caller
 │  ├─ NotAcceptable          406  the answer cannot be given in the form that is wanted
 │  ├─ UnsupportedMediaType   415
 │  ├─ HyperparameterError         training only
+│  ├─ ScriptError                 script mode only
 │  └─ TrainingDataError           training only
 └─ PlatformError             500  what surrounds the container is not as it must be
    ├─ SettingsError
@@ -110,6 +111,10 @@ class UnsupportedMediaType(UserError):
 
 class HyperparameterError(UserError):
     """hyperparameters.json cannot be used."""
+
+
+class ScriptError(UserError):
+    """A program that somebody brings, its code, or what it needs, cannot be used."""
 
 
 class TrainingDataError(UserError):

@@ -6,13 +6,15 @@ gets a failure file that says so. Nothing heavy is imported here.
 """
 
 import errno
+import json
 import logging
 import multiprocessing
+import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
@@ -21,7 +23,14 @@ from types import FrameType
 
 from container import log, signals
 from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError
-from container.settings import Paths
+from container.settings import Paths, environment
+
+PROGRAM = "SAGEMAKER_PROGRAM"
+"""The variable that names a program to run in place of algorithm.py: script mode. In small letters
+it is the hyperparameter that does the same.
+
+Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md
+"""
 
 FAILURE_CHARACTERS = 1024
 """What the platform shows of a failure file.
@@ -42,11 +51,12 @@ logger = logging.getLogger(__name__)
 
 
 def main(job: Callable[[Paths], None]) -> int:
-    """Be the program `train`: run `job`, return the exit code of the program.
+    """Be the program `train`: run `job`, or the program that is named, and return an exit code.
 
     Returns:
         0 when the job is done, EXIT_STOPPED when a signal stopped it before its end, the code of
-        its error (see `container.errors`), or 128 + the signal that killed it.
+        its error (see `container.errors`), or 128 + the signal that killed it. A program that is
+        named gives its own.
     """
     log.configure()
     try:
@@ -54,25 +64,74 @@ def main(job: Callable[[Paths], None]) -> int:
     except SettingsError as error:
         logger.error("%s", error)
         return error.exit_code
-    return supervise(job, paths)
+    environ = environment()
+    if not program_is_named(paths, environ):
+        return supervise(job, paths)
+    from container.scripts import run  # no other job has a use for it
+
+    return run.main(paths, environ)
 
 
-def supervise(job: Callable[[Paths], None], paths: Paths) -> int:
+def program_is_named(paths: Paths, environ: Mapping[str, str]) -> bool:
+    """Say whether a program of its own comes with the job; reads next to nothing to find out."""
+    if environ.get(PROGRAM, "").strip():
+        return True
+    with suppress(OSError, ValueError, RecursionError):
+        content = paths.hyperparameters.read_bytes()
+        if PROGRAM.lower().encode() in content:
+            values = json.loads(content)
+            return isinstance(values, dict) and PROGRAM.lower() in values
+    return False
+
+
+class Manner:
+    """How the process of a job is watched, stopped and spoken of: here, that of algorithm.py."""
+
+    stop_seconds = STOP_SECONDS
+
+    @contextmanager
+    def watching(self, _process: ForkProcess) -> Iterator[None]:
+        """Do what there is to do from the start of the process to its end, and right after it."""
+        yield
+
+    def send(self, process: ForkProcess, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        os.kill(process.pid or 0, number)
+
+    def stopped(self, _code: int) -> int:
+        """Return the exit code of a job that was stopped and whose process ended with `_code`."""
+        logger.warning("stopped by a signal before the model was complete; nothing is saved")
+        return EXIT_STOPPED
+
+    def last_words(self, code: int) -> str:
+        """Return what there is to say of a process that could not write its failure file itself."""
+        if code == -signal.SIGKILL:
+            return (
+                "The training process was killed (SIGKILL), most likely because the memory ran "
+                "out; use an instance type with more memory, or less data."
+            )
+        if code < 0:
+            return f"The training process was ended by {signal_name(-code)}; see the log."
+        return f"The training process ended with exit code {code} and gave no reason; see the log."
+
+
+def supervise(job: Callable[[Paths], None], paths: Paths, manner: Manner | None = None) -> int:
     """Run `job` in a child process to its end, or until a signal asks to stop; see `main`."""
+    manner = manner or Manner()
     with suppress(OSError):
         paths.failure.unlink()
     with signals.Inbox() as inbox:
         process = multiprocessing.get_context("fork").Process(target=_run, args=(job, paths))
         process.start()
-        stopped = _wait(process, inbox)
+        with manner.watching(process):
+            stopped = _wait(process, inbox, manner)
     code = process.exitcode or 0
     if code:
         shutil.rmtree(paths.model / UNFINISHED, ignore_errors=True)
     if code and stopped:
-        logger.warning("stopped by a signal before the model was complete; nothing is saved")
-        return EXIT_STOPPED
+        return manner.stopped(code)
     if code and not paths.failure.exists():
-        _write_failure(_last_words(code), paths)
+        _write_failure(manner.last_words(code), paths)
     return code if code >= 0 else 128 - code
 
 
@@ -113,18 +172,18 @@ def stop_postponed() -> Iterator[Stop]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _wait(process: ForkProcess, inbox: signals.Inbox) -> bool:
+def _wait(process: ForkProcess, inbox: signals.Inbox, manner: Manner) -> bool:
     """Wait for the end of the process; return whether a signal asked to stop before it."""
     deadline: float | None = None
     while process.is_alive():
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         if remaining == 0.0:
-            process.kill()
+            manner.send(process, signal.SIGKILL)
             process.join()
         elif inbox.wait(remaining) and deadline is None:
             logger.info("a signal asks to stop")
-            process.terminate()
-            deadline = time.monotonic() + STOP_SECONDS
+            manner.send(process, signal.SIGTERM)
+            deadline = time.monotonic() + manner.stop_seconds
     return deadline is not None
 
 
@@ -169,16 +228,12 @@ def describe(error: Exception, paths: Paths) -> str:
             )
 
 
-def _last_words(code: int) -> str:
-    """Return what there is to say of a process that could not write its failure file itself."""
-    if code == -signal.SIGKILL:
-        return (
-            "The training process was killed (SIGKILL), most likely because the memory ran out; "
-            "use an instance type with more memory, or less data."
-        )
-    if code < 0:
-        return f"The training process was ended by {signal.Signals(-code).name}; see the log."
-    return f"The training process ended with exit code {code} and gave no reason; see the log."
+def signal_name(number: int) -> str:
+    """Return the name of a signal, `signal 40` for one without."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _write_failure(text: str, paths: Paths) -> None:

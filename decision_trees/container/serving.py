@@ -24,7 +24,7 @@ from container import log, metrics, signals
 from container.board import Board
 from container.errors import PlatformError, SettingsError
 from container.resources import may_change_user
-from container.settings import BOARD_VARIABLE, PROGRAM_DIR, Settings
+from container.settings import BOARD_VARIABLE, PROGRAM_DIR, SCRATCH, Settings
 
 STOP_SECONDS = 25.0
 """Within this time accepted requests are answered; the platform kills after 30.
@@ -46,6 +46,16 @@ _GUNICORN_SECONDS = 5.0  # what is left for gunicorn when a client has held up n
 _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
+
+_MALLOC = (
+    "MALLOC_ARENA_MAX=1",
+    "MALLOC_MMAP_THRESHOLD_=131072",
+    "MALLOC_TRIM_THRESHOLD_=131072",
+)
+"""Lets glibc give memory back once a large body is answered; by itself it keeps what was used most.
+
+Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +99,11 @@ def gunicorn_command(
 ) -> list[str]:
     """Return the command line that starts gunicorn on the open socket `listener`.
 
-    Each worker imports the app by itself, after its fork.
+    Each worker makes its app by itself, after its fork.
     """
-    command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
-    command += ["--worker-class", "container.workers.Worker", "--workers", str(settings.workers)]
+    command = ["env", *_MALLOC, sys.executable, "-m", "gunicorn", "wsgi:make_app()"]
+    module = "container.scripts.hosting_worker" if settings.has_program else "container.workers"
+    command += ["--worker-class", f"{module}.Worker", "--workers", str(settings.workers)]
     command += ["--timeout", str(settings.timeout_seconds)]
     command += ["--graceful-timeout", str(int(STOP_SECONDS))]
     command += ["--keep-alive", str(_KEEPALIVE_SECONDS)]
@@ -131,6 +142,7 @@ def serve(settings: Settings) -> int:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
     with _runtime_directory() as runtime, signals.Inbox() as inbox:
         board = Board.create(runtime / BOARD, settings.workers)
+        _make_scratch(settings, runtime)
         logger.info("starting %s", settings.workers_reason)
         children = _start_both(settings, runtime)
         logger.info(
@@ -179,6 +191,16 @@ def _runtime_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="serve-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+def _make_scratch(settings: Settings, runtime: Path) -> None:
+    """Make the directory that the workers of a user's program write to, and nobody else."""
+    if not settings.has_program:
+        return
+    scratch = runtime / SCRATCH
+    scratch.mkdir(mode=0o700)
+    if (worker := _worker_identity(settings)) is not None:
+        shutil.chown(scratch, *worker)
 
 
 def _start_both(settings: Settings, runtime: Path) -> Children:

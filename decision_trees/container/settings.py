@@ -8,7 +8,7 @@ from pathlib import Path
 
 from container.errors import SettingsError
 from container.kinds import Boolean
-from container.media import OUTPUTS, REPLIES
+from container.media import JSON, OUTPUTS, REPLIES
 from container.resources import MEBIBYTE, Resources, counted, worker_count, worker_size
 from container.transforms import DEFAULT_MEGABYTES, mini_batches
 from container.variables import Choice, Names, PortRange, Text, Variables, WholeNumber, Word
@@ -16,6 +16,9 @@ from container.variables import Choice, Names, PortRange, Text, Variables, Whole
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
 BOARD_VARIABLE = "MODEL_SERVER_BOARD"
+
+SCRATCH = "program"
+"""The directory beside the board that the workers of a user's program write to."""
 
 _LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -33,6 +36,11 @@ _STRATEGY = Word(
 )
 
 _BATCH_SECONDS = 3600  # the default of the time-out, see Settings.timeout_seconds
+
+
+def environment() -> dict[str, str]:
+    """Return all variables: what a program that somebody brings is given too."""
+    return dict(os.environ)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,16 @@ class Paths:
         return self.base_dir / "input/config/inputdataconfig.json"
 
     @property
+    def resource_config(self) -> Path:
+        """The hosts of the job and what they are, in JSON."""
+        return self.base_dir / "input/config/resourceconfig.json"
+
+    @property
+    def code(self) -> Path:
+        """The program that a job brings, and its files: script mode."""
+        return self.base_dir / "code"
+
+    @property
     def data(self) -> Path:
         """The directory with one directory a channel, or the pipes of one."""
         return self.base_dir / "input/data"
@@ -76,6 +94,11 @@ class Paths:
     def model(self) -> Path:
         """The artifact: written by training, read-only for serving."""
         return self.base_dir / "model"
+
+    @property
+    def model_code(self) -> Path:
+        """The program that comes with a model, and answers in place of predictor.py."""
+        return self.model / "code"
 
     @property
     def metrics(self) -> Path:
@@ -138,7 +161,8 @@ class Settings:
 
     default_accept: str = "text/csv"
     """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: the media type of an answer, out of REPLIES, when the
-    request does not ask for one. Default: text/csv, as the sample answers."""
+    request does not ask for one. Default: text/csv, as the sample answers; with a program of the
+    user's application/json, as AWS's containers answer."""
 
     bad_records: str = "fail"
     """`BAD_RECORDS`: `fail` refuses a request for one bad row, `mark` answers the other rows.
@@ -187,8 +211,31 @@ class Settings:
     """`MODEL_SERVER_USER`: whom the workers of nginx and gunicorn run as when `serve` itself
     runs as root. Default: nobody in the image; the same user as `serve` elsewhere."""
 
+    program: str | None = None
+    """`SAGEMAKER_PROGRAM`: the script whose functions answer, in place of predictor.py.
+
+    Default: none; inference.py, or the only script, where such files lie beside the model.
+    Source: https://github.com/aws/sagemaker-inference-toolkit (environment.py)
+    """
+
+    submit_directory: str | None = None
+    """`SAGEMAKER_SUBMIT_DIRECTORY`: where the script is: a directory, a tar archive, or s3://.
+
+    Default: none; /opt/ml/model/code, then /opt/ml/code. Source: as for `program`.
+    """
+
     board: Path | None = None
     """Where the workers find each other; `serve` sets BOARD_VARIABLE for them, nobody else does."""
+
+    @property
+    def has_program(self) -> bool:
+        """Whether a program of the user's answers: one is named, or lies beside the model."""
+        return _has_program(self.paths, self.program, self.submit_directory)
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where the workers keep what a program needs, made once for all of them."""
+        return None if self.board is None else self.board.parent / SCRATCH
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -196,6 +243,9 @@ class Settings:
         variables = Variables(environ)
         read = variables.read
         paths = Paths.from_environ(environ)
+        program = read(Text(), cls.program, "SAGEMAKER_PROGRAM")
+        submitted = read(Text(), cls.submit_directory, "SAGEMAKER_SUBMIT_DIRECTORY")
+        scripted = _has_program(paths, program, submitted)
         resources = Resources.of_this_process()
         workers, reason = _workers(variables, resources, worker_size(paths.model))
         batch = read(Boolean(), cls.batch, "SAGEMAKER_BATCH")
@@ -226,7 +276,9 @@ class Settings:
             ),
             outputs=read(Names(OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
             default_accept=read(
-                Choice(*REPLIES), cls.default_accept, "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
+                Choice(*REPLIES),
+                JSON if scripted else cls.default_accept,
+                "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
             ),
             bad_records=read(Choice("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
             port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
@@ -236,8 +288,15 @@ class Settings:
             max_concurrent_transforms=transforms,
             mini_batch_megabytes=megabytes,
             worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),
+            program=program,
+            submit_directory=submitted,
             board=Path(environ[BOARD_VARIABLE]) if BOARD_VARIABLE in environ else None,
         )
+
+
+def _has_program(paths: Paths, program: str | None, submit_directory: str | None) -> bool:
+    named = program is not None or submit_directory is not None
+    return named or any(paths.model_code.glob("*.py"))
 
 
 def _workers(variables: Variables, resources: Resources, size: int) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -71,12 +72,21 @@ def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
     assert option(command, name) == value
 
 
-def test_gunicorn_does_not_import_the_app_before_it_forks() -> None:
-    """Onnxruntime starts threads when it is imported, so each worker imports it itself."""
+def test_gunicorn_does_not_make_the_app_before_it_forks() -> None:
+    """Onnxruntime starts threads when it is imported, so each worker loads the model itself."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
-    assert command[1:4] == ["-m", "gunicorn", "wsgi:app"]
+    assert command[command.index("-m") :][:3] == ["-m", "gunicorn", "wsgi:make_app()"]
     assert "--preload" not in command
+
+
+def test_gunicorn_gives_memory_back() -> None:
+    """Its environment, which glibc reads at the start, is that of serve with three variables."""
+    command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
+    names = [word.partition("=")[0] for word in command[1 : command.index(sys.executable)]]
+
+    assert command[0] == "env"
+    assert names == ["MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]
 
 
 def test_gunicorn_keeps_connections_longer_than_nginx() -> None:

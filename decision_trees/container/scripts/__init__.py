@@ -1,0 +1,1 @@
+"""Script mode: a program that somebody brings, in place of ours."""

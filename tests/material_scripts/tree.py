@@ -1,0 +1,29 @@
+"""A decision tree as the examples of AWS's scikit-learn container have it: model_fn, no more."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import joblib  # type: ignore[import-untyped]
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--max_leaf_nodes", type=int, default=-1)
+    parser.add_argument("--output-data-dir", type=str, default=os.environ["SM_OUTPUT_DATA_DIR"])
+    parser.add_argument("--model-dir", type=str, default=os.environ["SM_MODEL_DIR"])
+    parser.add_argument("--train", type=str, default=os.environ["SM_CHANNEL_TRAIN"])
+    args = parser.parse_args()
+
+    files = sorted(Path(args.train).iterdir())
+    table = np.concatenate([np.loadtxt(file, delimiter=",", dtype=str) for file in files])
+    tree = DecisionTreeClassifier(max_leaf_nodes=args.max_leaf_nodes, random_state=0)
+    tree.fit(table[:, 1:].astype(np.float32), table[:, 0])
+    joblib.dump(tree, Path(args.model_dir) / "model.joblib")
+
+
+def model_fn(model_dir: str) -> Any:
+    """Deserialize and return the fitted model; it has the name that it was saved under."""
+    return joblib.load(Path(model_dir) / "model.joblib")

@@ -1,0 +1,294 @@
+"""Which program answers, whether its functions fit, and in which thread it runs."""
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import gevent
+import pytest
+
+from container.endpoint import Invocation
+from container.errors import ContainerError, ModelNotReady, ServerBusy
+from container.scripts import hosting_program
+from container.scripts.hosting import ProgramService
+from container.scripts.hosting_errors import CallTimeout, blame
+from container.scripts.hosting_thread import OneThread
+from container.settings import Paths, Settings
+
+
+@pytest.fixture(autouse=True)
+def _same_python() -> Iterator[None]:
+    """Programs change the path and the modules; the other tests get theirs back."""
+    path, modules, flag = list(sys.path), set(sys.modules), sys.dont_write_bytecode
+    yield
+    sys.path[:], sys.dont_write_bytecode = path, flag
+    for name in set(sys.modules) - modules:
+        if not name.startswith(("numpy", "gevent", "container")):
+            del sys.modules[name]
+
+
+def settings_of(base: Path, files: Mapping[str, str], **given: Any) -> Settings:
+    """Write files below a directory that stands in for /opt/ml."""
+    for name, text in files.items():
+        file = base / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return Settings(paths=Paths(base), cores=1, workers=1, **given)
+
+
+def no_model(_directory: Path, _threads: int) -> NoReturn:
+    """Be an artifact that is not there."""
+    raise FileNotFoundError("model.json")
+
+
+def refusal(settings: Settings) -> str:
+    """Return why a program is not loaded."""
+    with pytest.raises(ModelNotReady) as caught:
+        ProgramService.load(settings, no_model)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "program", "found"),
+    [
+        (["inference.py", "other.py"], None, "model/code/inference.py"),
+        (["other.py"], None, "model/code/other.py"),
+        (["inference.py", "train.py"], "train.py", "model/code/train.py"),
+        (["train.py"], "train", "model/code/train.py"),
+        (["src/train.py"], "src/train.py", "model/code/src/train.py"),
+    ],
+)
+def test_program_is_found(
+    tmp_path: Path, names: list[str], program: str | None, found: str
+) -> None:
+    """The one that is named, inference.py, or the only one."""
+    files = {f"model/code/{name}": "" for name in names}
+    settings = settings_of(tmp_path, files, program=program)
+
+    assert hosting_program.find(settings, tmp_path) == tmp_path / found
+
+
+def test_program_of_training_is_found_in_the_image(tmp_path: Path) -> None:
+    """What trained from /opt/ml/code serves from there."""
+    settings = settings_of(tmp_path, {"code/train.py": ""}, program="train.py")
+
+    assert hosting_program.find(settings, tmp_path) == tmp_path / "code/train.py"
+
+
+def test_directory_that_is_named_wins(tmp_path: Path) -> None:
+    """SAGEMAKER_SUBMIT_DIRECTORY is the only place that is looked into, with file:// or without."""
+    files = {"model/code/inference.py": "", "mine/inference.py": ""}
+    settings = settings_of(tmp_path, files, submit_directory=f"file://{tmp_path}/mine")
+
+    assert hosting_program.find(settings, tmp_path) == tmp_path / "mine/inference.py"
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "message"),
+    [
+        (
+            ["model/code/a.py", "model/code/b.py"],
+            {},
+            (
+                "In {base}/model/code there is a.py, b.py, and no inference.py; name the program "
+                "with SAGEMAKER_PROGRAM."
+            ),
+        ),
+        (
+            ["model/code/a.py"],
+            {"program": "c.py"},
+            (
+                "SAGEMAKER_PROGRAM is 'c.py', and there is no c.py in {base}/model/code nor in "
+                "{base}/code; put it there, or say with SAGEMAKER_SUBMIT_DIRECTORY where it is."
+            ),
+        ),
+        (
+            [],
+            {"submit_directory": "/nowhere"},
+            (
+                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code should be at '/nowhere', "
+                "where there is nothing; name a directory, a tar.gz archive, or s3://BUCKET/KEY."
+            ),
+        ),
+    ],
+)
+def test_program_that_is_not_there_is_told_of(
+    tmp_path: Path, files: list[str], given: Mapping[str, str], message: str
+) -> None:
+    """The message says where it was looked for, and what to do."""
+    settings = settings_of(tmp_path, dict.fromkeys(files, ""), **given)
+
+    assert refusal(settings) == message.format(base=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "def transform_fn(m, b, c, a): pass\ndef predict_fn(d, m): pass\n",
+            (
+                "inference.py defines transform_fn, which takes the place of predict_fn, and "
+                "predict_fn too; keep one or the other."
+            ),
+        ),
+        (
+            "def input_fn(body): pass\n",
+            (
+                "input_fn of inference.py cannot be called with (body, content_type); define it "
+                "with these arguments."
+            ),
+        ),
+        (
+            "model_fn = 'model'\n",
+            (
+                "model_fn of inference.py cannot be called with (model_dir); define it with this "
+                "argument."
+            ),
+        ),
+        (
+            "x = 1\nx['private']\n",
+            (
+                "inference.py, line 2, raised TypeError while it was imported; the traceback is in "
+                "the log."
+            ),
+        ),
+    ],
+)
+def test_functions_that_do_not_fit_are_told_of_at_the_start(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    """No request is needed to find them, and no text of an exception is shown."""
+    assert refusal(settings_of(tmp_path, {"model/code/inference.py": text})) == message
+
+
+def test_program_without_model_fn_needs_the_artifact(tmp_path: Path) -> None:
+    """The message says both ways out."""
+    settings = settings_of(tmp_path, {"model/code/inference.py": ""})
+
+    assert refusal(settings).endswith(
+        "is no model that `train` has written: model.json; define model_fn(model_dir)."
+    )
+
+
+def test_program_may_prepare_and_warm_up(tmp_path: Path) -> None:
+    """pre_model_fn, model_fn and model_warmup_fn are called in this order; lib/ is on the path."""
+    text = (
+        "import extra\ncalls = []\n"
+        "def pre_model_fn(d): calls.append('pre')\n"
+        "def model_fn(d): calls.append('model'); return calls\n"
+        "def model_warmup_fn(d, model): model.append('warm')\n"
+        "def transform_fn(m, body, content_type, accept):\n"
+        "    return repr((m, body, content_type, accept, extra.X))\n"
+    )
+    files = {"model/code/inference.py": text, "model/code/lib/extra.py": "X = 1"}
+    settings = settings_of(tmp_path, files, default_accept="application/json")
+    service = ProgramService.load(settings, no_model)
+
+    answer = service.answer(Invocation(b"x", "text/csv", "*/*"))
+
+    assert answer.media_type == "application/json"
+    assert answer.body == b"(['pre', 'model', 'warm'], 'x', 'text/csv', 'application/json', 1)"
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+class Toolkit(Exception):
+    """An error as AWS's inference toolkit has them."""
+
+    def __init__(self, status_code: Any, message: str) -> None:
+        super().__init__(status_code, message)
+        self.status_code = status_code
+        self.message = message
+
+
+class UnsupportedFormatError(Exception):
+    """The error of AWS's scikit-learn container."""
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "status", "message"),
+    [
+        ("input_fn", Toolkit(422, "Too few rows."), 422, "Too few rows."),
+        (
+            "input_fn",
+            Toolkit(503, "private"),
+            500,
+            "input_fn of a.py raised Toolkit; the traceback is in the log.",
+        ),
+        (
+            "input_fn",
+            UnsupportedFormatError("private"),
+            415,
+            "input_fn of a.py does not support this format; ask for another.",
+        ),
+        (
+            "output_fn",
+            UnsupportedFormatError("private"),
+            406,
+            "output_fn of a.py does not support this format; ask for another.",
+        ),
+        (
+            "predict_fn",
+            SystemExit(1),
+            500,
+            "predict_fn of a.py raised SystemExit; the traceback is in the log.",
+        ),
+    ],
+)
+def test_error_of_a_program_has_a_status(
+    function: str, error: BaseException, status: int, message: str
+) -> None:
+    """Only what is meant for the caller is told; all else is named alone."""
+    told = blame(function, "a.py", error)
+
+    assert (told.status, str(told)) == (status, message)
+
+
+def test_calls_come_one_at_a_time_in_one_thread() -> None:
+    """A program that is not made for threads is safe."""
+    thread, inside, most, idents = OneThread(), [0], [0], set()
+
+    def work() -> None:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        idents.add(threading.get_native_id())
+        threading.Event().wait(0.002)
+        inside[0] -= 1
+
+    gevent.joinall([gevent.spawn(thread.call, work, 60) for _ in range(20)], raise_error=True)
+
+    assert most == [1]
+    assert len(idents) == 1
+    assert threading.get_native_id() not in idents
+
+
+@pytest.mark.parametrize("error", [ContainerError("known"), KeyError("other")])
+def test_error_of_a_call_is_raised_and_the_next_call_has_its_turn(error: Exception) -> None:
+    """An error leaves the thread as it was."""
+    thread = OneThread()
+
+    def work() -> NoReturn:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        thread.call(work, 60)
+
+    assert caught.value is error
+    assert thread.call(lambda: 1, 60) == 1
+
+
+def test_call_that_does_not_return_ends_the_process() -> None:
+    """Its caller is told of the time-out, who waits for it to come again, and then it ends."""
+    ends, let_go = gevent.event.Event(), threading.Event()
+    thread = OneThread(ends.set)
+    hanging = gevent.spawn(thread.call, let_go.wait, 0.2)
+    gevent.sleep(0)
+
+    with pytest.raises(ServerBusy):
+        thread.call(lambda: 1, 0.1)
+    with pytest.raises(CallTimeout):
+        hanging.get()
+
+    assert ends.wait(10)
+    let_go.set()

@@ -1,0 +1,99 @@
+"""Where a program is, what kind it is, and the command line that runs it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container.errors import ScriptError
+from container.scripts.configuration import Configuration
+from container.scripts.program import Kind, command, find, name_of, source_of
+from container.settings import Paths
+from scripts_material.sources import write_files
+
+BUILD = "[build-system]\nrequires = []\n"
+
+
+def job(base: Path, environ: dict[str, str] | None = None, **options: Any) -> Configuration:
+    """Return a job with hyperparameters `sagemaker_NAME`."""
+    values = {f"sagemaker_{name}": value for name, value in options.items()}
+    return Configuration(Paths(base), environ or {}, values, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "name"),
+    [
+        ({"SAGEMAKER_PROGRAM": "a.py"}, {"program": "b.py"}, "a.py"),
+        ({"SAGEMAKER_PROGRAM": ' "a.py" '}, {}, "a.py"),
+        ({"SAGEMAKER_PROGRAM": " "}, {"program": "b.py"}, "b.py"),
+        ({}, {"program": "b.py"}, "b.py"),
+        ({}, {}, ""),
+    ],
+)
+def test_name_comes_from_the_variable_or_the_hyperparameter(
+    environ: dict[str, str], options: dict[str, str], name: str
+) -> None:
+    """The variable wins, blank means not set, quotes of JSON go."""
+    assert name_of(job(Path("/opt/ml"), environ, **options)) == name
+
+
+def test_source_is_the_first_that_is_given(tmp_path: Path) -> None:
+    """Hyperparameter, variable, archive in the channel, files in the channel, in this order."""
+    environ = {"SAGEMAKER_SUBMIT_DIRECTORY": "/variable"}
+    channel = tmp_path / "input/data/code"
+    given = [source_of(job(tmp_path, environ, submit_directory="s3://b/k"))]
+    given.append(source_of(job(tmp_path, environ)))
+    write_files(channel, {"train.py": ""})
+    given.append(source_of(job(tmp_path)))
+    write_files(channel, {"sourcedir.tar.gz": ""})
+    given.append(source_of(job(tmp_path)))
+
+    expected = ["s3://b/k", "/variable", str(channel), str(channel / "sourcedir.tar.gz")]
+    assert given == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "kind", "expected"),
+    [
+        ("a.py", {"a.py": ""}, Kind.PYTHON, ["PY", "--", "a.py"]),
+        ("-c.py", {"-c.py": ""}, Kind.PYTHON, ["PY", "--", "-c.py"]),
+        ("a.py", {"a.py": "", "setup.py": ""}, Kind.PACKAGE, ["PY", "-m", "a"]),
+        ("p/a.py", {"pyproject.toml": BUILD}, Kind.PACKAGE, ["PY", "-m", "p.a"]),
+        ("p.a", {"pyproject.toml": BUILD}, Kind.PACKAGE, ["PY", "-m", "p.a"]),
+        ("a.py", {"a.py": "", "pyproject.toml": "[project]"}, Kind.PYTHON, ["PY", "--", "a.py"]),
+        ("a.sh", {"a.sh": "", "setup.py": ""}, Kind.COMMAND, ["/bin/sh", "./a.sh"]),
+        ("a.sh", {"a.sh": "#!/bin/sh\n"}, Kind.COMMAND, ["/bin/sh", "./a.sh"]),
+        ("a", {"a": "#! /bin/sh  -e -x \n"}, Kind.COMMAND, ["/bin/sh", "-e -x", "./a"]),
+        ("a b.sh", {"a b.sh": "echo\n"}, Kind.COMMAND, ["/bin/sh", "./a b.sh"]),
+        ("a", {"a": "\x7fELF"}, Kind.COMMAND, ["./a"]),
+    ],
+)
+def test_program_has_a_kind_and_a_command(
+    tmp_path: Path, name: str, files: dict[str, str], kind: Kind, expected: list[str]
+) -> None:
+    """A shell script is run as the kernel would, a package as a module, Python as a file."""
+    write_files(tmp_path, files)
+
+    program = find(name, tmp_path)
+
+    assert program.kind is kind
+    assert command(program, "PY") == expected
+
+
+def test_machine_code_is_made_executable(tmp_path: Path) -> None:
+    """What an archive has brought without its mode can be run."""
+    write_files(tmp_path, {"a": "\x7fELF"})
+
+    command(find("a", tmp_path), "PY")
+
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
+
+
+def test_program_behind_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    """A link in the directory is followed before it is judged."""
+    code = write_files(tmp_path / "code", {"b.py": ""})
+    (tmp_path / "a.py").touch()
+    (code / "a.py").symlink_to("../a.py")
+
+    with pytest.raises(ScriptError, match=r"^The program 'a\.py' leads out of "):
+        find("a.py", code)

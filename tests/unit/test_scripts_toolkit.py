@@ -1,0 +1,159 @@
+"""Arguments and variables of a program, compared with those of AWS's own training toolkit."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container.scripts.arguments import arguments
+from container.scripts.configuration import read
+from container.scripts.environment import variables
+from container.scripts.program import name_of
+from container.settings import Paths
+from material import ROOT
+from processes import DEADLINE_SECONDS
+from scripts_material import jobs
+
+N_JOBS = 300
+
+FAKES = {
+    "nvidia-smi": "echo 'GPU 0: Fake'; echo 'GPU 1: Fake'",
+    "neuron-ls": 'echo \'[{"nc_count": 2}, {"nc_count": 4}, {}]\'',
+    "smddprun": "true",
+}
+"""Programs of machines that have what this one may not have."""
+
+LEAST = {
+    "hyperparameters": '{"sagemaker_program": "train.py", "depth": "5"}',
+    "inputdataconfig": "{}",
+    "resourceconfig": '{"current_host": "algo-1", "hosts": ["algo-1"]}',
+    "environ": {"PATH": "/usr/bin:/bin"},
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that mimics /opt/ml, for the toolkit and for us."""
+    base = tmp_path_factory.mktemp("ml")
+    (base / "input/config").mkdir(parents=True)
+    (base / "fakes").mkdir()
+    for name, command in FAKES.items():
+        file = base / "fakes" / name
+        file.write_text(f"#!/bin/sh\n{command}\n")
+        file.chmod(0o755)
+    return base
+
+
+def toolkits(cases: list[dict[str, Any]], base: Path) -> list[dict[str, Any]]:
+    """Return what the toolkit makes of each case."""
+    ended = subprocess.run(
+        [sys.executable, ROOT / "tests/scripts_material/toolkit.py"],
+        check=True,
+        env={"SAGEMAKER_BASE_DIR": str(base), "PYTHONIOENCODING": "utf-8"},
+        input=json.dumps(cases),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    answers: list[dict[str, Any]] = json.loads(ended.stdout)
+    return answers
+
+
+def ours(case: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Return what we make of a case."""
+    for name in ("hyperparameters", "inputdataconfig", "resourceconfig"):
+        file = base / "input/config" / f"{name}.json"
+        file.unlink(missing_ok=True)
+        if case[name] is not None:
+            file.write_text(case[name], encoding="utf-8")
+    job = read(Paths(base), case["environ"])
+    return {
+        "arguments": arguments(job.hyperparameters),
+        "variables": variables(job, name_of(job)),
+    }
+
+
+def difference(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables that are not the same, with both values."""
+    found, expected = left["variables"], right["variables"]
+    return {
+        name: (found.get(name), expected.get(name))
+        for name in found.keys() | expected.keys()
+        if found.get(name) != expected.get(name)
+    }
+
+
+def test_arguments_and_variables_are_those_of_the_toolkit(base: Path) -> None:
+    """For 300 jobs of all kinds both are the same, to the letter."""
+    cases = [jobs.job(seed, str(base / "fakes")) for seed in range(N_JOBS)]
+
+    answers = toolkits(cases, base)
+
+    assert [answer["error"] for answer in answers if "error" in answer] == []
+    for case, expected in zip(cases, answers, strict=True):
+        found = ours(case, base)
+        assert found["arguments"] == expected["arguments"], case
+        assert difference(found, expected) == {}, case
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"hyperparameters": None, "environ": {"SAGEMAKER_PROGRAM": "x.py"}}, "SM_HPS={}"),
+        ({"inputdataconfig": None}, "SM_CHANNELS=[]"),
+        ({"resourceconfig": None}, f'SM_HOSTS=["{socket.gethostname()}"]'),
+        ({"resourceconfig": '{"current_host": "algo-1"}'}, 'SM_HOSTS=["algo-1"]'),
+        (
+            {"hyperparameters": '{"sagemaker_program": "a.py", "sagemaker_job_name": "7"}'},
+            "SAGEMAKER_JOB_NAME=7",
+        ),
+        ({"environ": {"SAGEMAKER_CONTAINER_LOG_LEVEL": "INFO"}}, "SM_LOG_LEVEL=20"),
+    ],
+)
+def test_job_that_ends_the_toolkit_with_a_traceback_runs_here(
+    base: Path, change: dict[str, Any], expected: str
+) -> None:
+    """A file that is not there is empty, and a number may be a name."""
+    case = LEAST | change
+    [answer] = toolkits([case], base)
+
+    found = ours(case, base)["variables"]
+
+    assert "error" in answer
+    assert expected in [f"{name}={value}" for name, value in found.items()]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"environ": {"SAGEMAKER_PROGRAM": ""}}, {"SM_MODULE_NAME": ("train", "")}),
+        (
+            {"environ": {"AWS_REGION": "eu-west-1"}},
+            {"SAGEMAKER_REGION": ("eu-west-1", "")},
+        ),
+        (
+            {
+                "hyperparameters": '{"sagemaker_submit_directory": "null"}',
+                "environ": {"SAGEMAKER_PROGRAM": "x.py"},
+            },
+            {"SM_MODULE_DIR": ("BASE/code", "None")},
+        ),
+    ],
+)
+def test_variable_that_the_toolkit_gets_wrong_is_right_here(
+    base: Path, change: dict[str, Any], expected: dict[str, tuple[str, str]]
+) -> None:
+    """These and those that end it are all the deviations there are: (ours, the toolkit's)."""
+    case = LEAST | change
+    [answer] = toolkits([case], base)
+
+    found = difference(ours(case, base), answer)
+    found.pop("SM_TRAINING_ENV", None)  # it repeats the others
+
+    assert json.loads(json.dumps(found).replace(str(base), "BASE")) == {
+        name: list(pair) for name, pair in expected.items()
+    }

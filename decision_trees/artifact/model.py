@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 # https://github.com/microsoft/onnxruntime/pull/27379
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - here no import can forget it
 
-import onnxruntime
-
 from artifact.record import (
     ONNX_FILE,
     RECORD_FILE,
@@ -48,9 +46,12 @@ class Model:
         Raises:
             ArtifactError: onnxruntime cannot use the graph.
         """
+        import onnxruntime  # it starts threads, which no fork outlives
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # it would keep what the largest body has taken
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(

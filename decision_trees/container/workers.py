@@ -1,9 +1,11 @@
 """gunicorn's workers, as its command line cannot say them: serving.py names this module there."""
 
+import gc
 import signal
 import sys
 from contextlib import suppress
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -112,6 +114,24 @@ class Log(Logger):  # type: ignore[misc]
 
 logconfig_dict = log.gunicorn_logging()
 logger_class = Log
+
+
+def on_starting(arbiter: Any) -> None:
+    """Import the app's module before the first fork, so that all workers share its pages.
+
+    What makes threads, as a model may, belongs into the making of the app, after the fork.
+
+    Source: https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    with suppress(Exception):  # each worker tells why it cannot be imported, and ends
+        import_module(arbiter.app.app_uri.partition(":")[0])
+    gc.collect()
+    gc.freeze()
+
+
+def worker_exit(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
+    """Let what came before the fork be cleared in order, while there is all that it needs."""
+    gc.unfreeze()
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments

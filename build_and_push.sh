@@ -1,76 +1,74 @@
 #!/usr/bin/env bash
-# build_and_push.sh - build the image; the one place that builds it.
+# build_and_push.sh - build the image, and push it to Amazon ECR; the one place that does either.
 #
 # usage: build_and_push.sh --build-only IMAGE [--target inference]
+#        build_and_push.sh IMAGE [--tag T] [--region R] [--platform linux/amd64|linux/arm64]
+#                          [--target inference] [--immutable] [--dry-run]
+#
+# Pushed, IMAGE is the name of the repository in ECR, which is made when it is missing. The tags are
+# the git commit, T, and at last `latest`, which a repository of immutable tags does not get. What
+# was pushed is read back; then stdout is one line, the URI with its digest. --dry-run checks, and
+# prints the commands that would change something instead of running them.
 #
 # BASE_IMAGE names another base than debian:trixie-slim. SSL_CERT_FILE, when set, is the CA bundle
-# that pip trusts during the build. Exit code 69: nothing can be built here, and a sentence says why.
+# that pip trusts during the build. Exit code 69: nothing can be built or pushed from here, and a
+# sentence says why. A failed build ends with its own code.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 readonly base_image=${BASE_IMAGE:-debian:trixie-slim}
 readonly unavailable=69
+readonly bind_label=com.amazonaws.sagemaker.capabilities.accept-bind-to-port
+readonly commit_label=org.opencontainers.image.revision
+# The one type that every part of SageMaker takes:
+# https://github.com/aws/amazon-sagemaker-feedback/issues/180
+readonly manifest_type=application/vnd.docker.distribution.manifest.v2+json
+readonly other_types=application/vnd.docker.distribution.manifest.list.v2+json,application/vnd.oci.image.index.v1+json,application/vnd.oci.image.manifest.v1+json
 
+image='' target=full tag='' region='' platform=linux/amd64
+build_only='' immutable='' dry_run='' only_to_push=''
 docker=docker # the client that builds
 build=()      # its build command
+build_push=() # and that of an image to push
+logged_in=()  # the client that pushes
+scratch=      # a directory of this run: the login, and what programs say
+uri=          # of the repository
+mutability=   # of its tags, as ECR says
+missing=      # yes when there is no repository yet
+commit=       # that the clone is at; empty when git knows none
+tags=()       # to push
+digest=       # of what was pushed
 
 usage() {
-    echo "usage: build_and_push.sh --build-only IMAGE [--target inference]" >&2
+    sed -n '/^# usage:/,/^#$/s/^# //p' -- "$0" >&2
     exit 2
 }
 
-cannot_build() {
+say() {
     printf '%s\n' "build_and_push: $*" >&2
+}
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+cannot() {
+    say "$@"
     exit "${unavailable}"
 }
 
-# Choose the first client on PATH that can build: with buildx, or with BuildKit built in. Clients
-# from version 23 on have only buildx.
-choose_builder() {
-    local client version
-    command -v docker >/dev/null \
-        || cannot_build "docker is not on PATH; install Docker."
-    docker info >/dev/null 2>&1 \
-        || cannot_build "no Docker engine answers; start Docker, or the rights to use it are missing (group docker)."
-    while read -r client; do
-        version=$("${client}" version --format '{{.Client.Version}}' 2>/dev/null || echo 0)
-        if "${client}" buildx version >/dev/null 2>&1; then
-            build=(buildx build --load)
-        elif [[ ${version} =~ ^(18|19|20|21|22)\. ]]; then
-            build=(build)
-        else
-            continue
-        fi
-        docker=${client}
-        return
-    done < <(type -ap docker)
-    cannot_build "this docker client cannot build with BuildKit; install its plugin buildx (package docker-buildx-plugin)."
-}
-
-have_base_image() {
-    "${docker}" image inspect "${base_image}" >/dev/null 2>&1 \
-        || "${docker}" pull --quiet "${base_image}" >/dev/null 2>&1 \
-        || cannot_build "the base image ${base_image} is not here and cannot be pulled; tests/image/make_base.sh makes it."
-}
-
-build_image() {
-    local image=$1 target=$2
-    local options=(--target "${target}" --tag "${image}" --build-arg "BASE_IMAGE=${base_image}")
-    if [[ -f ${SSL_CERT_FILE-} ]]; then
-        options+=(--secret "id=ca-bundle,src=${SSL_CERT_FILE}")
-    fi
-    DOCKER_BUILDKIT=1 "${docker}" "${build[@]}" "${options[@]}" "${here}"
-}
-
-main() {
-    local image='' target=full build_only=''
+read_arguments() {
     while [[ $# -gt 0 ]]; do
         case $1 in
             --build-only) build_only=yes ;;
-            --target)
-                [[ $# -ge 2 ]] || usage
-                target=$2
+            --immutable) immutable=yes only_to_push=yes ;;
+            --dry-run) dry_run=yes only_to_push=yes ;;
+            --tag | --region | --platform | --target)
+                [[ -n ${2-} ]] || usage
+                [[ $1 == --target ]] || only_to_push=yes
+                printf -v "${1#--}" '%s' "$2"
                 shift
                 ;;
             -*) usage ;;
@@ -81,10 +79,267 @@ main() {
         esac
         shift
     done
-    [[ -n ${image} && -n ${build_only} ]] || usage
+    [[ -n ${image} ]] || usage
+    [[ -z ${build_only} || -z ${only_to_push} ]] || usage
+}
+
+# Choose the first client on PATH that can build: with buildx, or with BuildKit built in. Clients
+# from version 23 on have only buildx.
+choose_builder() {
+    local client version
+    command -v docker >/dev/null \
+        || cannot "docker is not on PATH; install Docker."
+    docker info >/dev/null 2>&1 \
+        || cannot "no Docker engine answers; start Docker, or the rights to use it are missing (group docker)."
+    while read -r client; do
+        version=$("${client}" version --format '{{.Client.Version}}' 2>/dev/null || echo 0)
+        if "${client}" buildx version >/dev/null 2>&1; then
+            build=(buildx build --load)
+            # Attestations make an index of the image, and engines with containerd's store OCI types.
+            build_push=(buildx build --output "type=docker,oci-mediatypes=false" --provenance=false --sbom=false)
+        elif [[ ${version} =~ ^(18|19|20|21|22)\. ]]; then
+            build=(build)
+            build_push=(build)
+        else
+            continue
+        fi
+        docker=${client}
+        return
+    done < <(type -ap docker)
+    cannot "this docker client cannot build with BuildKit; install its plugin buildx (package docker-buildx-plugin)."
+}
+
+# Run a command that changes something; with --dry-run, print it instead.
+change() {
+    if [[ -z ${dry_run} ]]; then
+        "$@"
+    else
+        local command
+        printf -v command '%q ' "$@"
+        printf '%s\n' "${command% }" >&3
+    fi
+}
+
+have_base_image() {
+    "${docker}" image inspect "${base_image}" >/dev/null 2>&1 \
+        || change "${docker}" pull --quiet "${base_image}" >/dev/null 2>&1 \
+        || cannot "the base image ${base_image} is not here and cannot be pulled; tests/image/make_base.sh makes it."
+}
+
+# Build with these further options, which name the image.
+build_image() {
+    local options=(--target "${target}" "$@" --build-arg "BASE_IMAGE=${base_image}")
+    if [[ -f ${SSL_CERT_FILE-} ]]; then
+        options+=(--secret "id=ca-bundle,src=${SSL_CERT_FILE}")
+    fi
+    change env DOCKER_BUILDKIT=1 "${docker}" "${build[@]}" "${options[@]}" "${here}"
+}
+
+refuse() {
+    say "$@"
+    usage
+}
+
+check_names() {
+    local name='^[a-z0-9]+([._/-]+[a-z0-9]+)*$' label='^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$'
+    [[ ${image} =~ ${name} ]] \
+        || refuse "'${image}' is no repository of ECR; use small letters, digits and . _ - / only, and --tag for a tag."
+    [[ -z ${tag} || ${tag} =~ ${label} ]] \
+        || refuse "'${tag}' is no tag; use letters, digits and . _ - only."
+    [[ ${platform} =~ ^linux/(amd64|arm64)$ ]] \
+        || refuse "SageMaker does not run ${platform}; give --platform linux/amd64 or linux/arm64."
+}
+
+last_line() {
+    grep -v '^[[:space:]]*$' "${scratch}/reason" | tail -n 1
+}
+
+ask_aws() {
+    AWS_PAGER='' aws "$@" --region "${region}" --output text 2>"${scratch}/reason"
+}
+
+check_aws() {
+    local program account endpoint
+    for program in aws curl; do
+        command -v "${program}" >/dev/null \
+            || cannot "${program} is not on PATH; install it (the AWS CLI: https://aws.amazon.com/cli/)."
+    done
+    region=${region:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || true)}}}
+    [[ -n ${region} ]] \
+        || cannot "no AWS region is set; give --region, or set AWS_REGION."
+    account=$(ask_aws sts get-caller-identity --query Account) \
+        || cannot "AWS does not know the caller ($(last_line)); log in (aws sso login or aws configure), and check the region ${region}."
+    # ECR's own answer has the right domain in every partition.
+    endpoint=$(ask_aws ecr get-authorization-token --query 'authorizationData[0].proxyEndpoint') \
+        || cannot "ECR in the region ${region} refuses account ${account} ($(last_line)); check the region, and that ecr:GetAuthorizationToken is allowed."
+    uri=${endpoint#https://}/${image}
+}
+
+# Learn how the repository treats its tags, or how it will when it is made.
+find_repository() {
+    local wanted=${immutable:+IMMUTABLE}
+    if mutability=$(ask_aws ecr describe-repositories --repository-names "${image}" \
+        --query 'repositories[0].imageTagMutability'); then
+        [[ -z ${wanted} || ${mutability} == "${wanted}"* ]] \
+            || cannot "the repository ${uri} exists, and its tags are mutable; leave out --immutable, or change it with aws ecr put-image-tag-mutability."
+        return
+    fi
+    grep -q RepositoryNotFoundException "${scratch}/reason" \
+        || cannot "ECR does not say whether ${uri} exists ($(last_line)); check that ecr:DescribeRepositories is allowed."
+    mutability=${wanted:-MUTABLE}
+    missing=yes
+}
+
+make_repository() {
+    [[ -n ${missing} ]] || return 0
+    change aws ecr create-repository --region "${region}" --repository-name "${image}" \
+        --image-scanning-configuration scanOnPush=true --image-tag-mutability "${mutability}" >/dev/null \
+        || cannot "the repository ${uri} is missing and was not made, for the reason above; check that ecr:CreateRepository is allowed."
+}
+
+add_tag() {
+    [[ " ${tags[*]-} " == *" $1 "* ]] || tags+=("$1")
+}
+
+# `latest` comes last, after the same image has been verified by another tag; a repository of
+# immutable tags would take it only once.
+choose_tags() {
+    if commit=$(git -C "${here}" rev-parse --short HEAD 2>/dev/null); then
+        [[ -z $(git -C "${here}" status --porcelain 2>/dev/null || echo unknown) ]] || commit+=-dirty
+        add_tag "${commit}"
+    else
+        commit=
+        say "git knows no commit of this clone, so no tag names one"
+    fi
+    [[ -z ${tag} ]] || add_tag "${tag}"
+    [[ ${mutability} == IMMUTABLE ]] || add_tag latest
+    [[ ${#tags[@]} -gt 0 ]] \
+        || cannot "an immutable repository takes no 'latest', and git knows no commit here; give --tag."
+}
+
+# The login stays out of the user's own configuration, whose contexts still say where the engine is.
+# An empty entry keeps docker from choosing the keychain of the machine.
+configure_login() {
+    local own=${DOCKER_CONFIG:-${HOME-}/.docker} context
+    context=$("${docker}" context inspect --format '{{.Name}}' 2>/dev/null || echo default)
+    mkdir -- "${scratch}/docker"
+    printf '{"auths": {"%s": {}}}\n' "${uri%%/*}" >"${scratch}/docker/config.json"
+    [[ ! -d ${own}/contexts ]] || ln -s -- "${own}/contexts" "${scratch}/docker/contexts"
+    logged_in=(env "DOCKER_CONFIG=${scratch}/docker" "DOCKER_CONTEXT=${context}" "${docker}")
+}
+
+log_in() {
+    local password
+    logged_in=("${docker}")
+    if [[ -n ${dry_run} ]]; then
+        echo "aws ecr get-login-password --region ${region} | docker login --username AWS --password-stdin ${uri%%/*}" >&3
+        return
+    fi
+    configure_login
+    password=$(ask_aws ecr get-login-password) \
+        || cannot "ECR gives no password ($(last_line)); check that ecr:GetAuthorizationToken is allowed."
+    printf 'user = "AWS:%s"\n' "${password}" >"${scratch}/curl"
+    printf '%s' "${password}" \
+        | "${logged_in[@]}" login --username AWS --password-stdin "${uri%%/*}" >/dev/null 2>"${scratch}/reason" \
+        || cannot "there is no login at the registry ${uri%%/*} ($(last_line)); check the region, and that the engine reaches the registry."
+}
+
+# Print the HTTP status and media type of a tag's manifest, and leave its headers. ECR has the
+# registry's own interface: https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
+head_manifest() {
+    : >"${scratch}/headers"
+    curl --silent --head --config "${scratch}/curl" --output "${scratch}/headers" \
+        --header "Accept: ${manifest_type},${other_types}" --write-out '%{http_code} %{content_type}' \
+        "https://${uri%%/*}/v2/${image}/manifests/$1" || true
+}
+
+refuse_taken_tags() {
+    local name answer
+    [[ ${mutability} == IMMUTABLE && -z ${dry_run} ]] || return 0
+    for name in "${tags[@]}"; do
+        answer=$(head_manifest "${name}")
+        [[ ${answer%% *} == 404 ]] \
+            || cannot "the tag ${uri}:${name} cannot be pushed: its repository is immutable, and asked for it, the registry says ${answer%% *} instead of 404; commit the change, or delete the tag."
+    done
+}
+
+build_to_push() {
+    local options=(--platform "${platform}") name
+    for name in "${tags[@]}"; do
+        options+=(--tag "${uri}:${name}")
+    done
+    [[ -z ${commit} ]] || options+=(--label "${commit_label}=${commit}")
+    build=("${build_push[@]}")
+    build_image "${options[@]}" || build_failed "$?"
+}
+
+build_failed() {
+    local machine
+    machine=$("${docker}" info --format '{{.Architecture}}')
+    say "the build for ${platform} on an engine of ${machine} failed, so nothing was pushed; after an 'exec format error', install emulation (docker run --privileged --rm tonistiigi/binfmt --install all)."
+    exit "$1"
+}
+
+verify() {
+    local name=$1 answer found
+    answer=$(head_manifest "${name}")
+    digest=$(sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: *\(sha256:[0-9a-f]*\).*/\1/p' "${scratch}/headers")
+    [[ ${answer%% *} == 200 && -n ${digest} ]] \
+        || fail "${uri}:${name} was pushed, and asked for it, the registry says ${answer%% *} (000: no answer); do not use it, and push again."
+    found=${answer#* }
+    [[ ${found%%;*} == "${manifest_type}" ]] \
+        || fail "${uri}:${name} was pushed as ${found}, which SageMaker refuses; update buildx, or switch off the containerd image store of the engine."
+    "${logged_in[@]}" pull --quiet "${uri}@${digest}" >/dev/null \
+        || fail "${uri}@${digest} cannot be pulled, for the reason above; do not use it, and push again."
+    verify_content "${platform} true ${commit}"
+}
+
+verify_content() {
+    local found
+    found=$("${docker}" image inspect --format \
+        "{{.Os}}/{{.Architecture}} {{index .Config.Labels \"${bind_label}\"}} {{index .Config.Labels \"${commit_label}\"}}" \
+        "${uri}@${digest}")
+    [[ ${found} == "$1" ]] \
+        || fail "${uri}@${digest} is '${found}' and not '$1' (its platform, ${bind_label}, ${commit_label}); do not use it, and see whether the Dockerfile sets them."
+}
+
+push_tags() {
+    local name
+    for name in "${tags[@]}"; do
+        change "${logged_in[@]}" push "${uri}:${name}" \
+            || fail "the push of ${uri}:${name} failed for the reason above, and no further tag was pushed; run this again."
+        [[ -n ${dry_run} ]] || verify "${name}"
+    done
+    [[ -n ${dry_run} ]] || printf '%s\n' "${uri}@${digest}" >&3
+}
+
+# All but the result goes to stderr, so that a script can take stdout.
+push() {
+    exec 3>&1 1>&2
+    scratch=$(mktemp -d)
+    trap 'rm -rf -- "${scratch}"' EXIT
+    check_names
+    check_aws
     choose_builder
     have_base_image
-    build_image "${image}" "${target}"
+    find_repository
+    choose_tags
+    log_in
+    refuse_taken_tags
+    make_repository
+    build_to_push
+    push_tags
+}
+
+main() {
+    read_arguments "$@"
+    if [[ -z ${build_only} ]]; then
+        push
+        return
+    fi
+    choose_builder
+    have_base_image
+    build_image --tag "${image}"
 }
 
 main "$@"

@@ -1,4 +1,4 @@
-"""build_and_push.sh with fake docker clients; tests/image builds for real."""
+"""build_and_push.sh --build-only with fake docker clients; tests/image builds for real."""
 
 import shlex
 from pathlib import Path
@@ -11,6 +11,11 @@ SCRIPT = "build_and_push.sh"
 BUILD_ONLY = ("--build-only", "decision-trees")
 
 UNAVAILABLE = 69
+USAGE = """\
+usage: build_and_push.sh --build-only IMAGE [--target inference]
+       build_and_push.sh IMAGE [--tag T] [--region R] [--platform linux/amd64|linux/arm64]
+                         [--target inference] [--immutable] [--dry-run]
+"""
 
 
 def fake_docker(directory: Path, version: str = "28.2.2", **answers: int) -> Fake:
@@ -42,11 +47,18 @@ def sentence(ended: Ended) -> str:
     "arguments",
     [
         [],
-        ["decision-trees"],
         ["--build-only"],
         ["--build-only", "one", "two"],
         ["--build-only", "decision-trees", "--target"],
         ["--build-only", "decision-trees", "--push"],
+        ["--build-only", "decision-trees", "--tag", "v1"],
+        ["--build-only", "decision-trees", "--region", "eu-central-1"],
+        ["--build-only", "decision-trees", "--platform", "linux/amd64"],
+        ["--build-only", "decision-trees", "--immutable"],
+        ["--build-only", "decision-trees", "--dry-run"],
+        ["one", "two"],
+        ["decision-trees", "--region"],
+        ["decision-trees", "--tag", ""],
         ["--help"],
     ],
     ids=" ".join,
@@ -58,7 +70,7 @@ def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: list[
     ended = Clone(tmp_path).run(SCRIPT, *arguments, fakes=[docker])
 
     assert ended.code == 2
-    assert ended.err == "usage: build_and_push.sh --build-only IMAGE [--target inference]\n"
+    assert ended.err == USAGE
     assert docker.calls() == []
 
 

@@ -1,0 +1,184 @@
+"""What build_and_push.sh IMAGE checks before it builds, with fakes of docker, aws and curl."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.clones import Clone
+from scripts.fake_ecr import DIGEST, MISSING, REGISTRY, URI, FakeEcr, sentence
+
+UNAVAILABLE = 69
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["Decision-Trees"], "'Decision-Trees' is no repository of ECR"),
+        (["decision-trees:v1"], "--tag for a tag"),
+        (["decision-trees", "--tag", "a b"], "'a b' is no tag"),
+        (["decision-trees", "--tag", "-v1"], "'-v1' is no tag"),
+        (["decision-trees", "--platform", "windows/amd64"], "does not run windows/amd64"),
+    ],
+)
+def test_push_refuses_names_that_ecr_refuses(
+    tmp_path: Path, arguments: list[str], found: str
+) -> None:
+    """A wrong name is exit code 2, a sentence and the usage, before anybody is asked."""
+    ecr = FakeEcr(tmp_path)
+
+    ended = Clone(tmp_path).run("build_and_push.sh", *arguments, fakes=[ecr.docker])
+
+    said, usage = ended.err.split("\n", 1)
+    assert ended.code == 2
+    assert found in said
+    assert usage.startswith("usage: ")
+    assert ecr.aws.calls() + ecr.docker.calls() == []
+
+
+@pytest.mark.parametrize("program", ["aws", "curl"])
+def test_push_says_which_program_is_missing(tmp_path: Path, program: str) -> None:
+    """Without the AWS CLI or curl, the sentence says so."""
+    ecr = FakeEcr(tmp_path)
+    (ecr.docker.directory / program).unlink()
+    clone = Clone(tmp_path)
+    (clone.tools / "curl").unlink()
+
+    ended = ecr.push(clone)
+
+    assert f"{program} is not on PATH" in sentence(ended, UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        (
+            {"caller": "printf '\\nUnable to locate credentials.\\n\\n' >&2; exit 253"},
+            "(Unable to locate credentials.); log in (aws sso login",
+        ),
+        (
+            {"token": "echo 'Could not connect to the endpoint URL' >&2; exit 255"},
+            "(Could not connect to the endpoint URL); check the region",
+        ),
+        ({"info": "exit 1"}, "no Docker engine answers"),
+        (
+            {"describe": "echo 'AccessDeniedException' >&2; exit 254"},
+            "(AccessDeniedException); check that ecr:DescribeRepositories is allowed",
+        ),
+    ],
+)
+def test_push_says_what_fails_before_anything_changes(
+    tmp_path: Path, answers: dict[str, str], found: str
+) -> None:
+    """Each check has one sentence, with the reason of AWS and a remedy, and nothing is changed."""
+    ecr = FakeEcr(tmp_path, **answers)
+
+    ended = ecr.push(Clone(tmp_path))
+
+    assert found in sentence(ended, UNAVAILABLE)
+    assert ecr.changes() == []
+
+
+def test_push_says_that_the_password_is_refused(tmp_path: Path) -> None:
+    """A registry that refuses the login is told with its reason, and nothing is built."""
+    ecr = FakeEcr(tmp_path, login="echo 'no basic auth credentials' >&2; exit 1")
+
+    ended = ecr.push(Clone(tmp_path))
+
+    assert f"{REGISTRY} (no basic auth credentials)" in sentence(ended, UNAVAILABLE)
+    assert [call[0] for call in ecr.changes()] == ["login"]
+
+
+def test_push_says_that_there_is_no_password(tmp_path: Path) -> None:
+    """An ECR that gives no password is told with its reason, and nothing is built."""
+    ecr = FakeEcr(tmp_path, get_login="echo AccessDenied >&2; exit 254")
+
+    ended = ecr.push(Clone(tmp_path))
+
+    assert "(AccessDenied)" in sentence(ended, UNAVAILABLE)
+    assert ecr.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "region"),
+    [
+        (["--region", "cn-north-1"], {}, "cn-north-1"),
+        ([], {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-west-1"),
+        ([], {"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),
+        ([], {"AWS_REGION": ""}, "ap-south-1"),
+    ],
+)
+def test_push_asks_every_question_in_one_region(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], region: str
+) -> None:
+    """--region comes before AWS_REGION, AWS_DEFAULT_REGION and the AWS CLI's own configuration."""
+    ecr = FakeEcr(tmp_path, region="echo ap-south-1", describe=MISSING)
+
+    ended = ecr.push(Clone(tmp_path), *arguments, **variables)
+
+    calls = [call for call in ecr.aws.calls() if call[0] != "configure"]
+    assert ended.code == 0, ended.err
+    assert len(calls) == 5
+    assert {call[call.index("--region") + 1] for call in calls} == {region}
+
+
+def test_push_says_that_no_region_is_set(tmp_path: Path) -> None:
+    """Without a region nobody is asked."""
+    ecr = FakeEcr(tmp_path)
+
+    ended = ecr.push(Clone(tmp_path), AWS_REGION="")
+
+    assert "no AWS region is set; give --region" in sentence(ended, UNAVAILABLE)
+
+
+def test_push_takes_the_domain_of_the_partition_from_ecr(tmp_path: Path) -> None:
+    """In China the registry is in another domain, and ECR says which."""
+    registry = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
+    ecr = FakeEcr(tmp_path, token=f"echo https://{registry}")
+
+    ended = ecr.push(Clone(tmp_path), "--region", "cn-north-1")
+
+    assert ended.out == f"{registry}/decision-trees@{DIGEST}\n"
+    assert ecr.docker.call("login")[-1] == registry
+    assert ecr.pushed() == [f"{registry}/decision-trees:latest"]
+
+
+def test_push_stops_when_the_repository_cannot_be_made(tmp_path: Path) -> None:
+    """The reason of AWS stands above the sentence, and nothing is built."""
+    ecr = FakeEcr(tmp_path, describe=MISSING, create="echo denied >&2; exit 254")
+
+    ended = ecr.push(Clone(tmp_path))
+
+    assert ended.code == UNAVAILABLE
+    assert "\ndenied\nbuild_and_push: the repository " in ended.err
+    assert "ecr:CreateRepository" in ended.err
+    assert [call for call in ecr.docker.calls() if call[:2] == ["buildx", "build"]] == []
+
+
+def test_push_refuses_a_taken_tag_of_an_immutable_repository(tmp_path: Path) -> None:
+    """It is told before the build, which would be for nothing."""
+    ecr = FakeEcr(tmp_path, describe="echo IMMUTABLE")
+
+    ended = ecr.push(Clone(tmp_path), "--tag", "v1")
+
+    assert f"the tag {URI}:v1 cannot be pushed" in sentence(ended, UNAVAILABLE)
+    assert [call[0] for call in ecr.changes()] == ["login"]
+
+
+def test_push_refuses_immutable_tags_of_a_mutable_repository(tmp_path: Path) -> None:
+    """The repository of somebody is not changed; the sentence names the command that would."""
+    ecr = FakeEcr(tmp_path)
+
+    ended = ecr.push(Clone(tmp_path), "--immutable")
+
+    assert "put-image-tag-mutability" in sentence(ended, UNAVAILABLE)
+    assert ecr.changes() == []
+
+
+def test_push_needs_some_tag_for_an_immutable_repository(tmp_path: Path) -> None:
+    """Without git and --tag there is none."""
+    ecr = FakeEcr(tmp_path, describe=MISSING)
+
+    ended = ecr.push(Clone(tmp_path), "--immutable")
+
+    assert "give --tag" in sentence(ended, UNAVAILABLE)
+    assert ecr.changes() == []

@@ -21,19 +21,21 @@ _BYTE_ORDER_MARK = "\ufeff"
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
 
 
-def read_rows(content: Iterable[bytes], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+def read_rows(
+    content: Iterable[bytes], delimiter: str = ",", before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (row, cells) for every row that is not blank; rows count from 1, blank ones too.
 
-    `content` is lines, such as an open file gives. Any line ending is accepted, and a byte-order
-    mark, also where one file was appended to another.
+    `content` is lines, such as an open file gives, after `before` rows that were read already. Any
+    line ending is accepted, and a byte-order mark, also where one file was appended to another.
 
     Raises:
         CellError: the text is not UTF-8, has a NUL, or its quotes do not close.
     """
-    row = 0
+    row = before
     reader = csv.reader(_lines(content), delimiter=delimiter, strict=True)
     try:
-        for row, found in enumerate(reader, start=1):
+        for row, found in enumerate(reader, start=before + 1):
             if found:
                 yield row, found
     except UnicodeDecodeError as error:

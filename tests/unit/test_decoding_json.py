@@ -267,3 +267,42 @@ def test_bad_rows_are_marked() -> None:
         1: "row 2 is blank",
         2: "row 3, character 3 is not valid JSON (Expecting ',' delimiter)",
     }
+
+
+@pytest.mark.parametrize("n_rows", [1, 40_000])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[1,2],[3,4]\n[5,6]", LINES),
+        (b"[1,2]\n[3\n4]", LINES),
+        (b"[1,2]\n\n[3,4]", LINES),
+        (b'{"instances":[[1,2]],"instances":[[3,4]]}', JSON),
+        (b'{"instances":[[1,2]]', JSON),
+        (b"[[1,2]]}", JSON),
+        (b"[[1,2]", JSON),
+        (b"[[1,2],]", JSON),
+        (b"[[1,2]] []", JSON),
+        (b"[[1,2],[3,4,5],[6]]", JSON),
+        (b"[[1,2],[007,1]]", JSON),
+    ],
+)
+def test_lists_that_are_nearly_plain_are_refused(
+    body: bytes, content_type: str, n_rows: int
+) -> None:
+    """What is wrong with a body is told, also where almost all of it could be read at once."""
+    separator = b"\n" if content_type == LINES else b","
+    body = body.replace(b"[1,2]", separator.join([b"[1,2]"] * n_rows), 1)
+
+    with pytest.raises(MalformedPayload):
+        decode(body, content_type=content_type)
+
+
+@pytest.mark.parametrize("wrapper", [b"%b", b' {"instances" :\n%b } ', b"\r\n%b\t"])
+def test_many_lists_are_read(wrapper: bytes) -> None:
+    """Rows of a large document keep their order, in any notation; null is missing."""
+    lists = b"[" + b" ,\n".join(b"[ %d, null]" % index for index in range(40_000)) + b"]"
+
+    features = decode(wrapper % lists).features
+
+    assert features[:, 0].tolist() == list(range(40_000))
+    assert np.isnan(features[:, 1]).all()

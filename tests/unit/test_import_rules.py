@@ -56,6 +56,7 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/formats/aialgs.py": {"google"},
         "container/formats/parquet.py": {"container", "numpy", "pyarrow"},
         "container/formats/recordio.py": {"container", "numpy", "google"},
+        "container/numbers.py": {"container", "numpy", "simdjson"},
         "container/offload.py": {"container", "gevent"},
         "container/scripts/code.py": {"container", "boto3", "botocore"},
         "container/scripts/hosting.py": {"container", "flask.Flask"},

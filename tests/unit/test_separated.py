@@ -127,20 +127,22 @@ def test_column_after_the_label_keeps_its_name_in_messages() -> None:
     )
 
 
-def test_rows_of_several_blocks_keep_their_order() -> None:
+@pytest.mark.parametrize("cell", ["", "NA"], ids=["plain", "not plain"])
+def test_rows_of_several_blocks_keep_their_order(cell: str) -> None:
     """Where a block is full the next begins, and no row is lost or doubled."""
     n_rows = BLOCK_VALUES // 500 * 2 + 3
-    rows = [",".join([f"c{row}", "0.25", *[str(row)] * 500]) for row in range(n_rows)]
+    rows = [",".join([f"c{row}", "0.25", cell, *[str(row)] * 500]) for row in range(n_rows)]
 
     blocks = list(part_of("\n".join(rows), weight="1").blocks)
 
-    assert [len(block.labels) for block in blocks] == [500, 500, 3]
+    assert len(blocks) > 1
     assert [label for block in blocks for label in block.labels] == [
         f"c{row}" for row in range(n_rows)
     ]
     features = np.concatenate([np.asarray(block.features) for block in blocks])
-    assert features.shape == (n_rows, 500)
-    assert (features == np.arange(n_rows).reshape(-1, 1)).all()
+    assert features.shape == (n_rows, 501)
+    assert np.isnan(features[:, 0]).all()
+    assert (features[:, 1:] == np.arange(n_rows).reshape(-1, 1)).all()
     assert all(block.weights is not None and len(block.weights) for block in blocks)
 
 

@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 """
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from container import numbers
 from container.cells import FLOAT32_OVERFLOW, CellError, shown
 from container.decoders import naming
 from container.decoders.collector import Collector, RowError, column, out_of_range, text_of
@@ -23,6 +25,13 @@ WRAPPERS = ("instances", "inputs", "predictions", "data", "dataframe_records")
 SPLIT = "dataframe_split"
 _PARTS = {"columns", "data", "index"}
 """What a table has that is written with names and rows apart."""
+
+_BLANKS = b" \t\r\n"
+_OPENING = re.compile(
+    rb"[ \t\r\n]*(\{[ \t\r\n]*\"(?:%b)\"[ \t\r\n]*:[ \t\r\n]*)?\[[ \t\r\n]*(?=\[)"
+    % "|".join(WRAPPERS).encode()
+)
+"""What is before the first row of a list of lists."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeated:
@@ -56,6 +65,9 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     Raises:
         CellError: the body is no JSON, or not of this model's features.
     """
+    features = _lists(body, expected.n_features)
+    if features is not None:
+        return Rows(features)
     items, columns = _items(parse(_text(body)), expected)
     order = None
     names = None
@@ -70,10 +82,38 @@ def decode_lines(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     Raises:
         CellError: a line is no JSON, or not of this model's features.
     """
+    lines = body.rstrip(b"\n")
+    features = _plain_lists(lines.replace(b"]\n[", b"],["), expected.n_features)
+    if features is not None and len(features) == lines.count(b"\n") + 1:
+        return Rows(features)
     items = [_line(line) for line in text_of(body).rstrip("\r\n").split("\n")] if body else []
     if len(items) == 1 and isinstance(items[0], _Blank):
         items = []
     return _collected(items, expected, mark_bad, None).rows()
+
+
+def _lists(body: bytes, n_features: int) -> NDArray[np.float32] | None:
+    """Return the rows of a list of lists, alone or in a wrapper; None for anything else."""
+    opening = _OPENING.match(body)
+    if opening is None:
+        return None
+    text = body.rstrip(_BLANKS)
+    if opening[1]:
+        text = text[:-1].rstrip(_BLANKS) if text.endswith(b"}") else b""
+    return _plain_lists(text[opening.end() : -1], n_features) if text.endswith(b"]") else None
+
+
+def _plain_lists(text: bytes, n_features: int) -> NDArray[np.float32] | None:
+    """Return rows that are lists of numbers and nulls alone; None when there is anything else."""
+    pieces = []
+    for piece in numbers.lists_in_pieces(text):
+        features = numbers.of_lists(piece, n_features)
+        if features is None:
+            return None
+        pieces.append(features)
+    if len(pieces) < 2:
+        return pieces[0] if pieces else None
+    return np.concatenate(pieces)
 
 
 def _text(body: bytes) -> str:

@@ -4,17 +4,12 @@ import io
 import re
 from codecs import BOM_UTF8
 
-import numpy as np
-from numpy.typing import NDArray
-
-from container import cells, delimited
-from container.cells import FLOAT32_OVERFLOW, CellError
+from container import cells, delimited, numbers
+from container.cells import CellError
 from container.decoders import naming
 from container.decoders.collector import Collector, RowError, column
 from container.rows import Expected, Rows
 
-_CHUNK_BYTES = 64 * 1024  # so much keeps the interpreter for a millisecond or two
-_PLAIN = b"0123456789.eE+-, \t\n"
 _ROW = re.compile(r"row ([0-9]+)")
 _NAME = re.compile(r"[^\W\d]")
 _INFINITE = re.compile(r"inf(inity)?", re.IGNORECASE)
@@ -63,9 +58,13 @@ def _rows(body: bytes, expected: Expected, mark_bad: bool, *, may_have_header: b
     text = _with_line_feeds(body)
     # A blank line is a row of one cell, which is missing.
     text = text.removesuffix(b"\n") if expected.n_features == 1 else text.rstrip(b"\n")
-    names = expected.names or ("",)
+    may_be_names = may_have_header and expected.names and cells.is_number(expected.names[0])
+    if len(text) <= numbers.PIECE_BYTES and not may_be_names:
+        features = numbers.of_lines(text, expected.n_features)
+        if features is not None:
+            return Rows(features)
     reader = _Reader(text, expected, mark_bad)
-    if not (may_have_header and cells.is_number(names[0])):
+    if not may_be_names:
         reader.read_plain()
     if reader.position == 0 and may_have_header:
         reader.read_header()
@@ -94,9 +93,10 @@ class _Reader:
     def read_plain(self) -> None:
         """Read on up to the first piece of the body that needs a closer look."""
         while self.position < len(self._text):
-            end = self._text.find(b"\n", self.position + _CHUNK_BYTES)
+            end = self._text.find(b"\n", self.position + numbers.PIECE_BYTES)
             end = len(self._text) if end < 0 else end
-            features = _plain(self._text[self.position : end], self._expected.n_features)
+            piece = self._text[self.position : end]
+            features = numbers.of_lines(piece, self._expected.n_features)
             if features is None:
                 return
             self.collected.extend(features)
@@ -170,27 +170,6 @@ class _Reader:
             except CellError as error:
                 return RowError(str(error), row, name)
         raise AssertionError(found)
-
-
-def _plain(chunk: bytes, n_features: int) -> NDArray[np.float32] | None:
-    """Return rows of plain numbers and empty cells; None when there is anything else."""
-    if chunk.translate(None, _PLAIN):
-        return None
-    lines = chunk.split(b"\n")
-    if any(line.count(b",") != n_features - 1 for line in lines):
-        return None
-    found = chunk.replace(b"\n", b",").decode("ascii").split(",")
-    if "" in found:
-        if n_features == 1:
-            return None  # a blank line
-        found = [cell or "nan" for cell in found]
-    try:
-        values = np.fromiter(map(float, found), np.float64, len(found))
-    except ValueError:
-        return None
-    if (np.abs(values) >= FLOAT32_OVERFLOW).any():
-        return None
-    return values.astype(np.float32).reshape(-1, n_features)
 
 
 def _is_header(names: list[str], expected: Expected) -> bool:

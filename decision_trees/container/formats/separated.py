@@ -1,5 +1,6 @@
 """Text with delimiters, such as CSV and TSV: header, roles of the columns, labels, numbers."""
 
+import io
 import logging
 from array import array
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from container import cells, delimited
 from container.blocks import BLOCK_VALUES, Block, Doubt, Part
 from container.cells import CellError
 from container.columns import Columns, resolve
-from container.formats import header
+from container.formats import header, plain_rows
 from container.formats.header import Row
 from container.options import InputOptions
 
@@ -22,6 +23,7 @@ KINDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 """The delimiters that are recognised, in the order in which they are tried, and their names."""
 
 _SAMPLE_LINES = 20
+_PIECE_BYTES = 256 * 1024  # so much is fast, and as numbers still small beside a table
 _NAMED_DELIMITERS = {"tab": "\t"}
 
 logger = logging.getLogger(__name__)
@@ -38,25 +40,20 @@ def read(stream: BinaryIO, options: InputOptions) -> Part:
     delimiter = _NAMED_DELIMITERS.get(options.delimiter, options.delimiter)
     if delimiter == "auto":
         delimiter = _recognise(sample)
-    rows = delimited.read_rows(chain(sample, stream), delimiter)
-    kind = f"{KINDS[delimiter]}-separated text"
-    first = next(rows, None)
+    reader = _Reader(sample, stream, delimiter, options)
+    first = reader.first
     if first is None:
         return Part("", None, iter(()))
+    kind = f"{KINDS[delimiter]}-separated text"
     if header.is_header(first, options):
-        return _with_header(kind, first, rows, options)
-    columns = resolve(len(first[1]), None, options.label, options.weight)
-    doubt = header.doubt(first[1], columns) if options.header == "auto" else None
-    return Part(kind, columns, _blocks(chain([first], rows), columns, options), doubt)
-
-
-def _with_header(kind: str, first: Row, rows: Iterator[Row], options: InputOptions) -> Part:
-    names = [name.strip(" \t") for name in first[1]]
-    columns = resolve(len(names), names, options.label, options.weight)
-    doubt = Doubt(names[columns.label], was_header=True) if options.header == "auto" else None
-    if not all(map(cells.is_number, names)):  # else a row of data may be like it
-        rows = _without(first[1], rows)
-    return Part(kind, columns, _blocks(rows, columns, options), doubt)
+        names = [name.strip(" \t") for name in first[1]]
+        columns = resolve(len(names), names, options.label, options.weight)
+        doubt: Doubt | None = Doubt(names[columns.label], was_header=True)
+    else:
+        columns = resolve(len(first[1]), None, options.label, options.weight)
+        doubt = header.doubt(first[1], columns)
+    blocks = reader.blocks(columns)
+    return Part(kind, columns, blocks, doubt if options.header == "auto" else None)
 
 
 def _recognise(sample: list[bytes]) -> str:
@@ -84,27 +81,91 @@ def _widths(sample: list[bytes], delimiter: str) -> set[int]:
     return widths
 
 
-def _without(names: list[str], rows: Iterator[Row]) -> Iterator[Row]:
-    """Leave out rows that repeat the header, as they do where files were joined."""
-    repeated = 0
-    for row in rows:
-        if row[1] == names:
-            repeated += 1
-        else:
-            yield row
-    if repeated:
-        logger.info("skipped %d rows that repeat the header", repeated)
+class _Reader:
+    """Reads a text to its end: many rows at once where they are plain, else row by row."""
 
+    def __init__(
+        self, sample: list[bytes], stream: BinaryIO, delimiter: str, options: InputOptions
+    ) -> None:
+        self._lines = iter(sample)
+        self._stream = stream
+        self._delimiter = delimiter
+        self._options = options
+        self._begun: list[bytes] = []
+        self._rows = delimited.read_rows(self._noted(), delimiter)
+        self._header: list[str] | None = None
+        self._n_repeated = 0
+        self.first = next(self._rows, None)
+        """The first row that is not blank; None when there is none."""
 
-def _blocks(rows: Iterable[Row], columns: Columns, options: InputOptions) -> Iterator[Block]:
-    builder = _Builder(columns, options)
-    for row, found in rows:
-        builder.add(row, found)
-        if len(builder.numbers) >= BLOCK_VALUES:
+    def _noted(self) -> Iterator[bytes]:
+        """Yield lines, and note those with which the text begins."""
+        for line in chain(self._lines, self._stream):
+            self._begun.append(line)
+            yield line
+
+    def blocks(self, columns: Columns) -> Iterator[Block]:
+        """Yield all rows below the header, which is the first row if the columns have names."""
+        begun, row = b"".join(self._begun), 0
+        if columns.names is not None and self.first is not None:
+            row, found = self.first
+            if not all(map(cells.is_number, columns.names)):  # else a row of data may be like it
+                self._header = found
+            if _has_bare_carriage_return(begun):  # there may be more rows than the first in it
+                yield from self._row_by_row(self._rows, columns)
+            begun = b""
+        for text in _pieces(begun + b"".join(self._lines), self._stream):
+            block = self._at_once(text, columns)
+            if block is not None:
+                yield block
+            else:
+                yield from self._row_by_row(self._read_rows(text, row), columns)
+            row += _count_lines(text)
+        if self._n_repeated:
+            logger.info("skipped %d rows that repeat the header", self._n_repeated)
+
+    def _at_once(self, text: bytes, columns: Columns) -> Block | None:
+        """Return rows that are all plain, none of them a header."""
+        are_numbers = self._options.labels_are_numbers
+        block = plain_rows.read(text, self._delimiter, columns, labels_are_numbers=are_numbers)
+        if block is None or self._header is None or are_numbers:
+            return block
+        return None if self._header[columns.label].strip(" \t") in block.labels else block
+
+    def _read_rows(self, text: bytes, before: int) -> Iterator[Row]:
+        """Yield the rows of a piece; a quote in it may be closed anywhere, so then of all."""
+        lines: Iterable[bytes] = io.BytesIO(text)
+        if b'"' in text:
+            lines = chain(lines, self._stream)
+        return delimited.read_rows(lines, self._delimiter, before)
+
+    def _row_by_row(self, rows: Iterator[Row], columns: Columns) -> Iterator[Block]:
+        builder = _Builder(columns, self._options)
+        for row, found in rows:
+            if found == self._header:  # as where files were joined
+                self._n_repeated += 1
+                continue
+            builder.add(row, found)
+            if len(builder.numbers) >= BLOCK_VALUES:
+                yield builder.block()
+                builder = _Builder(columns, self._options)
+        if builder.numbers:
             yield builder.block()
-            builder = _Builder(columns, options)
-    if builder.numbers:
-        yield builder.block()
+
+
+def _pieces(begun: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """Yield whole lines of a text of which some are read already."""
+    while text := begun + stream.read(_PIECE_BYTES) + stream.readline():
+        yield text
+        begun = b""
+
+
+def _has_bare_carriage_return(text: bytes) -> bool:
+    return b"\r" in text.replace(b"\r\n", b"")
+
+
+def _count_lines(text: bytes) -> int:
+    return text.count(b"\n") + text.replace(b"\r\n", b"").count(b"\r")
 
 
 @dataclass

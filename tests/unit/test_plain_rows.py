@@ -1,0 +1,136 @@
+"""Plain rows of a training file: read at once as they are read row by row, or not at all."""
+
+import io
+from array import array
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from container import cells, delimited
+from container.columns import Columns
+from container.formats import plain_rows
+from texts import part_of, refusal_of
+
+NUMBERS = st.integers(-99, 99).map(str) | st.floats(-1e9, 1e9).map(repr)
+RARE = st.sampled_from(["", ".5", "-0", "007", "NA", "1e39", "x", '"1"', " 2", "[1]", "1,5", "é"])
+LABELS = st.sampled_from(["a", "007", "1.0", "é", "two words", " c ", '"d"', "e[", "-1", "{"])
+STRANGE = st.sampled_from(["", "NA", '"', '""', '"f,g"', '"h\ni"', 'j"k', ' "l"', "\ufeffm", "n,o"])
+PIECES = ["\r", "\r\n", '"', ",", ";", "\n", "\n\n", "\0", "\ufeff", " ", "[", "1"]
+LABEL_FIRST = Columns(3, None, 0, None)
+
+
+@st.composite
+def texts(draw: st.DrawFn, delimiter: str) -> str:
+    """Draw rows of a label and two numbers, in any order of columns, most of them plain."""
+    numbers = draw(st.sampled_from([NUMBERS, NUMBERS | RARE]))
+    labels = draw(st.sampled_from([NUMBERS, LABELS, LABELS | STRANGE]))
+    columns = draw(st.permutations([labels, numbers, numbers]))
+    rows = draw(st.lists(st.tuples(*columns), min_size=1, max_size=6))
+    ending = draw(st.sampled_from(["\n", "\r\n"]))
+    text = ending.join(map(delimiter.join, rows)) + draw(st.sampled_from(["", ending]))
+    start = draw(st.none() | st.integers(0, len(text)))
+    return text if start is None else text[:start] + draw(st.sampled_from(PIECES)) + text[start:]
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=2000)
+def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> None:
+    """Whatever is taken has the very labels, weights and numbers, and nothing is to be refused."""
+    delimiter = data.draw(st.sampled_from([",", ";", "\t"]))
+    text = data.draw(texts(delimiter)).encode()
+    label, weight = data.draw(st.permutations([0, 1, 2]))[:2]
+    columns = Columns(3, None, label, data.draw(st.sampled_from([None, weight])))
+    are_numbers = data.draw(st.booleans())
+
+    block = plain_rows.read(text, delimiter, columns, labels_are_numbers=are_numbers)
+
+    if block is not None:
+        rows = [row for _, row in delimited.read_rows(io.BytesIO(text), delimiter)]
+        labels = [row[label].strip(" \t") for row in rows]
+        assert len(rows) == len(text.splitlines())
+        assert not any(map(cells.is_missing, labels))
+        assert list(block.labels) == ([float(cell) for cell in labels] if are_numbers else labels)
+        if block.weights is not None:
+            assert block.weights.tolist() == [float(row[weight]) for row in rows]
+        values = array("d")
+        for row in rows:
+            delimited.append_numbers(values, 1, [row[index] for index in columns.features])
+        expected = delimited.as_matrix(values, len(columns.features))
+        np.testing.assert_array_equal(np.asarray(block.features), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "features"),
+    [
+        (b"a,1,2\nb,3,4\n", ["a", "b"], [[1, 2], [3, 4]]),
+        (b"a,1,2\r\nb,3,4", ["a", "b"], [[1, 2], [3, 4]]),
+        (b'007,1,\n"1.0",,4\n', ["007", "1.0"], [[1, np.nan], [np.nan, 4]]),
+        (b" a b ,-0,.5\n\xc3\xa9[{,1e3,4\n", ["a b", "é[{"], [[0, 0.5], [1000, 4]]),
+    ],
+)
+def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[list[float]]) -> None:
+    """Labels are kept as they are written, and a missing number is NaN."""
+    block = plain_rows.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
+
+    assert block is not None
+    assert block.labels == labels
+    np.testing.assert_array_equal(np.asarray(block.features), features)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"a,1\n", b"a,1,2,3\n", b"a,1,2\n\nb,3,4\n", b"a,1,2,b\n3,4\n", b"a,1,2\rb,3,4\n"),
+        *(b",1,2\n", b"NA,1,2\n", b'"",1,2\n', b'"a,1,2\n', b'a"b,1,2\n', b'"a""b",1,2\n'),
+        *(
+            b"\xff,1,2\n",
+            b"a\0,1,2\n",
+            b"\xef\xbb\xbfa,1,2\n",
+            b"a,x,2\n",
+            b"a,[1],2\n",
+            b"a,1e39,2",
+        ),
+        *(b"a,1," + b"0" * 200_000, b"", b"\n"),
+    ],
+)
+def test_other_rows_are_not_taken(text: bytes) -> None:
+    """Whatever may be a mistake, or may be meant in another way, is left to the careful reader."""
+    assert plain_rows.read(text, ",", LABEL_FIRST, labels_are_numbers=False) is None
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("header", ["", "y,x,z"])
+def test_place_of_a_mistake_counts_all_rows(header: str, ending: str) -> None:
+    """However many rows were read at once before, or row by row, the message has the right one."""
+    lines = [header] * bool(header) + ["a,0.123456,1"] * 60_000
+    for other in ("b,NA,1", "", '"c",1,2', "d,oops,2"):
+        lines += [other] + ["a,0.123456,1"] * 60_000
+
+    message = refusal_of(ending.join(lines), header="present" if header else "absent")
+
+    row = lines.index("d,oops,2") + 1
+    name = " ('x')" if header else ""
+    assert message == f"row {row}, column 2{name} is 'oops', not a number"
+
+
+def test_quote_may_span_pieces() -> None:
+    """A label within quotes may have line breaks, and be closed long after it is opened."""
+    text = "a,1\n" * 65_000 + '"b\n' + "c,1\n" * 20_000 + 'd",2\ne,3\n'
+
+    labels = [label for block in part_of(text).blocks for label in block.labels]
+
+    assert len(labels) == 65_002
+    assert labels[-2:] == ["b\n" + "c,1\n" * 20_000 + "d", "e"]
+
+
+@pytest.mark.parametrize("header", ["y,1,2", "y,x1,x2"])
+def test_header_that_is_repeated_is_no_row(header: str) -> None:
+    """Also where its names of features look like numbers, and rows are read at once."""
+    text = (header + "\n" + "a,3,4\n" * 60_000) * 3
+
+    blocks = list(part_of(text, header="present").blocks)
+
+    assert sum(len(block.labels) for block in blocks) == 180_000
+    assert {label for block in blocks for label in block.labels} == {"a"}

@@ -89,7 +89,7 @@ def create_app(
     app.extensions["slot"] = slot
     state = _State(settings, slot, thread)
     state.start(load)
-    admission = Admission()
+    app.extensions["admission"] = admission = Admission()
 
     @app.route("/ping", methods=["GET", "POST"])
     def ping() -> Response:

@@ -47,12 +47,8 @@ _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
-_MALLOC = (
-    "MALLOC_ARENA_MAX=1",
-    "MALLOC_MMAP_THRESHOLD_=131072",
-    "MALLOC_TRIM_THRESHOLD_=131072",
-)
-"""Lets glibc give memory back once a large body is answered; by itself it keeps what was used most.
+_MALLOC = "MALLOC_ARENA_MAX=1"
+"""Lets `admission.give_back` reach all memory: glibc keeps an arena for each thread otherwise.
 
 Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
 """
@@ -101,7 +97,7 @@ def gunicorn_command(
 
     Each worker makes its app by itself, after its fork.
     """
-    command = ["env", *_MALLOC, sys.executable, "-m", "gunicorn", "wsgi:make_app()"]
+    command = ["env", _MALLOC, sys.executable, "-m", "gunicorn", "wsgi:make_app()"]
     module = "container.scripts.hosting_worker" if settings.has_program else "container.workers"
     command += ["--worker-class", f"{module}.Worker", "--workers", str(settings.workers)]
     command += ["--timeout", str(settings.timeout_seconds)]

@@ -27,10 +27,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         super().init_process()
 
     def notify(self) -> None:
-        """Give a heartbeat to gunicorn's master, as each second, and to the board."""
+        """Give a heartbeat to gunicorn's master, as each second, and to the board; tidy up."""
         super().notify()
         if self.wsgi is not None:
             self.wsgi.extensions["slot"].beat()
+            self.wsgi.extensions["admission"].give_back()
 
     def handle_request(self, listener_name: str, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; a worker that is killed meanwhile leaves no head without its body."""

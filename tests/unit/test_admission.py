@@ -1,6 +1,8 @@
 """How many large bodies are worked on at once, with the greenlets of a worker."""
 
+import resource
 from contextlib import ExitStack
+from pathlib import Path
 
 import gevent
 import pytest
@@ -116,3 +118,24 @@ def test_request_that_is_given_up_waits_no_longer() -> None:
     requests.go()
 
     assert requests.done == ["inside", "waits too"]
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process has."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def test_memory_of_large_bodies_is_given_back() -> None:
+    """What the largest body took is not kept for ever."""
+    admission = Admission()
+    with admission.admitted(LARGE):
+        pieces = [bytes(100_000) for _ in range(1000)]
+        last = bytes(100_000)  # so that the end of the heap stays in use
+        del pieces
+    before = resident_bytes()
+
+    admission.give_back()
+
+    assert last
+    assert resident_bytes() < before - 50_000_000

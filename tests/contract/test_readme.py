@@ -75,6 +75,12 @@ def test_readme_gives_the_defaults_of_the_settings() -> None:
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": (
             f"the workers, at most {mini_batches(512, 0, None)[0]}"
         ),
+        "SAGEMAKER_PROGRAM": (
+            f"{_none(settings.program)}: `inference.py`, or the only script, in `/opt/ml/model/code"
+        ),
+        "SAGEMAKER_SUBMIT_DIRECTORY": (
+            f"{_none(settings.submit_directory)}: `/opt/ml/model/code`, then `/opt/ml/code"
+        ),
         "MODEL_SERVER_USER": "nobody` in the image",
         "SAGEMAKER_BASE_DIR": str(settings.paths.base_dir),
     }
@@ -103,7 +109,7 @@ def test_readme_lists_every_exit_code_of_training() -> None:
     usage = {os.EX_USAGE}
     by_signal = {errors.EXIT_STOPPED, 128 + signal.SIGKILL}
 
-    assert {int(code) for code in rows_after("| exit code")} == {0} | codes | usage | by_signal
+    assert {int(code) for code in rows_after("| exit code | meaning")} == {0} | codes | usage | by_signal
 
 
 def test_readme_names_only_files_that_exist() -> None:

@@ -19,7 +19,7 @@ from container.options import InputOptions
 from container.schema import specification
 
 ESTIMATORS = [DecisionTreeClassifier, DecisionTreeRegressor]
-OWN = [*(field.name for field in fields(InputOptions)), "engine"]
+OWN = [*(field.name for field in fields(InputOptions)), "engine", "max_bins"]
 LEARNT = {one.name: one for one in declarations(Hyperparameters) if one.name not in OWN}
 DECLARED = [
     (estimator, name, kind)

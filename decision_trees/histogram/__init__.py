@@ -1,0 +1,1 @@
+"""The histogram engine: XGBoost grows a tree on quantised rows, scikit-learn gets it back."""

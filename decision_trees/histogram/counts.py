@@ -1,0 +1,71 @@
+"""What the training rows tell of each node of a grown tree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histogram.nodes import LEAF, Indices, Nodes
+from histogram.rows import Pass
+from histogram.targets import Target
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What rows tell of each node; the first axis of every array is the nodes.
+
+    Those of two shares of the rows become those of all by sums, maxima and minima.
+    """
+
+    rows: NDArray[np.int64]
+
+    missing: NDArray[np.int64]
+    """Rows that lack the feature by which the node splits."""
+
+    highest_left: NDArray[np.float32]
+    """The largest value that goes left; -inf where none does."""
+
+    lowest_right: NDArray[np.float32]
+    """The smallest value that goes right; inf where none does."""
+
+    sums: NDArray[np.float64]
+    """The sums of the target, shape (n_nodes, n_sums)."""
+
+
+def count(nodes: Nodes, target: Target, batches: Pass) -> Counts:
+    """Return what all rows tell of the nodes, in one pass over them."""
+    counts = Counts(
+        rows=np.zeros(len(nodes), dtype=np.int64),
+        missing=np.zeros(len(nodes), dtype=np.int64),
+        highest_left=np.full(len(nodes), -np.inf, dtype=np.float32),
+        lowest_right=np.full(len(nodes), np.inf, dtype=np.float32),
+        sums=np.zeros((len(nodes), target.n_sums)),
+    )
+    for batch in batches():
+        leaves = _descend(nodes, batch.features, counts)
+        np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
+        sums = target.sums(leaves, len(nodes), batch.labels, batch.weights)
+        np.add(counts.sums, sums, out=counts.sums)
+    for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
+        for values in (counts.rows, counts.sums):
+            values[splits] = values[nodes.left[splits]] + values[nodes.right[splits]]
+    return counts
+
+
+def _descend(nodes: Nodes, features: NDArray[np.float32], counts: Counts) -> Indices:
+    """Return the leaf of each row, and count what happens on the way.
+
+    A row goes as XGBoost sends it: left if its value is below the bound.
+    """
+    leaves = np.zeros(len(features), dtype=np.intp)
+    rows = np.arange(len(features))
+    while len(rows := rows[nodes.left[leaves[rows]] != LEAF]):
+        at = leaves[rows]
+        values = features[rows, nodes.feature[at]]
+        absent = np.isnan(values)
+        left = np.where(absent, nodes.missing_left[at], values < nodes.bound[at])
+        np.add.at(counts.missing, at[absent], 1)
+        np.fmax.at(counts.highest_left, at[left], values[left])
+        np.fmin.at(counts.lowest_right, at[~left], values[~left])
+        leaves[rows] = np.where(left, nodes.left[at], nodes.right[at])
+    return leaves

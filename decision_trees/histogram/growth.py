@@ -1,0 +1,118 @@
+"""Growth: one tree, by XGBoost's histograms, that splits as a tree of scikit-learn does."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from container.resources import MEBIBYTE, Resources
+from histogram.nodes import Nodes
+from histogram.rows import Batch, Pass
+from histogram.targets import Target
+
+_HISTOGRAM_BYTES = 512 * MEBIBYTE
+"""What histograms of nodes that wait for their children may take."""
+
+_BIN_BYTES = 16  # a gradient and a hessian, both double
+
+_PLAIN_TREE: dict[str, Any] = {
+    # One tree whose leaves are means: no shrinkage, no penalty, no start but 0.
+    "objective": "reg:squarederror",
+    "base_score": 0.0,
+    "learning_rate": 1.0,
+    "reg_lambda": 0.0,
+    "reg_alpha": 0.0,
+    # The squared error of the indicators of all classes in one tree is its Gini impurity.
+    "multi_strategy": "multi_output_tree",
+    "tree_method": "hist",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends the growth, in XGBoost's terms."""
+
+    max_bins: int
+    max_depth: int | None
+    max_leaves: int | None
+    leaf_weight: float
+    """The least weight of a leaf."""
+
+    gain: float
+    """The least gain of a split, in the targets' unit."""
+
+
+def grow(batches: Pass, target: Target, limits: Limits, weight_unit: float) -> Nodes:
+    """Return the tree that XGBoost grows on all rows.
+
+    Args:
+        batches: passes over the rows; quantising them takes several.
+        target: what is to be predicted.
+        limits: when to stop.
+        weight_unit: what weights are divided by: XGBoost holds them as float32.
+    """
+    source = _Source(batches, target, weight_unit)
+    rows = xgboost.QuantileDMatrix(source, max_bin=limits.max_bins)
+    booster = xgboost.train(_parameters(limits, rows, source.n_targets), rows, num_boost_round=1)
+    return _nodes(booster)
+
+
+class _Source(xgboost.DataIter):
+    """Hands batches to XGBoost."""
+
+    def __init__(self, batches: Pass, target: Target, weight_unit: float) -> None:
+        self._batches = batches
+        self._target = target
+        self._weight_unit = weight_unit
+        self._rest: Iterator[Batch] = iter(())
+        self.n_targets = 1
+        super().__init__()
+
+    def reset(self) -> None:
+        """Begin another pass."""
+        self._rest = self._batches()
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        """Hand one batch over; say whether there was one."""
+        batch = next(self._rest, None)
+        if batch is None:
+            return False
+        targets = self._target.encode(batch.labels)
+        self.n_targets = targets.size // len(targets)
+        weights = None if batch.weights is None else batch.weights / self._weight_unit
+        input_data(data=batch.features, label=targets, weight=weights)
+        return True
+
+
+def _parameters(limits: Limits, rows: xgboost.QuantileDMatrix, n_targets: int) -> dict[str, Any]:
+    histogram_bytes = rows.num_col() * limits.max_bins * n_targets * _BIN_BYTES
+    return _PLAIN_TREE | {
+        "nthread": Resources.of_this_process().cores,
+        "max_bin": limits.max_bins,
+        "max_depth": limits.max_depth or 0,
+        "max_leaves": limits.max_leaves or 0,
+        # scikit-learn grows best first where it counts leaves, and so does XGBoost with this.
+        "grow_policy": "depthwise" if limits.max_leaves is None else "lossguide",
+        "min_child_weight": limits.leaf_weight,
+        "gamma": limits.gain,
+        "max_cached_hist_node": max(2, _HISTOGRAM_BYTES // histogram_bytes),
+    }
+
+
+def _nodes(booster: xgboost.Booster) -> Nodes:
+    """Return the nodes of the only tree.
+
+    Source: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html (JSON schema).
+    """
+    model = json.loads(booster.save_raw("json"))
+    (tree,) = model["learner"]["gradient_booster"]["model"]["trees"]
+    return Nodes(
+        left=np.array(tree["left_children"], dtype=np.intp),
+        right=np.array(tree["right_children"], dtype=np.intp),
+        feature=np.array(tree["split_indices"], dtype=np.intp),
+        bound=np.array(tree["split_conditions"], dtype=np.float32),
+        missing_left=np.array(tree["default_left"], dtype=bool),
+    )

@@ -68,7 +68,7 @@ COPY decision_trees /opt/program
 RUN set -eux; \
     rm train; \
     chmod -R a+rX .; \
-    chmod a+x serve; \
+    chmod a+x selftest serve; \
     python3 -m compileall -q .; \
     python3 -c 'import predictor'; \
     nginx -v
@@ -80,7 +80,7 @@ COPY --from=packages-train /opt/venv /opt/venv
 COPY decision_trees /opt/program
 RUN set -eux; \
     chmod -R a+rX .; \
-    chmod a+x train serve; \
+    chmod a+x selftest serve train; \
     python3 -m compileall -q .; \
     python3 -c 'import algorithm, predictor, container.formats.parquet, container.formats.recordio'; \
     # What a program that a job brings may need: see container/scripts.

@@ -17,7 +17,7 @@ MODULES = [
     ".".join(file.relative_to(PROGRAM_DIR).with_suffix("").parts).removesuffix(".__init__")
     for file in SOURCES
 ]
-PROGRAMS = [PROGRAM_DIR / "train", PROGRAM_DIR / "serve"]
+PROGRAMS = [PROGRAM_DIR / name for name in ("train", "serve", "selftest")]
 OWN = {module.split(".")[0] for module in MODULES}
 
 
@@ -79,15 +79,21 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
     assert not foreign(file, allowed)
 
 
-@pytest.mark.parametrize("file", PROGRAMS, ids=["train", "serve"])
+@pytest.mark.parametrize("file", PROGRAMS, ids=lambda file: file.name)
 def test_program_imports_only_the_container_and_the_algorithm(file: Path) -> None:
     """A program joins the layers and does nothing else."""
-    allowed = {"train": {"algorithm", "container"}, "serve": {"container.serving"}}
+    allowed = {
+        "train": {"algorithm", "container"},
+        "serve": {"container.serving"},
+        "selftest": {"container.selftest"},
+    }
 
     assert not foreign(file, allowed[file.name])
 
 
-@pytest.mark.parametrize("file", [*SOURCES, *PROGRAMS], ids=[*MODULES, "train", "serve"])
+@pytest.mark.parametrize(
+    "file", [*SOURCES, *PROGRAMS], ids=[*MODULES, *(file.name for file in PROGRAMS)]
+)
 def test_module_leaves_the_servers_to_the_endpoint(file: Path) -> None:
     """Flask is for those that make the app, gunicorn for container/workers.py alone."""
     names = {name.split(".")[0] for name in imported(file)}

@@ -1,0 +1,143 @@
+"""A directory that stands in for /opt/ml, and the programs of the image that run in it."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from container.errors import PlatformError
+from container.settings import PROGRAM_DIR
+
+RUN_SECONDS = 120.0
+"""So long a program may run, and a server may take to start."""
+
+STOP_SECONDS = 30.0
+"""So long the platform waits after SIGTERM, and then it kills.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
+
+TAIL_LINES = 20
+
+_REPLY_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+Process = subprocess.Popen[bytes]
+
+
+class Failure(PlatformError):
+    """Something is not as it must be; the message says what was found and what to do."""
+
+
+class Reply(NamedTuple):
+    """An answer over HTTP."""
+
+    status: int
+    text: str
+
+
+class Trial:
+    """Runs programs with a log that all of them share."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self.base = directory / "ml"
+        self.log = directory / "log"
+        self.port = _free_port()
+        self.environ = {
+            **environ,
+            "SAGEMAKER_BASE_DIR": str(self.base),
+            "SAGEMAKER_BIND_TO_PORT": str(self.port),
+        }
+        self.log.touch()
+
+    def find(self, program: str) -> str | None:
+        """Return the path of our `train` or `serve`, None when there is none.
+
+        Raises:
+            Failure: it would not be run by its name: it is not executable, or PATH finds another.
+        """
+        own = PROGRAM_DIR / program
+        if not own.is_file():
+            return None
+        if not os.access(own, os.X_OK):
+            raise Failure(f"{own} is not executable; run `chmod a+x {own}` in the build.")
+        found = shutil.which(program, path=self.environ.get("PATH"))
+        if found is None or not own.samefile(found):
+            raise Failure(
+                f"On PATH {program} is {found or 'not to be found'}, and ours is {own}; "
+                f"put {PROGRAM_DIR} first on PATH."
+            )
+        return found
+
+    def start(self, command: list[str], output: Path | None = None) -> Process:
+        """Start a program; what it prints goes to `output`, or to the log as its errors do."""
+        with self.log.open("ab") as log, (output or self.log).open("ab") as printed:
+            return subprocess.Popen(  # noqa: S603 - our own words
+                command, env=self.environ, stdin=subprocess.DEVNULL, stdout=printed, stderr=log
+            )
+
+    def run(self, command: list[str], output: Path | None = None) -> int:
+        """Run a program to its end, and return its exit code; raises Failure when it has none."""
+        process = self.start(command, output)
+        try:
+            return process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            words = " ".join(command)
+            raise Failure(f"{words} did not end within {RUN_SECONDS:g} s; see the log.") from error
+        finally:
+            stop(process)
+
+    def request(self, path: str, body: str | None = None, accept: str = "*/*") -> Reply:
+        """Send a GET, or a POST of CSV, to the server; raises OSError or HTTPException."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_REPLY_SECONDS)
+        headers = {"Content-Type": "text/csv", "Accept": accept}
+        try:
+            connection.request("GET" if body is None else "POST", path, body, headers)
+            response = connection.getresponse()
+            return Reply(response.status, response.read().decode(errors="replace").strip())
+        finally:
+            connection.close()
+
+    def await_ping(self, server: Process, status: int, words: str) -> None:
+        """Return when /ping has this status and these words; raises Failure."""
+        deadline = time.monotonic() + RUN_SECONDS
+        last = "no answer"
+        while server.poll() is None:
+            with suppress(OSError, http.client.HTTPException):
+                reply = self.request("/ping")
+                if reply.status == status and words in reply.text:
+                    return
+                last = f"{reply.status} {reply.text}"
+            if time.monotonic() > deadline:
+                raise Failure(f"/ping gives {last} after {RUN_SECONDS:g} s; it must be {status}.")
+            time.sleep(_LOOK_SECONDS)
+        raise Failure(f"serve ended by itself, exit code {server.returncode}; /ping gave {last}.")
+
+    def tail(self) -> str:
+        """Return the last lines of the log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "".join(f"    {line}\n" for line in lines[-TAIL_LINES:])
+
+
+def stop(process: Process) -> int | None:
+    """Stop a process as the platform does; return its exit code, None when it had to be killed."""
+    process.terminate()  # does nothing to one that has ended
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,239 @@
+"""The real `selftest` of a clone: what it says when all is well, and of each thing that is not."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from container.errors import EXIT_STOPPED
+from container.samples import N_ROWS
+from container.selftest import EXIT_FAILED, USAGE, Checks
+from material import PROGRAM_DIR, OptMl
+from processes import DEADLINE_SECONDS, environment, read_until
+
+Change = Callable[[str], str]
+
+
+def started(program: Path, directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `selftest` with the folder of the program first on PATH, as in an image."""
+    scratch = directory / "scratch"
+    scratch.mkdir()
+    variables = environment(OptMl(directory / "nothing"), TMPDIR=str(scratch))
+    variables["PATH"] = f"{program}{os.pathsep}{variables['PATH']}"
+    return subprocess.Popen(
+        [program / "selftest", *arguments],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def ended(program: Path, directory: Path, *arguments: str) -> tuple[int, list[str]]:
+    """Run `selftest` to its end; return its exit code and its lines. Nothing is left behind."""
+    process = started(program, directory, *arguments)
+    output, _ = process.communicate(timeout=2 * DEADLINE_SECONDS)
+    assert list((directory / "scratch").iterdir()) == []
+    return process.returncode, output.splitlines()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of the program, to be broken."""
+    ignored = shutil.ignore_patterns("__pycache__", "requirements")
+    return Path(shutil.copytree(PROGRAM_DIR, tmp_path / "program", ignore=ignored))
+
+
+def test_selftest_says_one_line_a_check(tmp_path: Path) -> None:
+    """All is well: each check has its line, in order, with what was done and how long it took."""
+    code, lines = ended(PROGRAM_DIR, tmp_path)
+
+    assert code == 0, lines
+    assert [line.split()[:2] for line in lines] == [["ok", name] for name in Checks.NAMES]
+    assert re.fullmatch(rf"ok +training +{N_ROWS} rows, [\d.]+ s", lines[3])
+    assert f"{PROGRAM_DIR}/train" in lines[0]
+    assert f"{PROGRAM_DIR}/serve" in lines[0]
+
+
+def test_selftest_without_train_says_what_it_skips(clone: Path, tmp_path: Path) -> None:
+    """The inference image has no train: its server starts, says what it lacks, and stops."""
+    (clone / "train").unlink()
+
+    code, lines = ended(clone, tmp_path)
+
+    assert code == 0, lines
+    results = dict(line.split()[1::-1] for line in lines)
+    assert {name for name, word in results.items() if word == "skipped"} == {
+        "algorithm",
+        "training",
+        "invocations",
+    }
+    assert "no train: this image only serves" in lines[0]
+    assert all("no train in this image" in line for line in lines if line.startswith("skipped"))
+
+
+def write(name: str, change: Change) -> Callable[[Path], None]:
+    """Return what changes the text of one file of a clone."""
+
+    def act(clone: Path) -> None:
+        file = clone / name
+        text = file.read_text(encoding="utf-8")
+        assert change(text) != text
+        file.write_text(change(text), encoding="utf-8")
+
+    return act
+
+
+def mode(name: str) -> Callable[[Path], None]:
+    """Return what takes a program of a clone the right to run."""
+    return lambda clone: (clone / name).chmod(0o644)
+
+
+ANSWER = "    def answer(self, invocation: Invocation) -> Answer:\n"
+BROKEN = {
+    "import": (
+        write("algorithm.py", lambda text: "import no_such_package\n" + text),
+        "algorithm",
+        "train --schema ended with exit code 1; correct algorithm.py.",
+        "No module named 'no_such_package'",
+    ),
+    "fit": (
+        write(
+            "algorithm.py",
+            lambda text: text + "\n\ndef fit(*_):\n    raise TrainingDataError('Too few rows.')\n",
+        ),
+        "training",
+        "train ended with exit code 65: Too few rows.",
+        "TrainingDataError",
+    ),
+    "save": (
+        write("algorithm.py", lambda text: text + "\n\ndef save(*_):\n    pass\n"),
+        "training",
+        "train left no file in the model directory; let save write the model.",
+        "train:rows=150;",
+    ),
+    "train": (mode("train"), "programs", "/train is not executable; run `chmod a+x ", ""),
+    "serve": (mode("serve"), "programs", "/serve is not executable; run `chmod a+x ", ""),
+    "nginx": (
+        write("nginx.conf", lambda text: text.replace("daemon off;", "demon off;")),
+        "nginx",
+        "nginx refuses nginx.conf, exit code 1; correct the line below.",
+        'unknown directive "demon" in ',
+    ),
+    "predictor": (
+        write("predictor.py", lambda text: "import no_such_package\n" + text),
+        "serving",
+        "serve ended by itself, exit code ",
+        "No module named 'no_such_package'",
+    ),
+    "load": (
+        write(
+            "predictor.py",
+            lambda text: text.replace(
+                "artifact.load(settings.paths.model", "artifact.load(settings.paths.data"
+            ),
+        ),
+        "serving",
+        "serve ended by itself, exit code 66; /ping gave 503 ",
+        "/input/data/model.json cannot be read",
+    ),
+    "error": (
+        write("predictor.py", lambda text: text.replace(ANSWER, f"{ANSWER}        1 / 0\n")),
+        "invocations",
+        "/invocations gives 500 for training rows: ",
+        "ZeroDivisionError",
+    ),
+    "no answer": (
+        write(
+            "predictor.py",
+            lambda text: text.replace(ANSWER, f"{ANSWER}        return Answer(b'7', 'a/b', 1)\n"),
+        ),
+        "invocations",
+        "/invocations gives '7', which is no predicted_label.",
+        "",
+    ),
+    "too few": (
+        write(
+            "predictor.py",
+            lambda text: text.replace(ANSWER, f"{ANSWER}        return Answer(b'1', 'a/b', 1)\n"),
+        ),
+        "invocations",
+        f"/invocations gives 1 answers to {N_ROWS} rows.",
+        "",
+    ),
+    "among others": (
+        write(
+            "predictor.py",
+            lambda text: text.replace(
+                ANSWER,
+                f"{ANSWER}        n = invocation.body.count(b'\\n')\n"
+                "        return Answer(b'1\\n' * n if n == 1 else b'0\\n' * n, 'a/b', n)\n",
+            ),
+        ),
+        "invocations",
+        "Row 1 gets '1' by itself and '0' among others.",
+        "",
+    ),
+    "stop": (
+        write("serve", lambda text: text.replace("serving.main()", "serving.main() or 3")),
+        "stop",
+        "serve ended with exit code 3 after SIGTERM; it must be 0.",
+        "stopped",
+    ),
+}
+
+
+@pytest.mark.parametrize(("act", "name", "words", "log"), BROKEN.values(), ids=BROKEN)
+def test_selftest_fails_at_the_first_thing_that_is_broken(
+    clone: Path, tmp_path: Path, act: Callable[[Path], None], name: str, words: str, log: str
+) -> None:
+    """The line of the check says why, the end of the log stands below, and no check follows."""
+    act(clone)
+
+    code, lines = ended(clone, tmp_path)
+
+    said = [line for line in lines if not line.startswith("    ")]
+    assert code == EXIT_FAILED, lines
+    assert [line.split()[:2] for line in said] == [
+        *(["ok", before] for before in Checks.NAMES[: Checks.NAMES.index(name)]),
+        ["FAILED", name],
+    ]
+    assert words in said[-1]
+    assert any(log in line for line in lines[len(said) :]) or not log
+
+
+def test_selftest_finds_programs_that_are_not_on_path(tmp_path: Path) -> None:
+    """An image whose PATH lacks the folder of the program cannot be run; it is told so."""
+    variables = environment(OptMl(tmp_path))
+
+    done = subprocess.run(
+        [PROGRAM_DIR / "selftest"], env=variables, check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == EXIT_FAILED
+    assert f"put {PROGRAM_DIR} first on PATH." in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_selftest_that_is_stopped_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A stop ends the programs that it has started, and takes its directory along."""
+    process = started(PROGRAM_DIR, tmp_path)
+    read_until(process, "training")
+
+    process.send_signal(number)
+    process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == EXIT_STOPPED
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_selftest_takes_no_arguments(tmp_path: Path) -> None:
+    """A wrong use is told, and nothing is checked."""
+    assert ended(PROGRAM_DIR, tmp_path, "--help") == (os.EX_USAGE, [USAGE.strip()])

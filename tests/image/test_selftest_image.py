@@ -1,0 +1,72 @@
+"""`docker run IMAGE selftest`, wherever and as whomever."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from container.selftest import EXIT_FAILED, Checks
+from containers import Engine
+from material import PROGRAM_DIR
+
+Images = Mapping[str, str]
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--network=none"],
+        ["--user=12345:12345", "--cap-drop=ALL"],
+        ["--user=0:0", "--cap-drop=ALL"],
+        ["--read-only", "--tmpfs=/tmp", "--network=none"],
+        ["--user=12345:12345", "--read-only", "--tmpfs=/tmp"],
+    ],
+)
+def test_selftest_passes_in_the_image(engine: Engine, images: Images, options: list[str]) -> None:
+    """It needs no network, no user that is known, and nothing to write to but /tmp."""
+    ended = engine.start(images["full"], ["selftest"], options=options).ended()
+
+    assert ended.code == 0, ended.log
+    words = [line.split()[:2] for line in ended.log.splitlines()]
+    assert words == [["ok", name] for name in Checks.NAMES]
+    assert "/opt/program/serve, /opt/program/train" in ended.log
+
+
+def test_selftest_of_the_inference_image_says_what_it_skips(engine: Engine, images: Images) -> None:
+    """It has no train: what needs a model is skipped, and the rest is checked."""
+    ended = engine.start(images["inference"], ["selftest"]).ended()
+
+    assert ended.code == 0, ended.log
+    results = dict(line.split()[1::-1] for line in ended.log.splitlines())
+    skipped = {"algorithm", "training", "invocations"}
+    assert results == {name: "skipped" if name in skipped else "ok" for name in Checks.NAMES}
+
+
+def test_selftest_fails_in_an_image_that_is_broken(
+    engine: Engine, images: Images, tmp_path: Path
+) -> None:
+    """A package that the image lacks is named, and `docker run` fails."""
+    broken = tmp_path / "algorithm.py"
+    source = (PROGRAM_DIR / "algorithm.py").read_text(encoding="utf-8")
+    broken.write_text("import no_such_package\n" + source, encoding="utf-8")
+
+    ended = engine.start(
+        images["full"], ["selftest"], {broken: "/opt/program/algorithm.py,readonly"}
+    ).ended()
+
+    assert ended.code == EXIT_FAILED
+    assert "FAILED   algorithm" in ended.log
+    assert "No module named 'no_such_package'" in ended.log
+
+
+def test_selftest_needs_a_directory_to_write_to(engine: Engine, images: Images) -> None:
+    """Where nothing can be written, one line says what to mount."""
+    ended = engine.start(
+        images["full"], ["selftest"], options=["--read-only", "--shm-size=64k"]
+    ).ended()
+
+    assert ended.code == EXIT_FAILED, ended.log
+    assert "mount a directory to write to at /tmp." in ended.log

@@ -45,8 +45,8 @@ class Naming:
     names: Sequence[str] | None = None
     """In the order of the features; None when the training data named none."""
 
-    libsvm_base: int = 1
-    """What libsvm rows call the first feature, 0 or 1."""
+    libsvm_base: int | None = None
+    """What libsvm rows call the first feature, 0 or 1; None when it was no libsvm, means 1."""
 
 
 NAMELESS = Naming()
@@ -84,7 +84,7 @@ def save(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
         feature_names=None if naming.names is None else list(naming.names),
-        libsvm_base=naming.libsvm_base,
+        libsvm_base=1 if naming.libsvm_base is None else naming.libsvm_base,
         accepts_missing=True,
         labels=estimator.classes_.tolist() if _is_classifier(estimator) else [],
         sha256=hashlib.sha256(graph).hexdigest(),

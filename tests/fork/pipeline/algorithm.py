@@ -1,0 +1,73 @@
+"""What is trained: a pipeline that fills in missing cells, scales, and separates the classes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from artifact import export
+from container.errors import TrainingDataError
+from container.hyperparameters import hyperparameter
+from container.kinds import Choice, Integer, Number
+from container.options import InputOptions
+from container.tables import Table
+
+
+@dataclass(frozen=True)
+class Hyperparameters(InputOptions):
+    """The hyperparameters of a job: those of every job (label, header, ...), and these."""
+
+    task: str = hyperparameter(
+        Choice("classification"), default="classification", doc="What is learnt.", tunable=False
+    )
+    strategy: str = hyperparameter(
+        Choice("mean", "median", "most_frequent"),
+        default="mean",
+        doc="What a missing cell is filled with.",
+    )
+    C: float = hyperparameter(
+        Number(0, inf, excluded=True), default=1.0, doc="Inverse of the regularisation."
+    )
+    max_iter: int = hyperparameter(Integer(1), default=1000, doc="Most steps of the solver.")
+
+
+def fit(table: Table, chosen: Hyperparameters) -> Any:
+    """Return a pipeline fitted to `table`; raises TrainingDataError for rows it cannot use."""
+    pipeline = make_pipeline(
+        SimpleImputer(strategy=chosen.strategy, keep_empty_features=True),
+        StandardScaler(),
+        LogisticRegression(C=chosen.C, max_iter=chosen.max_iter),
+    )
+    weights = {"logisticregression__sample_weight": table.weights}
+    try:
+        return pipeline.fit(table.features, table.labels, **weights)
+    except ValueError as error:
+        raise TrainingDataError(f"scikit-learn refuses these rows: {error}") from error
+
+
+def evaluate(pipeline: Any, table: Table) -> Mapping[str, float]:
+    """Return the metrics of `pipeline` on `table`."""
+    probabilities = pipeline.predict_proba(table.features)
+    of_labels = {"labels": pipeline.classes_, "sample_weight": table.weights}
+    return {
+        "accuracy": pipeline.score(table.features, table.labels, table.weights),
+        "log_loss": log_loss(table.labels, probabilities, **of_labels),
+    }
+
+
+def describe(pipeline: Any) -> Mapping[str, float]:
+    """Return how many steps the solver took."""
+    return {"steps": int(pipeline[-1].n_iter_.max())}
+
+
+def save(pipeline: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
+    """Write model.onnx and model.json, which `predictor.py` loads."""
+    naming = export.Naming(table.feature_names, table.libsvm_base)
+    export.save(pipeline, directory, table.features, record, naming)

@@ -1,0 +1,66 @@
+"""What is trained: a random forest, of scikit-learn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from artifact import export
+from container.errors import TrainingDataError
+from container.hyperparameters import hyperparameter
+from container.kinds import Choice, Fraction, Integer, Null
+from container.options import InputOptions
+from container.tables import Table
+
+_FORESTS = {"classification": RandomForestClassifier, "regression": RandomForestRegressor}
+
+
+@dataclass(frozen=True)
+class Hyperparameters(InputOptions):
+    """The hyperparameters of a job: those of every job (task, label, ...), and these."""
+
+    n_estimators: int = hyperparameter(Integer(1, 10_000), default=100, doc="Number of trees.")
+    max_depth: int | None = hyperparameter(
+        Integer(1), Null(), default=None, doc="Largest depth of a tree."
+    )
+    max_features: int | float | str | None = hyperparameter(
+        Integer(1),
+        Fraction(0, 1, excluded=True),
+        Choice("sqrt", "log2"),
+        Null(),
+        default="sqrt",
+        doc="Features that a split looks at: count, fraction, or a function of their number.",
+    )
+    random_state: int = hyperparameter(Integer(0, 2**32 - 1), default=0, doc="Seed.", tunable=False)
+
+
+def fit(table: Table, chosen: Hyperparameters) -> Any:
+    """Return a forest grown on `table`; raises TrainingDataError for rows that it cannot use."""
+    forest = _FORESTS[chosen.task](
+        n_estimators=chosen.n_estimators,
+        max_depth=chosen.max_depth,
+        max_features=chosen.max_features,
+        random_state=chosen.random_state,
+    )
+    try:
+        return forest.fit(table.features, table.labels, table.weights)
+    except ValueError as error:
+        raise TrainingDataError(f"scikit-learn refuses these rows: {error}") from error
+
+
+def evaluate(forest: Any, table: Table) -> Mapping[str, float]:
+    """Return accuracy, or r2 for regression; printed as `train:score=`, `validation:score=`."""
+    return {"score": forest.score(table.features, table.labels, table.weights)}
+
+
+def describe(forest: Any) -> Mapping[str, float]:
+    """Return the size of the forest."""
+    return {"leaves": sum(int(tree.get_n_leaves()) for tree in forest.estimators_)}
+
+
+def save(forest: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
+    """Write model.onnx and model.json, which `predictor.py` loads."""
+    naming = export.Naming(table.feature_names, table.libsvm_base)
+    export.save(forest, directory, table.features, record, naming)

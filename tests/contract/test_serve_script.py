@@ -307,4 +307,3 @@ def test_script_mode_is_imported_only_for_a_program(
 
     assert any(name.startswith("container.scripts") for name in modules) == loaded
     assert ("predictor" in modules) == (not loaded)
-    assert ("onnxruntime" in modules) == (not loaded)

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
-from container import log, metrics, offload
+from container import log, metrics, offload, shortcut
 from container.access import REQUEST_ID, SIZES, AccessLog, ids
 from container.admission import Admission
 from container.board import Board, Slot
@@ -25,6 +25,7 @@ from container.errors import (
     reply_body,
 )
 from container.settings import Settings
+from container.shortcut import Shortcut
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ def create_app(
     app.extensions["slot"] = slot
     state = _State(settings, slot, thread)
     state.start(load)
-    app.extensions["admission"] = admission = Admission()
+    app.extensions["admission"] = state.admission
 
     @app.route("/ping", methods=["GET", "POST"])
     def ping() -> Response:
@@ -101,22 +102,8 @@ def create_app(
 
     @app.post("/invocations")
     def invocations() -> Response:
-        service = state.ready()
-        environ = request.environ
-        n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
-        with admission.admitted(n_bytes):
-            body = offload.read(environ["wsgi.input"], n_bytes)
-            if n_bytes not in (None, len(body)):
-                raise ClientDisconnected
-            environ[SIZES].n_bytes = len(body)
-            invocation = Invocation(
-                body,
-                environ.get("CONTENT_TYPE"),
-                environ.get("HTTP_ACCEPT"),
-                environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
-            )
-            answer = state.call(lambda: service.answer(invocation), body)
-        environ[SIZES].n_rows = answer.n_rows
+        shortcut.raise_failed(request.environ)
+        answer = state.answer(request.environ)
         return Response(answer.body, content_type=answer.media_type)
 
     @app.get("/execution-parameters")
@@ -128,7 +115,8 @@ def create_app(
         return Response(metrics.prometheus(board.totals()), content_type=metrics.PROMETHEUS)
 
     app.register_error_handler(Exception, _error_reply)
-    app.wsgi_app = AccessLog(app.wsgi_app, slot)  # type: ignore[method-assign]
+    short_way = Shortcut(app, "invocations", state.answer)
+    app.wsgi_app = AccessLog(short_way, slot)  # type: ignore[method-assign]
     return app
 
 
@@ -150,6 +138,7 @@ class _State:
         self._slot = slot
         self._thread = thread
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
+        self.admission = Admission()
 
     def start(self, load: Callable[[Settings], Service]) -> None:
         """Load what answers, in the thread if there is one."""
@@ -159,13 +148,31 @@ class _State:
         else:
             thread.start(lambda: self._load(lambda: thread.call(lambda: load(self._settings))))
 
-    def ready(self) -> Service:
-        """Return what answers; raises ModelNotReady."""
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """Return the reply to a request; raises ContainerError or HTTPException."""
+        service = self._ready()
+        n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
+        with self.admission.admitted(n_bytes):
+            body = offload.read(environ["wsgi.input"], n_bytes)
+            if n_bytes not in (None, len(body)):
+                raise ClientDisconnected
+            environ[SIZES].n_bytes = len(body)
+            invocation = Invocation(
+                body,
+                environ.get("CONTENT_TYPE"),
+                environ.get("HTTP_ACCEPT"),
+                environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
+            )
+            answer = self._call(lambda: service.answer(invocation), body)
+        environ[SIZES].n_rows = answer.n_rows
+        return answer
+
+    def _ready(self) -> Service:
         if isinstance(self._service, ModelNotReady):
             raise self._service
         return self._service
 
-    def call(self, work: Callable[[], Answer], body: bytes) -> Answer:
+    def _call(self, work: Callable[[], Answer], body: bytes) -> Answer:
         """Return `work()`, computed where such a body is worked on."""
         if self._thread is None:
             return offload.call(work, body)

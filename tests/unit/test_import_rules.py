@@ -10,7 +10,7 @@ import pytest
 from container.settings import PROGRAM_DIR
 from processes import python
 
-FLASK = {"endpoint.py", "hosting.py", "predictor.py", "wsgi.py"}
+FLASK = {"endpoint.py", "hosting.py", "predictor.py", "shortcut.py", "wsgi.py"}
 STDLIB = sys.stdlib_module_names
 SOURCES = sorted(PROGRAM_DIR.rglob("*.py"))
 MODULES = [
@@ -62,6 +62,7 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/scripts/hosting.py": {"container", "flask.Flask"},
         "container/scripts/hosting_thread.py": {"container", "gevent"},
         "container/scripts/hosting_worker.py": {"container", "gevent"},
+        "container/shortcut.py": {"flask"},
         "container/sources.py": {"container", "pyarrow"},
         "container/workers.py": {"container", "gunicorn.glogging", "gunicorn.workers.ggevent"},
         "artifact": {"artifact", "numpy", "onnxruntime"},

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM_DIR = ROOT / "decision_trees"
+ARTIFACT = ["model.json", "model.onnx", "tree.npy"]
+"""What is written of a decision tree."""
 
 
 @dataclass(frozen=True)

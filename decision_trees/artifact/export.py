@@ -1,4 +1,4 @@
-"""Write a fitted scikit-learn estimator as an artifact: model.onnx and model.json, no pickle."""
+"""Write a fitted scikit-learn estimator as an artifact: ONNX, a record, a tree; no pickle."""
 
 import hashlib
 import platform
@@ -14,12 +14,14 @@ import skl2onnx
 from numpy.typing import NDArray
 from skl2onnx.common.data_types import FloatTensorType
 
+from artifact import tree
 from artifact.model import INPUT, Model, near
 from artifact.record import (
     CLASSIFICATION,
     ONNX_FILE,
     RECORD_FILE,
     REGRESSION,
+    TREE_FILE,
     ArtifactError,
     LabelProbe,
     Record,
@@ -28,6 +30,7 @@ from artifact.record import (
 
 PROBE_ROWS = 8
 MISSING_ROWS = 1000
+WALKED_ROWS = 1000
 SLICE_ROWS = 65_536
 """So many rows are asked at once: their probabilities need little memory beside a large table."""
 
@@ -80,6 +83,7 @@ def save(
     """
     answers = _in_slices(lambda rows: _answers(estimator, rows), features)
     graph = to_onnx(estimator, features.shape[1])
+    nodes = tree.to_bytes(_nodes(estimator)) if hasattr(estimator, "tree_") else None
     record = Record(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
@@ -88,15 +92,18 @@ def save(
         accepts_missing=True,
         labels=estimator.classes_.tolist() if _is_classifier(estimator) else [],
         sha256=hashlib.sha256(graph).hexdigest(),
+        tree_sha256=None if nodes is None else hashlib.sha256(nodes).hexdigest(),
         probe=_probe(estimator, features, answers),
         versions=_versions(),
         training=training,
     )
-    model = Model(graph, record)
+    model = Model(graph, record, tree=None if nodes is None else tree.from_bytes(nodes))
     _check_answers(model, estimator, features, answers)
     model.check()
     record = replace(record, accepts_missing=_answers_missing(model, estimator, features))
     (directory / ONNX_FILE).write_bytes(graph)
+    if nodes is not None:
+        (directory / TREE_FILE).write_bytes(nodes)
     (directory / RECORD_FILE).write_text(record.to_json(), encoding="utf-8")
 
 
@@ -125,6 +132,21 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
         _mend_tree(model.graph.node[0], estimator)
     graph: bytes = model.SerializeToString()
     return graph
+
+
+def _nodes(estimator: Any) -> NDArray[np.void]:
+    """Return a decision tree as artifact.tree keeps it."""
+    grown = estimator.tree_
+    is_leaf = grown.children_left == tree.LEAF
+    nodes = np.zeros(grown.node_count, tree.NODE)
+    nodes["feature"] = np.where(is_leaf, tree.LEAF, grown.feature)
+    nodes["left"], nodes["right"] = grown.children_left, grown.children_right
+    nodes["threshold"] = grown.threshold
+    if _is_classifier(estimator):
+        nodes["left"][is_leaf] = grown.value[is_leaf, 0, :].argmax(axis=1)
+    else:
+        nodes["threshold"][is_leaf] = _float32(grown.value[is_leaf, 0, 0]) + 0.0  # no -0.0
+    return nodes
 
 
 def _mend_tree(node: onnx.NodeProto, estimator: Any) -> None:
@@ -175,6 +197,9 @@ def _leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
 def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:
     """Refuse a model whose answers to `features` are not `answers`, those of the estimator."""
     right = _right(estimator, _in_slices(model.answers, features), answers)
+    if model.tree is not None:
+        few = np.linspace(0, len(features) - 1, WALKED_ROWS).astype(int)
+        right[few] &= model.tree.agree(features[few], answers[few])
     different = int((~right).sum())
     if different:
         what = "label" if _is_classifier(estimator) else "score"

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 # https://github.com/microsoft/onnxruntime/pull/27379
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - here no import can forget it
 
+from artifact import tree
 from artifact.record import (
     ONNX_FILE,
     RECORD_FILE,
     REGRESSION,
+    TREE_FILE,
     ArtifactError,
     Record,
     ScoreProbe,
     from_json,
 )
+from artifact.tree import Tree
 
 INPUT = "features"
 PROBABILITIES = "probabilities"
@@ -38,7 +41,9 @@ _SCORE_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # allowed even where all 
 class Model:
     """Rows in, for each the index of its label out, or its score when the task is regression."""
 
-    def __init__(self, graph: bytes, record: Record, threads: int = 1) -> None:
+    def __init__(
+        self, graph: bytes, record: Record, threads: int = 1, tree: Tree | None = None
+    ) -> None:
         """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
 
         Call it after a fork, never before: onnxruntime starts threads when it is imported.
@@ -60,6 +65,8 @@ class Model:
         except Exception as error:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
         self.record = record
+        self.tree = tree
+        """Answers one row as the session does, and sooner; None where the model is no tree."""
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of every label.
@@ -102,7 +109,7 @@ class Model:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE} ({error})") from error
         if not len(found) or found.shape != expected.shape:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE}; train again")
-        if not self._is_right(found, expected):
+        if not self._is_right(found, expected) or not self._tree_agrees(found):
             raise ArtifactError(
                 "the model's answers to its own probe differ from those at training; "
                 "serve it with the image that trained it, or train again"
@@ -124,6 +131,14 @@ class Model:
         same_labels = found.argmax(axis=1).tolist() == probe.labels
         return same_labels and np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE)
 
+    def _tree_agrees(self, found: NDArray[np.float32]) -> bool:
+        """Say whether the tree gives the rows of the probe the answers that the session gives."""
+        if self.tree is None:
+            return True
+        rows = np.array(self.record.probe.features, dtype=np.float32)  # None becomes NaN
+        expected = found if self.record.task == REGRESSION else found.argmax(axis=1)
+        return bool(self.tree.agree(rows, expected).all())
+
 
 def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Say of each score whether it is as good as the expected one, all of which are finite."""
@@ -140,16 +155,25 @@ def load(directory: Path, threads: int = 1) -> Model:
         ArtifactError: it is absent, incomplete, changed, of another version, or answers wrongly.
     """
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
-    graph = _read(directory / ONNX_FILE)
-    found = hashlib.sha256(graph).hexdigest()
-    if found != record.sha256:
-        raise ArtifactError(
-            f"{ONNX_FILE} has the checksum {found[:12]}..., {RECORD_FILE} says "
-            f"{record.sha256[:12]}...; the files are not from one training, so copy both again"
-        )
-    model = Model(graph, record, threads)
+    graph = _checked(directory / ONNX_FILE, record.sha256)
+    nodes = None
+    if record.tree_sha256 is not None:
+        nodes = tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))
+    model = Model(graph, record, threads, nodes)
     model.check()
     return model
+
+
+def _checked(file: Path, sha256: str) -> bytes:
+    """Return the content of a file that has this checksum."""
+    content = _read(file)
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ArtifactError(
+            f"{file.name} has the checksum {found[:12]}..., {RECORD_FILE} says {sha256[:12]}...; "
+            "the files are not from one training, so copy all again"
+        )
+    return content
 
 
 def _read(file: Path) -> bytes:
@@ -157,6 +181,5 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ArtifactError(
-            f"{file} cannot be read ({error.strerror}); the artifact is {RECORD_FILE} and "
-            f"{ONNX_FILE}, as `train` writes them"
+            f"{file} cannot be read ({error.strerror}); the artifact is all that `train` writes"
         ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 RECORD_FILE = "model.json"
 ONNX_FILE = "model.onnx"
+TREE_FILE = "tree.npy"
 FORMAT_VERSION = 1
 
 CLASSIFICATION = "classification"
@@ -76,6 +77,9 @@ class Record:
     versions: Mapping[str, str]
     training: Mapping[str, Any]
     """Hyperparameters, metrics and rows of the job."""
+
+    tree_sha256: str | None = None
+    """Of tree.npy, in hexadecimal; None where the model is no single tree."""
 
     format_version: int = FORMAT_VERSION
 

@@ -139,11 +139,11 @@ def test_ping_is_good_again_after_a_worker_was_killed(trained: OptMl, tmp_path: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (shutil.rmtree, ["model.json cannot be read", "as `train` writes them"]),
-        (lambda model: [file.unlink() for file in model.iterdir()], ["as `train` writes them"]),
-        (leave_the_archive, ["model.json cannot be read", "as `train` writes them"]),
+        (shutil.rmtree, ["model.json cannot be read", "all that `train` writes"]),
+        (lambda model: [file.unlink() for file in model.iterdir()], ["all that `train` writes"]),
+        (leave_the_archive, ["model.json cannot be read", "all that `train` writes"]),
         (lambda model: (model / "model.onnx").unlink(), ["model.onnx cannot be read"]),
-        (lambda model: (model / "model.onnx").write_bytes(b"no"), ["checksum", "copy both again"]),
+        (lambda model: (model / "model.onnx").write_bytes(b"no"), ["checksum", "copy all again"]),
         (
             lambda model: (model / "model.json").write_text("{"),
             ["not the record of a model", "train again"],

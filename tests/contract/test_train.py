@@ -11,7 +11,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from material import OptMl, Rows
+from material import ARTIFACT, OptMl, Rows
 from processes import train
 
 
@@ -25,14 +25,14 @@ def failure_of(opt_ml: OptMl, log: str) -> str:
 
 
 def test_train_writes_an_artifact_that_answers_as_scikit_learn(opt_ml: OptMl, iris: Rows) -> None:
-    """A job leaves model.onnx and model.json, exit code 0, and no failure file."""
+    """A job leaves the files of the model, exit code 0, and no failure file."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"max_leaf_nodes": "5"})
 
     ended = train(opt_ml)
 
     assert ended.code == 0, ended.log
-    assert sorted(file.name for file in opt_ml.model.iterdir()) == ["model.json", "model.onnx"]
+    assert sorted(file.name for file in opt_ml.model.iterdir()) == ARTIFACT
     assert not opt_ml.failure.exists()
     model = artifact.load(opt_ml.model)
     oracle = DecisionTreeClassifier(max_leaf_nodes=5, random_state=0)

@@ -9,7 +9,7 @@ import pytest
 
 from containers import Engine, run
 from formats import FORMATS
-from material import OptMl, Rows
+from material import ARTIFACT, OptMl, Rows
 from processes import await_condition
 
 Images = Mapping[str, str]
@@ -23,7 +23,7 @@ def test_train_in_a_container_writes_files_that_belong_to_its_user(
     """The artifact is there, readable by all, and belongs to the user of the container."""
     files = list(trained_in_image.model.iterdir())
 
-    assert sorted(file.name for file in files) == ["model.json", "model.onnx"]
+    assert sorted(file.name for file in files) == ARTIFACT
     assert all(file.stat().st_uid == os.getuid() for file in files)
     assert all(file.stat().st_mode & 0o444 == 0o444 for file in files)
 

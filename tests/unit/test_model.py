@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 from artifact import export, model
 from artifact.record import ArtifactError
 from container.settings import PROGRAM_DIR
-from material import Rows
+from material import ARTIFACT, Rows
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +72,14 @@ def test_model_answers_no_rows_with_no_labels(original: Path) -> None:
     assert model.load(original).predict(np.empty((0, 4), dtype=np.float32)).shape == (0,)
 
 
-@pytest.mark.parametrize("name", ["model.json", "model.onnx"])
+@pytest.mark.parametrize("name", ARTIFACT)
 def test_artifact_without_a_file_is_refused(directory: Path, name: str) -> None:
     """The message names the file that is absent and what an artifact is."""
     (directory / name).unlink()
 
     assert reason(directory) == (
         f"{directory / name} cannot be read (No such file or directory); the artifact is "
-        "model.json and model.onnx, as `train` writes them"
+        "all that `train` writes"
     )
 
 
@@ -91,12 +91,13 @@ def test_artifact_with_a_directory_for_a_file_is_refused(directory: Path) -> Non
     assert "model.onnx cannot be read (Is a directory)" in reason(directory)
 
 
-def test_artifact_of_two_trainings_is_refused(directory: Path) -> None:
-    """The checksum in model.json is that of model.onnx."""
-    graph = (directory / "model.onnx").read_bytes()
-    (directory / "model.onnx").write_bytes(graph + b"\0")
+@pytest.mark.parametrize("name", ["model.onnx", "tree.npy"])
+def test_artifact_of_two_trainings_is_refused(directory: Path, name: str) -> None:
+    """The checksums in model.json are those of the other files."""
+    content = (directory / name).read_bytes()
+    (directory / name).write_bytes(content + b"\0")
 
-    assert "the files are not from one training, so copy both again" in reason(directory)
+    assert "the files are not from one training, so copy all again" in reason(directory)
 
 
 def test_artifact_whose_record_is_no_text_is_refused(directory: Path) -> None:

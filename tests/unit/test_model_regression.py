@@ -111,7 +111,7 @@ def test_artifact_of_two_trainings_is_refused(directory: Path) -> None:
     graph = (directory / "model.onnx").read_bytes()
     (directory / "model.onnx").write_bytes(graph + b"\0")
 
-    assert "the files are not from one training, so copy both again" in reason(directory)
+    assert "the files are not from one training, so copy all again" in reason(directory)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_endpoint_without_a_model_says_why(
     """Without a usable model each request has status 503 and the reason."""
     message = (
         f"The model cannot be used: {tmp_path}/empty/model/model.json cannot be read (No such file "
-        "or directory); the artifact is model.json and model.onnx, as `train` writes them."
+        "or directory); the artifact is all that `train` writes."
     )
 
     assert_error(client_without_model.post(path, data=ROW), 503, "ModelNotReady", message)

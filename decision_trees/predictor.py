@@ -102,9 +102,10 @@ class ScoringService:
         labels = self.model.record.labels
         if self.model.record.task == REGRESSION:
             return Answers(scores=self.model.scores(rows.features))
+        if not {PROBABILITY, PROBABILITIES} & set(reply.outputs):
+            return Answers(labels, self.model.predict(rows.features))
         probabilities = self.model.probabilities(rows.features)
-        wanted = {PROBABILITY, PROBABILITIES} & set(reply.outputs)
-        return Answers(labels, probabilities.argmax(axis=1), probabilities if wanted else None)
+        return Answers(labels, probabilities.argmax(axis=1), probabilities)
 
 
 def _without_missing(rows: Rows, mark_bad: bool) -> Rows:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import skl2onnx
 from numpy.typing import NDArray
 from skl2onnx.common.data_types import FloatTensorType
 
-from artifact import tree
+from artifact import tree, tree_graph
 from artifact.model import INPUT, Model, near
 from artifact.record import (
     CLASSIFICATION,
@@ -83,7 +82,7 @@ def save(
     """
     answers = _in_slices(lambda rows: _answers(estimator, rows), features)
     graph = to_onnx(estimator, features.shape[1])
-    nodes = tree.to_bytes(_nodes(estimator)) if hasattr(estimator, "tree_") else None
+    nodes = tree.to_bytes(tree_graph.nodes(estimator)) if hasattr(estimator, "tree_") else None
     record = Record(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
@@ -129,69 +128,10 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     if not is_classifier and len(model.graph.output) != 1:
         raise ArtifactError(f"{name} is no classifier and no regressor; it cannot be served")
     if hasattr(estimator, "tree_"):
-        _mend_tree(model.graph.node[0], estimator)
+        mend = tree_graph.mend_classifier if is_classifier else tree_graph.mend_regressor
+        mend(model, estimator)
     graph: bytes = model.SerializeToString()
     return graph
-
-
-def _nodes(estimator: Any) -> NDArray[np.void]:
-    """Return a decision tree as artifact.tree keeps it."""
-    grown = estimator.tree_
-    is_leaf = grown.children_left == tree.LEAF
-    nodes = np.zeros(grown.node_count, tree.NODE)
-    nodes["feature"] = np.where(is_leaf, tree.LEAF, grown.feature)
-    nodes["left"], nodes["right"] = grown.children_left, grown.children_right
-    nodes["threshold"] = grown.threshold
-    if _is_classifier(estimator):
-        nodes["left"][is_leaf] = grown.value[is_leaf, 0, :].argmax(axis=1)
-    else:
-        nodes["threshold"][is_leaf] = _float32(grown.value[is_leaf, 0, 0]) + 0.0  # no -0.0
-    return nodes
-
-
-def _mend_tree(node: onnx.NodeProto, estimator: Any) -> None:
-    """Correct what skl2onnx (1.20) writes of a decision tree, so that it answers exactly.
-
-    It sends missing values to the right at every node. And it rounds probabilities to float32,
-    where a label that was ahead by less than the rounding would be equal to an earlier one.
-    """
-    tree = estimator.tree_
-    leaves = np.flatnonzero(tree.children_left == -1)
-    if _is_classifier(estimator):
-        kind, prefix = "TreeEnsembleClassifier", "class"
-        weights = _leaf_probabilities(tree.value[leaves, 0, :])
-    else:
-        kind, prefix = "TreeEnsembleRegressor", "target"
-        weights = tree.value[leaves, 0, :].astype(np.float32)
-    if node.op_type != kind:
-        raise ArtifactError(f"skl2onnx wrote a {node.op_type} for a decision tree, not a {kind}")
-    n_answers = weights.shape[1]
-    mended = {
-        "nodes_missing_value_tracks_true": tree.missing_go_to_left.astype(int).tolist(),
-        f"{prefix}_treeids": [0] * weights.size,
-        f"{prefix}_nodeids": np.repeat(leaves, n_answers).tolist(),
-        f"{prefix}_ids": list(range(n_answers)) * len(leaves),
-        f"{prefix}_weights": weights.ravel().tolist(),
-    }
-    kept = [attribute for attribute in node.attribute if attribute.name not in mended]
-    del node.attribute[:]
-    node.attribute.extend(kept)
-    node.attribute.extend(onnx.helper.make_attribute(name, v) for name, v in mended.items())
-
-
-def _leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the class weights of leaves, shape (n_leaves, n_labels), as float32 probabilities.
-
-    Where rounding has made an earlier label equal to the one that was ahead, that one is
-    raised by one ulp.
-    """
-    shares = values / values.sum(axis=1, keepdims=True)
-    weights: NDArray[np.float32] = shares.astype(np.float32)
-    leaf = np.arange(len(weights))
-    ahead = values.argmax(axis=1)
-    tied = weights.argmax(axis=1) != ahead
-    weights[leaf[tied], ahead[tied]] = np.nextafter(weights[leaf[tied], ahead[tied]], np.float32(2))
-    return weights
 
 
 def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ from artifact.tree import Tree
 
 INPUT = "features"
 PROBABILITIES = "probabilities"
+LABEL_INDEX = "label_index"
+"""An output of trees, which else is found from the probabilities."""
+
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
@@ -64,6 +68,7 @@ class Model:
             )
         except Exception as error:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
+        self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]
         self.record = record
         self.tree = tree
         """Answers one row as the session does, and sooner; None where the model is no tree."""
@@ -85,6 +90,9 @@ class Model:
 
         The first of several equal probabilities wins, as in scikit-learn.
         """
+        if self._has_index:
+            found: NDArray[np.int64] = self._session.run([LABEL_INDEX], {INPUT: features})[0]
+            return found.astype(np.intp, copy=False)
         indices: NDArray[np.intp] = self.probabilities(features).argmax(axis=1)
         return indices
 
@@ -104,40 +112,42 @@ class Model:
             ArtifactError: the probe does not fit the graph, or an answer is another.
         """
         try:
-            found, expected = self._probed()
+            rows = np.array(self.record.probe.features, dtype=np.float32)
+            rows = rows.reshape(-1, self.record.n_features)
+            found, expected = self._probed(rows)
+            answers = self.answers(rows)
         except Exception as error:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE} ({error})") from error
         if not len(found) or found.shape != expected.shape:
             raise ArtifactError(f"{RECORD_FILE} does not fit {ONNX_FILE}; train again")
-        if not self._is_right(found, expected) or not self._tree_agrees(found):
+        if not self._is_right(rows, answers, found, expected):
             raise ArtifactError(
                 "the model's answers to its own probe differ from those at training; "
                 "serve it with the image that trained it, or train again"
             )
 
-    def _probed(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _probed(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return scores or probabilities for the rows of the probe, and those of the record."""
         probe = self.record.probe
-        features = np.array(probe.features, dtype=np.float32).reshape(-1, self.record.n_features)
         if isinstance(probe, ScoreProbe):
-            return self.scores(features), np.array(probe.scores, dtype=np.float32)
+            return self.scores(rows), np.array(probe.scores, dtype=np.float32)
         expected = np.array(probe.probabilities, dtype=np.float32)
-        return self.probabilities(features), expected.reshape(-1, len(self.record.labels))
+        return self.probabilities(rows), expected.reshape(-1, len(self.record.labels))
 
-    def _is_right(self, found: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
+    def _is_right(
+        self,
+        rows: NDArray[np.float32],
+        answers: NDArray[Any],
+        found: NDArray[np.float32],
+        expected: NDArray[np.float32],
+    ) -> bool:
         probe = self.record.probe
+        if self.tree is not None and not self.tree.agree(rows, answers).all():
+            return False
         if isinstance(probe, ScoreProbe):
             return bool(near(found, expected).all())
-        same_labels = found.argmax(axis=1).tolist() == probe.labels
+        same_labels = answers.tolist() == probe.labels
         return same_labels and np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE)
-
-    def _tree_agrees(self, found: NDArray[np.float32]) -> bool:
-        """Say whether the tree gives the rows of the probe the answers that the session gives."""
-        if self.tree is None:
-            return True
-        rows = np.array(self.record.probe.features, dtype=np.float32)  # None becomes NaN
-        expected = found if self.record.task == REGRESSION else found.argmax(axis=1)
-        return bool(self.tree.agree(rows, expected).all())
 
 
 def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:

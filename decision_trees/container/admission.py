@@ -13,7 +13,10 @@ AT_ONCE = 2
 """So many large bodies are in a worker's memory: one is read while the other is worked on."""
 
 WAITING = 64
-"""So many more wait in a worker, their bodies with nginx, where they cost a file and no memory."""
+"""So many more wait in a worker, their bodies with nginx, which keeps the largest in files."""
+
+QUIET_BEATS = 5
+"""So many heartbeats without a large body pass before memory is given back: others may follow."""
 
 _OPEN = nullcontext()
 
@@ -25,7 +28,7 @@ class Admission:
         self._free = BoundedSemaphore(at_once)
         self._may_wait = waiting
         self._waiting = 0
-        self._has_answered = False
+        self._quiet_beats = QUIET_BEATS
 
     def admitted(self, n_bytes: int | None) -> AbstractContextManager[None]:
         """Return what waits until there is room for a body of `n_bytes`, None if that is not known.
@@ -50,16 +53,16 @@ class Admission:
             yield
         finally:
             self._free.release()
-            self._has_answered = True
+            self._quiet_beats = 0
 
     def give_back(self) -> None:
-        """Give the memory of large bodies back to the system, if any came since the last call.
+        """Give the memory of large bodies back to the system, at the QUIET_BEATS-th call after.
 
-        glibc keeps it otherwise. At once would cost each of them half its time again.
+        glibc keeps it otherwise. Fresh memory would cost each of them half its time again.
 
         Source: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
         """
-        if self._has_answered:
-            self._has_answered = False
+        self._quiet_beats += 1
+        if self._quiet_beats == QUIET_BEATS:
             with suppress(AttributeError):  # another C library
                 ctypes.CDLL(None).malloc_trim(0)

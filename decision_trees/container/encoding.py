@@ -30,6 +30,7 @@ from container.media import (
 
 _LISTS = frozenset({LABELS, PROBABILITIES})
 _MANY_ROWS = 32  # from here on it pays to look for rows that are alike
+_SHORT = 64  # of longer lines it would take too much memory to have all of one length
 
 
 class Encoder:
@@ -38,7 +39,7 @@ class Encoder:
     def __init__(self, labels: Sequence[Any]) -> None:
         self._labels = labels
         self._forms: dict[str, _Format] = {}
-        self._lines: dict[str, list[bytes]] = {}
+        self._lines: dict[str, _Lines] = {}
         self._label_lines(CSV)
 
     def encode(self, answers: Answers, reply: Reply, bad: Collection[int] = ()) -> bytes:
@@ -59,19 +60,18 @@ class Encoder:
             return _array(self._labels, answers, reply.outputs, bad)
         if reply.outputs == (PREDICTED_LABEL,) and answers.indices is not None:
             lines = self._lines.get(reply.media_type) or self._label_lines(reply.media_type)
-            rows = [lines[index] for index in answers.indices.tolist()]
-        else:
-            rows = self._rows(_table(answers, reply.outputs, bad), reply)
+            return self._forms[reply.media_type].whole(lines.joined(answers.indices, bad))
+        rows = self._rows(_table(answers, reply.outputs, bad), reply)
         form = self._forms[reply.media_type]
         for row in bad:
             rows[row] = form.bad
-        return form.whole(rows)
+        return form.whole(form.between.join(rows))
 
-    def _label_lines(self, media_type: str) -> list[bytes]:
+    def _label_lines(self, media_type: str) -> "_Lines":
         """Return the row of each label where nothing else is answered, and keep it."""
         form = self._form(media_type)
         lines = [form.row([form.labels(PREDICTED_LABEL, [label])]) for label in self._labels]
-        return self._lines.setdefault(media_type, lines)
+        return self._lines.setdefault(media_type, _Lines([*lines, form.bad], form.between))
 
     def _form(self, media_type: str) -> "_Format":
         form = self._forms.get(media_type)
@@ -100,6 +100,28 @@ class Encoder:
             return [form.labels(name, self._labels)] * len(table.indices)
         named = {i: form.labels(name, [self._labels[i]]) for i in set(table.indices.tolist())}
         return [named[index] for index in table.indices.tolist()]
+
+
+class _Lines:
+    """Rows that are one of a few, the last of which stands for a row without an answer."""
+
+    def __init__(self, lines: Sequence[bytes], between: bytes) -> None:
+        self._lines = lines
+        self._between = between
+        ended = [line + between for line in lines]
+        is_short = max(map(len, ended)) <= _SHORT
+        self._padded = np.array(ended) if is_short and b"\0" not in b"".join(ended) else None
+
+    def joined(self, indices: NDArray[np.intp], bad: Collection[int]) -> bytes:
+        """Return the lines at `indices`, with what is between them."""
+        if bad:
+            indices = indices.copy()
+            indices[list(bad)] = len(self._lines) - 1
+        if self._padded is None or len(indices) < _MANY_ROWS:
+            return self._between.join([self._lines[index] for index in indices.tolist()])
+        # Lines of one length are copied without an object for each; what fills them up goes then.
+        joined = self._padded[indices].tobytes().translate(None, b"\0")
+        return joined[: len(joined) - len(self._between)]
 
 
 @dataclass(frozen=True)
@@ -136,6 +158,9 @@ class _Format(Protocol):
     bad: bytes
     """A row without an answer."""
 
+    between: bytes
+    """What stands between two rows."""
+
     def labels(self, name: str, labels: Sequence[Any]) -> bytes:
         """Return an output of labels."""
 
@@ -145,14 +170,15 @@ class _Format(Protocol):
     def row(self, outputs: Iterable[bytes]) -> bytes:
         """Return a row of its outputs."""
 
-    def whole(self, rows: Sequence[bytes]) -> bytes:
-        """Return the body of the reply."""
+    def whole(self, rows: bytes) -> bytes:
+        """Return the body of a reply with these rows."""
 
 
 class _Csv:
     """One line a row; a list takes as many columns as it has values."""
 
     bad = b"\n"
+    between = b""
 
     def labels(self, _name: str, labels: Sequence[Any]) -> bytes:
         return b",".join(map(_cell, labels))
@@ -163,8 +189,8 @@ class _Csv:
     def row(self, outputs: Iterable[bytes]) -> bytes:
         return b",".join(outputs) + b"\n"
 
-    def whole(self, rows: Sequence[bytes]) -> bytes:
-        return b"".join(rows)
+    def whole(self, rows: bytes) -> bytes:
+        return rows
 
 
 class _Json:
@@ -174,6 +200,7 @@ class _Json:
     """
 
     bad = b"null"
+    between = b","
 
     def labels(self, name: str, labels: Sequence[Any]) -> bytes:
         values = ",".join(json.dumps(label, allow_nan=False) for label in labels)
@@ -186,20 +213,21 @@ class _Json:
     def row(self, outputs: Iterable[bytes]) -> bytes:
         return b"{%s}" % b",".join(outputs)
 
-    def whole(self, rows: Sequence[bytes]) -> bytes:
-        return b'{"predictions":[%s]}\n' % b",".join(rows)
+    def whole(self, rows: bytes) -> bytes:
+        return b'{"predictions":[%s]}\n' % rows
 
 
 class _JsonLines(_Json):
     """The objects of JSON, each in a line."""
 
     bad = b"null\n"
+    between = b""
 
     def row(self, outputs: Iterable[bytes]) -> bytes:
         return b"{%s}\n" % b",".join(outputs)
 
-    def whole(self, rows: Sequence[bytes]) -> bytes:
-        return b"".join(rows)
+    def whole(self, rows: bytes) -> bytes:
+        return rows
 
 
 class _RecordIO:
@@ -210,6 +238,7 @@ class _RecordIO:
     """
 
     bad = RECORDIO_MAGIC + bytes(4)
+    between = b""
 
     def __init__(self, labels: Sequence[Any]) -> None:
         from container.formats.aialgs import Record  # protobuf is slow to load, and rarely needed
@@ -229,8 +258,8 @@ class _RecordIO:
         payload = b"".join(outputs)  # messages one after the other are one message
         return RECORDIO_MAGIC + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4)
 
-    def whole(self, rows: Sequence[bytes]) -> bytes:
-        return b"".join(rows)
+    def whole(self, rows: bytes) -> bytes:
+        return rows
 
     def _write(self, name: str, kind: str, field: str, values: Sequence[Any]) -> bytes:
         record = self._record()

@@ -28,6 +28,10 @@ _ALL_BUT = {marks: bytes(set(range(256)) - set(marks)) for marks in (b",\n", b"[
 _BETWEEN_LISTS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 
 
+_PARSERS: list[simdjson.Parser] = []
+"""Those that nobody uses now: as many as threads have ever read at once, each with its memory."""
+
+
 def of_lines(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
     """Return rows that stand one a line, commas between their cells; None for anything else.
 
@@ -100,13 +104,15 @@ def lists_in_pieces(text: bytes) -> Iterator[bytes]:
 def _parse(document: bytes) -> NDArray[np.float64] | None:
     """Return the numbers of an array of JSON, nested ones row after row, as `float` reads them.
 
-    None when anything else is in it. Any thread may call this, as no parser is shared.
+    None when anything else is in it. Any thread may call this.
     """
-    parser: Any = simdjson.Parser()  # its types allow for documents that are no array
+    parser: Any = _PARSERS.pop() if _PARSERS else simdjson.Parser()  # its types allow for no array
     try:
         buffer = parser.parse(document).as_buffer(of_type="d")
     except (ValueError, TypeError, RuntimeError):
         return None
+    finally:
+        _PARSERS.append(parser)
     values = np.frombuffer(buffer)
     if np.count_nonzero(values) < len(values) and _NEGATIVE_ZERO.search(document):
         return None  # simdjson takes it for an integer, which has no sign at 0

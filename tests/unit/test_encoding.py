@@ -20,7 +20,7 @@ from container.encoding import Encoder
 from container.errors import ContainerError, NotAcceptable
 from container.formats import recordio
 from container.formats.aialgs import Record
-from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, RECORDIO
+from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, PREDICTED_LABEL, RECORDIO
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
@@ -320,3 +320,32 @@ def test_label_is_quoted_only_where_it_must_be(label: object, text: bytes) -> No
     assert Encoder((label,)).encode(answers, Reply("text/csv", ("predicted_label",))) == (
         text + b"\n"
     )
+
+
+@given(
+    labels=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=70), min_size=1, max_size=4
+    ),
+    indices=st.lists(st.integers(0, 3), max_size=90),
+    media_type=st.sampled_from([CSV, JSON, JSON_LINES]),
+    marked=st.booleans(),
+)
+def test_many_rows_are_written_as_few_are(
+    labels: list[str], indices: list[int], media_type: str, marked: bool
+) -> None:
+    """However labels are put together, a reply is the replies to its rows, one after the other."""
+    found = np.array([index % len(labels) for index in indices], dtype=np.intp)
+    bad = {0} if marked and indices else set()
+    encoder, reply = Encoder(labels), Reply(media_type, (PREDICTED_LABEL,))
+
+    whole = encoder.encode(Answers(labels, found), reply, bad)
+
+    single = [
+        encoder.encode(Answers(labels, found[row : row + 1]), reply, {0} & {row} & bad)
+        for row in range(len(found))
+    ]
+    if media_type == JSON:
+        start, end = b'{"predictions":[', b"]}\n"
+        rows = [body.removeprefix(start).removesuffix(end) for body in single]
+        single = [start + b",".join(rows) + end]
+    assert whole == b"".join(single)

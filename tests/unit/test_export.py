@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from artifact import export, model
-from artifact.export import _leaf_probabilities
 from artifact.model import Model
 from artifact.record import LabelProbe
+from artifact.tree_graph import leaf_probabilities
 from material import ARTIFACT
 
 Matrix = NDArray[np.float32]
@@ -203,7 +203,7 @@ def test_label_ahead_by_less_than_float32_can_tell_still_wins(tmp_path: Path) ->
 )
 def test_leaf_probabilities_keep_the_order_of_labels(values: list[float], ahead: int) -> None:
     """The label that leads in float64 leads in float32, and no share moves more than an ulp."""
-    found = _leaf_probabilities(np.array([values]))
+    found = leaf_probabilities(np.array([values]))
 
     expected = (np.array([values]) / sum(values)).astype(np.float32)
     assert found.dtype == np.float32

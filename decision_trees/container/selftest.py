@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="selftest-") as name:
             Path(name).chmod(0o755)  # for workers that are another user
-            return _run(Trial(Path(name), environment()))
+            with closing(Trial(Path(name), environment())) as trial:
+                return _run(trial)
     except KeyboardInterrupt:
         return EXIT_STOPPED
     except OSError as error:
@@ -111,7 +113,7 @@ class Checks:
         file.write_text(serving.nginx_conf(template, settings, runtime), encoding="utf-8")
         code = self.trial.run([*serving.nginx_command(runtime), "-t"])
         if code:
-            raise Failure(f"nginx refuses nginx.conf, exit code {code}; correct the line below.")
+            raise Failure(f"nginx refuses nginx.conf, exit code {code}; see the lines below.")
         return f"{found} accepts nginx.conf"
 
     def algorithm(self) -> str:

@@ -48,13 +48,18 @@ class Trial:
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self.base = directory / "ml"
         self.log = directory / "log"
-        self.port = _free_port()
+        self._reserved = _reserve_port()
+        self.port = self._reserved.getsockname()[1]
         self.environ = {
             **environ,
             "SAGEMAKER_BASE_DIR": str(self.base),
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
         }
         self.log.touch()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._reserved.close()
 
     def find(self, program: str) -> str | None:
         """Return the path of our `train` or `serve`, None when there is none.
@@ -136,8 +141,12 @@ def stop(process: Process) -> int | None:
         return None
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def _reserve_port() -> socket.socket:
+    """Return a socket on a port that nobody else is given; nginx may listen there all the same.
+
+    Source: https://man7.org/linux/man-pages/man7/socket.7.html (SO_REUSEADDR)
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved

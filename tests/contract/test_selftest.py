@@ -122,7 +122,7 @@ BROKEN = {
     "nginx": (
         write("nginx.conf", lambda text: text.replace("daemon off;", "demon off;")),
         "nginx",
-        "nginx refuses nginx.conf, exit code 1; correct the line below.",
+        "nginx refuses nginx.conf, exit code 1; see the lines below.",
         'unknown directive "demon" in ',
     ),
     "predictor": (
@@ -202,7 +202,7 @@ def test_selftest_fails_at_the_first_thing_that_is_broken(
     assert [line.split()[:2] for line in said] == [
         *(["ok", before] for before in Checks.NAMES[: Checks.NAMES.index(name)]),
         ["FAILED", name],
-    ]
+    ], lines
     assert words in said[-1]
     assert any(log in line for line in lines[len(said) :]) or not log
 

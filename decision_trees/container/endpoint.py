@@ -187,7 +187,7 @@ class _State:
             self._fail(ModelNotReady(str(error)), error.exit_code)
         else:
             self._slot.ready()
-            logger.info("model loaded from %s, its probe is answered", self._settings.paths.model)
+            logger.info("this worker is ready, with the model of %s", self._settings.paths.model)
 
     def _fail(self, error: ModelNotReady, exit_code: int) -> None:
         logger.error("%s", error)

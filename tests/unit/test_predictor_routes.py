@@ -217,6 +217,6 @@ def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCapture
     app_of(tmp_path / "empty")
 
     loaded, failed = (record for record in caplog.records if record.name == "container.endpoint")
-    assert loaded.message == f"model loaded from {tmp_path}/good/model, its probe is answered"
+    assert loaded.message == f"this worker is ready, with the model of {tmp_path}/good/model"
     assert failed.levelno == logging.ERROR
     assert failed.message.startswith("The model cannot be used: ")

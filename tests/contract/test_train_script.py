@@ -118,6 +118,16 @@ def test_shell_program_needs_no_first_line(opt_ml: OptMl) -> None:
     assert (opt_ml.model / "first").read_text() == "--depth\n"
 
 
+def test_python_program_may_have_windows_lines(opt_ml: OptMl) -> None:
+    """Python reads CRLF, and so does pip; only a shell script is refused for it."""
+    files = {"train.py": TELL.replace("\n", "\r\n"), "requirements.txt": "numpy\r\n"}
+    write_files(opt_ml.base / "code", files)
+
+    ended = train(opt_ml, SAGEMAKER_PROGRAM="train.py", PIP_NO_INDEX="1")
+
+    assert told(opt_ml, ended)["arguments"] == ["train.py"]
+
+
 def test_package_is_installed_and_run_as_a_module(opt_ml: OptMl) -> None:
     """A directory with a build system is a package, whose module is the program."""
     write_files(opt_ml.base / "code", PACKAGE)

@@ -159,6 +159,7 @@ def test_broken_archive_is_refused(tmp_path: Path, part: float) -> None:
     message = refusal(archive, tmp_path / "code")
 
     assert message.startswith(f"{archive} cannot be unpacked (")
+    assert "\n" not in message
     assert message.endswith("for example with: tar -czf sourcedir.tar.gz -C CODE .")
 
 

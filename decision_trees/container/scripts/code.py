@@ -109,8 +109,9 @@ def _unpack(archive: Path, source: str, directory: Path) -> None:
                     )
             tar.extractall(directory, members, **_AS_DATA)  # noqa: S202 - all are safe
     except _BROKEN as error:
+        reason = str(error).partition(":\n")[0]  # tarfile adds what each format says
         raise ScriptError(
-            f"{source} cannot be unpacked ({error}); pack the code as a tar.gz archive, for "
+            f"{source} cannot be unpacked ({reason}); pack the code as a tar.gz archive, for "
             "example with: tar -czf sourcedir.tar.gz -C CODE ."
         ) from error
 

@@ -22,11 +22,12 @@ from container.scripts.program import Kind, Program
 _PIP = ["-m", "pip", "install", "--no-input", "--no-cache-dir", "--progress-bar", "off"]
 _PIP += ["--disable-pip-version-check"]
 _LINES_KEPT = 50
+_RETRYING = "WARNING: Retrying"  # a line each time, which says no more than the last line does
 
 logger = logging.getLogger(__name__)
 
 
-def install(program: Program, scratch: Path, environ: Mapping[str, str]) -> Path | None:
+def install(program: Program, scratch: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Install requirements.txt, and the program itself when it is a package.
 
     Returns:
@@ -42,6 +43,11 @@ def install(program: Program, scratch: Path, environ: Mapping[str, str]) -> Path
         raise ScriptError(
             f"The code in {program.directory} has packages to install, but there is no pip here; "
             "use the image that trains."
+        )
+    if scratch is None:
+        raise ScriptError(
+            f"The code in {program.directory} has packages to install, but there is no directory "
+            "to write them to; mount one at /tmp."
         )
     overlay = _create(scratch / "packages")
     if listed:
@@ -109,4 +115,4 @@ def _refusal(program: Program, what: str, code: int, lines: list[str]) -> str:
         "A job without network must find its packages in the image: add them to "
         "requirements/train.in and build it again. The end of pip's output:"
     )
-    return ending(sentence, [line for line in lines if line])
+    return ending(sentence, [line for line in lines if line and not line.startswith(_RETRYING)])

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -42,9 +42,20 @@ logger = logging.getLogger(__name__)
 def main(paths: Paths, environ: Mapping[str, str]) -> int:
     """Run the program that the job names; return its exit code, or that of what went wrong."""
     errors = ErrorOutput()
-    with tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch:
-        become = partial(_become_program, environ, Path(scratch), errors)
+    with _scratch() as scratch:
+        become = partial(_become_program, environ, scratch, errors)
         return job.supervise(become, paths, ScriptManner(errors, _name(paths, environ)))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path | None]:
+    """Yield a directory for packages; None where nothing can be written, as few need any."""
+    with ExitStack() as stack:
+        directory = None
+        with suppress(OSError):
+            temporary = tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True)
+            directory = Path(stack.enter_context(temporary))
+        yield directory
 
 
 class ScriptManner(job.Manner):
@@ -132,7 +143,7 @@ def _is_alive(group: int) -> bool:
 
 
 def _become_program(
-    environ: Mapping[str, str], scratch: Path, errors: ErrorOutput, paths: Paths
+    environ: Mapping[str, str], scratch: Path | None, errors: ErrorOutput, paths: Paths
 ) -> None:
     """Be the child: bring the code, install what it needs, and turn into the program.
 

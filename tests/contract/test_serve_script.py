@@ -187,6 +187,11 @@ def test_error_of_the_program_names_the_function(opt_ml: OptMl, tmp_path: Path) 
             "model_fn of inference.py raised OSError; the traceback is in the log.",
         ),
         (
+            "import sys\ndef model_fn(d):\n    sys.exit()\n",
+            {},
+            "model_fn of inference.py raised SystemExit; the traceback is in the log.",
+        ),
+        (
             "def model_fn(d:\n    pass\n",
             {},
             "inference.py, line 1, is no valid Python ('(' was never closed); correct it.",

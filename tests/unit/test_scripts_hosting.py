@@ -13,7 +13,7 @@ from container.endpoint import Invocation
 from container.errors import ContainerError, ModelNotReady, ServerBusy
 from container.scripts import hosting_program
 from container.scripts.hosting import ProgramService
-from container.scripts.hosting_errors import CallTimeout, blame
+from container.scripts.hosting_errors import CallTimeout, ProgramError, blame
 from container.scripts.hosting_thread import OneThread
 from container.settings import Paths, Settings
 
@@ -245,6 +245,28 @@ def test_error_of_a_program_has_a_status(
     assert (told.status, str(told)) == (status, message)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("raise KeyError('private')", "raised KeyError; the traceback is in the log."),
+        ("raise SystemExit", "raised SystemExit; the traceback is in the log."),
+        (
+            "return {}",
+            "returned dict; return bytes or text, or one of them with its media type.",
+        ),
+    ],
+)
+def test_fault_of_transform_fn_names_it(tmp_path: Path, text: str, message: str) -> None:
+    """What it raises, and what it returns, is told as of the other functions."""
+    code = f"def model_fn(d): pass\ndef transform_fn(m, b, c, a): {text}\n"
+    service = ProgramService.load(settings_of(tmp_path, {"model/code/a.py": code}), no_model)
+
+    with pytest.raises(ProgramError) as caught:
+        service.answer(Invocation(b"x", "text/csv", None))
+
+    assert str(caught.value) == f"transform_fn of a.py {message}"
+
+
 def test_calls_come_one_at_a_time_in_one_thread() -> None:
     """A program that is not made for threads is safe."""
     thread, inside, most, idents = OneThread(), [0], [0], set()
@@ -263,8 +285,8 @@ def test_calls_come_one_at_a_time_in_one_thread() -> None:
     assert threading.get_native_id() not in idents
 
 
-@pytest.mark.parametrize("error", [ContainerError("known"), KeyError("other")])
-def test_error_of_a_call_is_raised_and_the_next_call_has_its_turn(error: Exception) -> None:
+@pytest.mark.parametrize("error", [ContainerError("known"), KeyError("other"), KeyboardInterrupt()])
+def test_error_of_a_call_is_raised_and_the_next_call_has_its_turn(error: BaseException) -> None:
     """An error leaves the thread as it was."""
     thread = OneThread()
 

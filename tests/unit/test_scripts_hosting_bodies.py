@@ -189,6 +189,25 @@ def test_answer_of_another_type_is_the_programs_fault() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            ("a", "text/csv\r\nX: 1"),
+            "the media type 'text/csv\\r\\nX: 1', which no header can hold",
+        ),
+        (("a", "t\u00e4xt/x"), "the media type 't\u00e4xt/x', which no header can hold"),
+        ("\ud800", "text that UTF-8 cannot write (surrogates not allowed at 0); return bytes."),
+    ],
+)
+def test_answer_that_http_cannot_carry_is_the_programs_fault(answer: Any, words: str) -> None:
+    """The message names the function, what is wrong, and what to return."""
+    with pytest.raises(ProgramError) as caught:
+        outputs.body(answer, "text/csv", "output_fn", "a.py")
+
+    assert str(caught.value).startswith(f"output_fn of a.py returned {words}")
+
+
 def test_response_with_the_status_of_an_error_keeps_it() -> None:
     """A program may refuse a request in this way too."""
     with pytest.raises(Refused) as caught:

@@ -17,6 +17,7 @@ from container import endpoint
 from container.endpoint import Answer, Invocation
 from container.errors import ContainerError, ModelNotReady
 from container.scripts import hosting_inputs as inputs
+from container.scripts import hosting_losses as losses
 from container.scripts import hosting_outputs as outputs
 from container.scripts import hosting_packages as packages
 from container.scripts import hosting_program
@@ -58,8 +59,10 @@ class ProgramService:
             ModelNotReady: one of these has failed; the reason holds no text of an exception.
         """
         try:
-            program = _program(settings)
-            model = _model(program, settings, load_model)
+            scratch = _scratch(settings)
+            with losses.noted(scratch):
+                program = _program(settings, scratch)
+                model = _model(program, settings, load_model)
         except ModelNotReady:
             raise
         except ContainerError as error:
@@ -115,9 +118,8 @@ def _predict(data: Any, model: Any) -> Any:
     return model.predict(data)
 
 
-def _program(settings: Settings) -> Program:
+def _program(settings: Settings, scratch: Path) -> Program:
     """Bring the program and its packages, one worker after the other, and import it."""
-    scratch = _scratch(settings)
     with packages.turn(scratch):
         file = hosting_program.find(settings, scratch)
         packages.install(file, scratch)

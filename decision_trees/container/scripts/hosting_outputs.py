@@ -67,7 +67,7 @@ def body(answer: Any, accepted: str, function: str, program: str) -> tuple[bytes
         return _of_response(answer, function, program)
     match answer:
         case (content, str() as media_type):
-            return _bytes(content, function, program), media_type
+            return _bytes(content, function, program), _header(media_type, function, program)
         case _:
             return _bytes(answer, function, program), _first(accepted)
 
@@ -92,7 +92,7 @@ def _of_response(response: Any, function: str, program: str) -> tuple[bytes, str
 def _bytes(content: Any, function: str, program: str) -> bytes:
     match content:
         case str():
-            return content.encode()
+            return _encoded(content, function, program)
         case bytes() | bytearray() | memoryview():
             return bytes(content)
         case _:
@@ -100,6 +100,26 @@ def _bytes(content: Any, function: str, program: str) -> bytes:
                 f"{function} of {program} returned {type(content).__name__}; return bytes or text, "
                 "or one of them with its media type."
             )
+
+
+def _encoded(content: str, function: str, program: str) -> bytes:
+    try:
+        return content.encode()
+    except UnicodeEncodeError as error:
+        raise ProgramError(
+            f"{function} of {program} returned text that UTF-8 cannot write ({error.reason} at "
+            f"{error.start}); return bytes."
+        ) from error
+
+
+def _header(media_type: str, function: str, program: str) -> str:
+    """Return a media type that a header can hold."""
+    if not (media_type.isascii() and media_type.isprintable()):
+        raise ProgramError(
+            f"{function} of {program} returned the media type {media_type!r}, which no header can "
+            "hold; return one like text/csv."
+        )
+    return media_type
 
 
 def _first(accepted: str) -> str:

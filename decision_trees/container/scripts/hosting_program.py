@@ -2,10 +2,12 @@
 
 import inspect
 import logging
+import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -57,11 +59,33 @@ class Program:
             ContainerError: it has raised something; see `blame`.
         """
         try:
-            return self.functions[function](*arguments)
+            with _copies_ended():
+                return self.functions[function](*arguments)
         except ContainerError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise blame(function, self.name, error) from error
+
+
+@contextmanager
+def _copies_ended() -> Iterator[None]:
+    """End a copy of this process that a program forks and lets return: it is to answer nobody."""
+    own = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != own:
+            os._exit(_exit_code(sys.exception()))
+
+
+def _exit_code(error: BaseException | None) -> int:
+    match error:
+        case None | SystemExit(code=None):
+            return 0
+        case SystemExit(code=int() as code):
+            return code
+        case _:
+            return 1
 
 
 def find(settings: Settings, scratch: Path) -> Path:
@@ -157,7 +181,7 @@ def _imported(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         logger.error("%s cannot be imported", file, exc_info=error)
         raise ModelNotReady(_why_not(file, error)) from error
     return module

@@ -56,9 +56,9 @@ class OneThread:
             )
         with gevent.Timeout(seconds, False):
             # The pool would log the traceback of a caller's mistake, so it gets it as a value.
-            result: T | Exception = self._pool.apply(wrap_errors(Exception, work))
+            result: T | BaseException = self._pool.apply(wrap_errors(BaseException, work))
             self._free.release()
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 raise result
             return result
         raise self._overdue(seconds)

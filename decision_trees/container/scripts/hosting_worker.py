@@ -1,10 +1,12 @@
 """gunicorn's worker for a user's program: Python's threads and sockets stay what they are."""
 
+import os
+from functools import partial
 from typing import Any
 
 from gevent import socket
 
-from container import workers
+from container import signals, workers
 
 
 class Worker(workers.Worker):
@@ -23,3 +25,11 @@ class Worker(workers.Worker):
             socket.socket(listener.FAMILY, socket.SOCK_STREAM, fileno=listener.sock.detach())
             for listener in self.sockets
         ]
+
+    def init_signals(self) -> None:
+        """Take gunicorn's handlers, but not for what a program forks, such as a pool of processes.
+
+        With them it would not end when it is told to, and the program wait for it for ever.
+        """
+        super().init_signals()
+        os.register_at_fork(after_in_child=partial(signals.restore, self.SIGNALS))

@@ -1,0 +1,137 @@
+"""`serve` with a program that does what none should: the caller is told, others answered."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from container.errors import EXIT_NO_MODEL
+from material import OptMl
+from processes import await_condition, command_line
+from scripts_material.sources import write_files
+from servers import LoggedServer, serving
+
+FAULTY = """
+import multiprocessing, os, subprocess, sys
+
+def model_fn(model_dir):
+    return subprocess.Popen(["sleep", "1000"]).pid
+
+def input_fn(body, content_type):
+    if body == "read":
+        raise ValueError("private")
+    return body
+
+def predict_fn(data, model):
+    match data:
+        case "raise": raise ValueError("private")
+        case "exit": sys.exit(3)
+        case "interrupt": raise KeyboardInterrupt
+        case "close": raise GeneratorExit
+        case "deep": return predict_fn(data, model)
+        case "die": os.kill(os.getpid(), int(os.environ["BY"]))
+        case "say":
+            for number in range(50_000): print("line", number)
+        case "pool":
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                return str(pool.map(abs, [-1, -2]))
+        case "fork":
+            child = os.fork()
+            if child == 0: sys.exit(7)
+            return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        case "copy":
+            child = os.fork()
+            return child and str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return str(model)
+
+def output_fn(prediction, accept):
+    match prediction:
+        case "write": raise ValueError("private")
+    return prediction, "text/plain"
+"""
+TRACEBACK = "; the traceback is in the log."
+FAULTS = {
+    "read": f"input_fn of inference.py raised ValueError{TRACEBACK}",
+    "raise": f"predict_fn of inference.py raised ValueError{TRACEBACK}",
+    "exit": f"predict_fn of inference.py raised SystemExit{TRACEBACK}",
+    "interrupt": f"predict_fn of inference.py raised KeyboardInterrupt{TRACEBACK}",
+    "close": f"predict_fn of inference.py raised GeneratorExit{TRACEBACK}",
+    "deep": f"predict_fn of inference.py raised RecursionError{TRACEBACK}",
+}
+
+
+def faulty(opt_ml: OptMl) -> OptMl:
+    """Put the program beside the model."""
+    write_files(opt_ml.model / "code", {"inference.py": FAULTY})
+    return opt_ml
+
+
+def test_fault_of_a_function_is_told_and_the_next_request_answered(
+    opt_ml: OptMl, tmp_path: Path
+) -> None:
+    """Whatever a function raises, even what ends programs, is a 500 that names it."""
+    with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
+        server.await_ready()
+        replies = {fault: server.invoke(fault) for fault in FAULTS}
+        after = server.invoke("say")
+
+    assert {fault: reply.json()["message"] for fault, reply in replies.items()} == FAULTS
+    assert {reply.status for reply in replies.values()} == {500}
+    assert after.status == 200
+
+
+def test_program_may_start_processes(opt_ml: OptMl, tmp_path: Path) -> None:
+    """A pool ends when it is told to, no copy of a worker answers, and none outlives the stop."""
+    with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
+        server.await_ready()
+        bodies = [server.invoke(body).body for body in ("pool", "fork", "copy")]
+        child = int(server.invoke("x").body)
+        running = command_line(child)
+        ended = server.stop()
+
+    assert bodies == [b"[1, 2]", b"7", b"0"]
+    assert running == "sleep 1000 "
+    assert ended.code == 0
+    assert "sleep" not in command_line(child)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_worker_that_a_function_ends_is_replaced(
+    opt_ml: OptMl, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The caller may come again; the log has the signal."""
+    variables = {"MODEL_SERVER_WORKERS": "1", "BY": str(int(number))}
+    with serving(faulty(opt_ml), tmp_path / "log", **variables) as server:
+        server.await_ready()
+        reply = server.invoke("die")
+        await_condition(lambda: server.invoke("x").status == 200, "an answer of another worker")
+        logged = " ".join(server.messages())
+
+    assert reply.status == 503
+    assert reply.json()["message"] == (
+        "No worker answers: the model server is starting, or a worker has ended; try again."
+    )
+    assert f"was sent {number.name}!" in logged
+
+
+@pytest.mark.parametrize("how", ["os._exit(9)", "os.kill(os.getpid(), 11)"])
+def test_program_that_ends_workers_at_the_start_is_given_up(
+    opt_ml: OptMl, tmp_path: Path, how: str
+) -> None:
+    """After three workers /ping gives the reason, and then the container ends."""
+    text = f"import os\ndef model_fn(model_dir): {how}\n"
+    write_files(opt_ml.model / "code", {"inference.py": text})
+    with serving(opt_ml, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
+        await_condition(lambda: _reason(server).startswith("The program"), "a reason")
+        found = _reason(server)
+        ended = server.ended()
+
+    assert found == (
+        "The program has ended 3 workers while it was loaded; the log says by which signal or exit "
+        "code. SIGKILL means most likely that the memory ran out."
+    )
+    assert ended.code == EXIT_NO_MODEL
+
+
+def _reason(server: LoggedServer) -> str:
+    return str(server.request("/ping").json()["message"]) if server.answers() else ""

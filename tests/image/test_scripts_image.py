@@ -1,0 +1,267 @@
+"""Programs that somebody brings, in the images: wherever and as whomever."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from containers import Container, Engine, run
+from material import ROOT, OptMl, Rows
+from processes import Ended, Reply, await_condition
+from scripts_material.sources import write_files
+
+Images = Mapping[str, str]
+
+pytestmark = pytest.mark.docker
+
+SCRIPTS = ROOT / "tests/material_scripts"
+ANYONE = ["--user=12345:12345", "--cap-drop=ALL"]
+SOMEWHERE = [
+    ANYONE,
+    ["--user=0:0", "--cap-drop=ALL"],
+    ["--read-only", "--tmpfs=/tmp"],
+    [*ANYONE, "--read-only", "--tmpfs=/tmp", "--network=none"],
+]
+
+SAVES = """
+import os
+with open(os.environ["SM_MODEL_DIR"] + "/model", "wb") as file:
+    file.write(bytes(100_000))
+"""
+MEANS = """
+import json
+import numpy as np
+
+def model_fn(model_dir):
+    return np.load(model_dir + "/means.npy")
+
+def predict_fn(data, means):
+    return ((data[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+"""
+"""A program of the three parts that are left to the container, with a model of numpy alone."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A program that was made for AWS's scikit-learn container, and its job."""
+
+    program: str
+    code: Path
+    channels: Sequence[str]
+    hyperparameters: Mapping[str, str]
+
+    def ask(self, container: Container, iris: Rows) -> Reply:
+        """Send all rows in the form that the program reads."""
+        if self.program == "arguments.py":
+            body = json.dumps({"rows": iris.features.tolist()})
+            return container.invoke(body, "application/json")
+        return container.invoke(iris.request_csv())
+
+
+THREE = (
+    Script("arguments.py", SCRIPTS, ["training", "testing"], {"epochs": "50"}),
+    Script("tree.py", SCRIPTS, ["train"], {"max_leaf_nodes": "30"}),
+    Script("train_and_serve.py", SCRIPTS / "pipeline", ["flowers"], {"C": "0.5"}),
+)
+
+
+def train(
+    engine: Engine, image: str, opt_ml: OptMl, program: str, options: Sequence[str] = ()
+) -> Ended:
+    """Run a job whose /opt/ml anybody may write to, with the program from /opt/ml/code."""
+    opt_ml.base.mkdir(parents=True, exist_ok=True)
+    opt_ml.base.chmod(0o777)
+    named = f"--env=SAGEMAKER_PROGRAM={program}"
+    return engine.start(
+        image, ["train"], {opt_ml.base: "/opt/ml"}, [named, *(options or ["--network=none"])]
+    ).ended()
+
+
+@pytest.mark.parametrize("script", THREE, ids=lambda script: script.program)
+def test_script_of_awss_container_trains_and_serves_in_the_image(
+    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, script: Script
+) -> None:
+    """As a user without a name, without network, on a read-only root; it answers every row."""
+    for channel in script.channels:
+        opt_ml.write("iris.csv", iris.training_csv(), channel)
+    opt_ml.configure(**{channel: {"TrainingInputMode": "File"} for channel in script.channels})
+    opt_ml.write_hyperparameters(script.hyperparameters)
+    shutil.copytree(script.code, opt_ml.base / "code")
+
+    ended = train(engine, images["full"], opt_ml, script.program, SOMEWHERE[-1])
+    assert ended.code == 0, ended.log
+    shutil.copytree(script.code, opt_ml.model / "code")
+    named = f"--env=SAGEMAKER_PROGRAM={script.program}"
+    options = [*ANYONE, "--read-only", "--tmpfs=/tmp", named]
+    container = engine.serve(images["full"], opt_ml.model, options)
+    container.await_ready()
+    reply = script.ask(container, iris)
+
+    assert reply.status == 200, reply.body
+    n_answers = len(reply.lines())
+    if reply.content_type == "application/json":
+        answers = reply.json()
+        n_answers = len(answers["answers"] if isinstance(answers, dict) else answers)
+    assert n_answers == len(iris.labels)
+
+
+@pytest.mark.parametrize("options", [*SOMEWHERE, ["--read-only"]])
+def test_script_trains_anywhere(
+    engine: Engine, images: Images, opt_ml: OptMl, options: list[str]
+) -> None:
+    """A program that needs no packages needs nothing to write to but /opt/ml."""
+    write_files(opt_ml.base / "code", {"train.py": SAVES})
+
+    ended = train(engine, images["full"], opt_ml, "train.py", options)
+
+    assert ended.code == 0, ended.log
+    assert (opt_ml.model / "model").stat().st_size == 100_000
+
+
+@pytest.mark.parametrize("options", SOMEWHERE[:-1])
+@pytest.mark.parametrize("target", ["full", "inference"])
+def test_script_serves_anywhere(
+    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, target: str, options: list[str]
+) -> None:
+    """Either image answers with the functions of a program, and stops without a failure."""
+    import numpy as np  # the model is a file of it
+
+    write_files(opt_ml.model / "code", {"inference.py": MEANS})
+    names = sorted(set(iris.labels))
+    labels = np.array([names.index(label) for label in iris.labels])
+    means = np.stack([iris.features[labels == code].mean(axis=0) for code in range(3)])
+    np.save(opt_ml.model / "means.npy", means.astype(np.float32))
+    container = engine.serve(images[target], opt_ml.model, options)
+    container.await_ready()
+
+    found = np.array(container.invoke(iris.request_csv()).json())
+
+    assert (found == labels).mean() > 0.9
+    assert container.stop(grace_seconds=5).code == 0
+
+
+def test_requirements_without_network_are_explained(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """The failure file says which package, and that the image has to have it."""
+    files = {"train.py": SAVES, "requirements.txt": "numpy\nno-such-package==1.0\n"}
+    write_files(opt_ml.base / "code", files)
+
+    ended = train(engine, images["full"], opt_ml, "train.py", ["--network=none"])
+
+    assert ended.code == os.EX_DATAERR, ended.log
+    lines = opt_ml.failure.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == (
+        "The requirements.txt of /opt/ml/code cannot be installed: pip ended with exit code 1. A "
+        "job without network must find its packages in the image: add them to "
+        "requirements/train.in and build it again. The end of pip's output:"
+    )
+    assert lines[-1] == "ERROR: No matching distribution found for no-such-package==1.0"
+
+
+def test_requirements_need_a_directory_to_write_to(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """On a read-only root without /tmp the failure file says what to mount."""
+    write_files(opt_ml.base / "code", {"train.py": SAVES, "requirements.txt": "numpy\n"})
+
+    ended = train(engine, images["full"], opt_ml, "train.py", ["--read-only"])
+
+    assert ended.code == os.EX_DATAERR, ended.log
+    assert opt_ml.failure.read_text(encoding="utf-8") == (
+        "The code in /opt/ml/code has packages to install, but there is no directory to write them "
+        "to; mount one at /tmp."
+    )
+
+
+def test_code_in_s3_without_network_is_explained(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """The failure file names the address and the way without a network."""
+    opt_ml.write_hyperparameters({"sagemaker_submit_directory": "s3://bucket/code.tar.gz"})
+
+    ended = train(engine, images["full"], opt_ml, "train.py", ["--network=none"])
+
+    assert ended.code == os.EX_DATAERR, ended.log
+    failure = opt_ml.failure.read_text(encoding="utf-8")
+    assert failure.startswith("The code at s3://bucket/code.tar.gz cannot be fetched: ")
+    assert failure.endswith("A job without network takes its code from the channel code.")
+
+
+def test_script_that_fills_the_disk_is_quoted(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """The failure file ends with what the program says of it."""
+    write_files(opt_ml.base / "code", {"train.py": SAVES})
+
+    ended = train(
+        engine, images["full"], opt_ml, "train.py", ["--tmpfs=/opt/ml/model:size=32k,mode=1777"]
+    )
+
+    assert ended.code == 1, ended.log
+    failure = opt_ml.failure.read_text(encoding="utf-8")
+    assert failure.endswith("OSError: [Errno 28] No space left on device")
+
+
+def test_code_that_fills_the_disk_is_explained(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """Code that does not fit where it is to lie leaves nothing there, and a sentence."""
+    opt_ml.write("weights.bin", bytes(100_000), channel="code")
+    options = ["--tmpfs=/opt/ml/code:size=32k,mode=1777"]
+
+    ended = train(engine, images["full"], opt_ml, "train.py", options)
+
+    assert ended.code != 0
+    assert "No space left on device" in opt_ml.failure.read_text(encoding="utf-8")
+
+
+def test_script_that_may_not_be_read_is_told_of(
+    engine: Engine, images: Images, opt_ml: OptMl
+) -> None:
+    """/ping names the file, and what to do."""
+    code = write_files(opt_ml.model / "code", {"inference.py": MEANS})
+    (code / "inference.py").chmod(0o600)
+    container = engine.serve(images["inference"], opt_ml.model, ANYONE)
+    reasons: list[str] = []
+
+    def is_told() -> bool:
+        if container.answers():
+            reasons.append(container.request("/ping").json()["message"])
+        return any("inference.py" in reason for reason in reasons)
+
+    await_condition(is_told, "a reason")
+
+    assert reasons[-1] == (
+        "/opt/ml/model/code/inference.py may not be read by the user of the server; allow it to "
+        "all (chmod a+r)."
+    )
+
+
+def test_stop_reaches_a_script_as_process_1(engine: Engine, images: Images, opt_ml: OptMl) -> None:
+    """SIGTERM is passed on; what the program saves then is kept, and so is its exit code."""
+    program = (
+        "import os, signal, sys\n"
+        "def save(*_):\n"
+        "    open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('saved')\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, save)\nprint('working')\nsignal.pause()\n"
+    )
+    write_files(opt_ml.base / "code", {"train.py": program})
+    container = engine.start(
+        images["full"],
+        ["train"],
+        {opt_ml.base: "/opt/ml"},
+        ["--env=SAGEMAKER_PROGRAM=train.py"],
+    )
+    await_condition(lambda: "working" in run("docker", "logs", container.name), "work")
+
+    ended = container.stop(grace_seconds=5)
+
+    assert ended.code == 0, ended.log
+    assert (opt_ml.model / "model").read_text() == "saved"
+    assert not opt_ml.failure.exists()

@@ -100,9 +100,7 @@ def test_ping_is_answered_while_the_program_computes(opt_ml: OptMl, tmp_path: Pa
     (opt_ml.model / "go").write_text("go")
     with script(opt_ml, tmp_path, {"inference.py": SLOW}) as server:
         server.await_ready()
-        replies: list[int] = []
-        thread = threading.Thread(target=lambda: replies.append(server.invoke("compute").status))
-        thread.start()
+        thread, replies = computing(server)
         statuses = []
         while thread.is_alive():
             statuses.append(server.request("/ping").status)
@@ -140,15 +138,21 @@ def test_stop_waits_for_the_program(opt_ml: OptMl, tmp_path: Path) -> None:
     (opt_ml.model / "go").write_text("go")
     with script(opt_ml, tmp_path, {"inference.py": SLOW}) as server:
         server.await_ready()
-        replies: list[int] = []
-        thread = threading.Thread(target=lambda: replies.append(server.invoke("compute").status))
-        thread.start()
+        thread, replies = computing(server)
         await_condition(lambda: busy(server), "a computation")
         server.process.send_signal(signal.SIGTERM)
         ended = server.ended()
         thread.join()
 
     assert (ended.code, replies) == (0, [200])
+
+
+def computing(server: LoggedServer) -> tuple[threading.Thread, list[int]]:
+    """Send a request that takes long; return the thread that waits, and where the status goes."""
+    replies: list[int] = []
+    thread = threading.Thread(target=lambda: replies.append(server.invoke("compute").status))
+    thread.start()
+    return thread, replies
 
 
 def busy(server: LoggedServer) -> bool:
@@ -312,3 +316,18 @@ def test_script_mode_is_imported_only_for_a_program(
 
     assert any(name.startswith("container.scripts") for name in modules) == loaded
     assert ("predictor" in modules) == (not loaded)
+    assert not (loaded and "onnxruntime" in modules)
+
+
+def test_serve_without_a_program_loads_nothing_of_script_mode(
+    trained: OptMl, tmp_path: Path
+) -> None:
+    """From the start to an answer, no process of a plain server imports container.scripts."""
+    with serving(trained, tmp_path, PYTHONPROFILEIMPORTTIME="1") as server:
+        server.await_ready()
+        status = server.invoke("5.1,3.5,1.4,0.2").status
+        imported = server.errors()
+
+    assert status == 200
+    assert "container.endpoint" in imported
+    assert "container.scripts" not in imported

@@ -312,29 +312,27 @@ def test_output_of_a_program_is_passed_on_whole(opt_ml: OptMl) -> None:
         assert found == [f"{name} {number}" for number in range(20_000)]
 
 
-def test_train_without_a_program_imports_no_script_mode(opt_ml: OptMl, iris: Rows) -> None:
-    """The built-in algorithm runs, and nothing of container.scripts is even loaded.
+@pytest.mark.parametrize("program", [None, " ", "train.py"])
+def test_script_mode_is_imported_only_for_a_program(
+    opt_ml: OptMl, iris: Rows, program: str | None
+) -> None:
+    """Python tells what it imports: nothing of container.scripts, until a program is named.
 
-    A hyperparameter may have the name of the key as its value.
+    A variable may be blank, and a hyperparameter have the name of the key as its value.
     """
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"sagemaker_job_name": "sagemaker_program"})
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from container import job\n"
-        "from container.settings import Paths\n"
-        f"paths = Paths(Path({str(opt_ml.base)!r}))\n"
-        "print(job.program_is_named(paths, {'SAGEMAKER_PROGRAM': ' '}), *sys.modules)"
-    )
+    write_files(opt_ml.base / "code", {"train.py": ""})
+    variables = {} if program is None else {"SAGEMAKER_PROGRAM": program}
 
-    named, *modules = python(code).stdout.split()
-    ended = train(opt_ml)
+    ended = train(opt_ml, PYTHONPROFILEIMPORTTIME="1", **variables)
 
-    assert named == "False"
-    assert not [name for name in modules if name.startswith(("container.scripts", "boto"))]
-    assert "container.training" in ended.log
-    assert ended.code == 0
+    assert ended.code == 0, ended.log
+    imported = {line.split("|")[-1].strip() for line in ended.log.splitlines() if "|" in line}
+    assert ("container.scripts.run" in imported) == (program == "train.py")
+    assert ("container.scripts" in imported) == (program == "train.py")
+    assert ("container.training" in imported) == (program != "train.py")
+    assert "boto3" not in imported
 
 
 def test_script_starts_as_soon_as_the_built_in(opt_ml: OptMl) -> None:

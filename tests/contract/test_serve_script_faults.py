@@ -12,7 +12,13 @@ from scripts_material.sources import write_files
 from servers import LoggedServer, serving
 
 FAULTY = """
-import multiprocessing, os, subprocess, sys
+import multiprocessing, os, subprocess, sys, time
+
+fork = multiprocessing.get_context("fork")
+
+def wait(begun):
+    begun.set()
+    time.sleep(1000)
 
 def model_fn(model_dir):
     return subprocess.Popen(["sleep", "1000"]).pid
@@ -33,8 +39,16 @@ def predict_fn(data, model):
         case "say":
             for number in range(50_000): print("line", number)
         case "pool":
-            with multiprocessing.get_context("fork").Pool(2) as pool:
+            with fork.Pool(2) as pool:
                 return str(pool.map(abs, [-1, -2]))
+        case "terminate":
+            begun = fork.Event()
+            process = fork.Process(target=wait, args=(begun,))
+            process.start()
+            begun.wait()
+            process.terminate()
+            process.join()
+            return str(process.exitcode)
         case "fork":
             child = os.fork()
             if child == 0: sys.exit(7)
@@ -81,15 +95,15 @@ def test_fault_of_a_function_is_told_and_the_next_request_answered(
 
 
 def test_program_may_start_processes(opt_ml: OptMl, tmp_path: Path) -> None:
-    """A pool ends when it is told to, no copy of a worker answers, and none outlives the stop."""
+    """What it forks ends when it is told to, no copy of a worker answers, and none outlives the stop."""
     with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
         server.await_ready()
-        bodies = [server.invoke(body).body for body in ("pool", "fork", "copy")]
+        bodies = [server.invoke(body).body for body in ("pool", "terminate", "fork", "copy")]
         child = int(server.invoke("x").body)
         running = command_line(child)
         ended = server.stop()
 
-    assert bodies == [b"[1, 2]", b"7", b"0"]
+    assert bodies == [b"[1, 2]", b"-15", b"7", b"0"]
     assert running == "sleep 1000 "
     assert ended.code == 0
     assert "sleep" not in command_line(child)

@@ -8,7 +8,7 @@ import pytest
 from container.errors import EXIT_NO_MODEL
 from material import OptMl
 from processes import await_condition, command_line
-from scripts_material.sources import write_files
+from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
 from servers import LoggedServer, serving
 
 FAULTY = """
@@ -95,7 +95,7 @@ def test_fault_of_a_function_is_told_and_the_next_request_answered(
 
 
 def test_program_may_start_processes(opt_ml: OptMl, tmp_path: Path) -> None:
-    """What it forks ends when it is told to, no copy of a worker answers, and none outlives the stop."""
+    """What it forks ends when told to, no copy of a worker answers, none outlives the stop."""
     with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
         server.await_ready()
         bodies = [server.invoke(body).body for body in ("pool", "terminate", "fork", "copy")]
@@ -145,6 +145,35 @@ def test_program_that_ends_workers_at_the_start_is_given_up(
         "code. SIGKILL means most likely that the memory ran out."
     )
     assert ended.code == EXIT_NO_MODEL
+
+
+HANGS = """
+import os, time
+def model_fn(model_dir):
+    open(os.environ["STARTED"], "w").write(str(os.getpid()))
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize(
+    "files", [{"inference.py": HANGS}, {"inference.py": ""} | ENDLESS_REQUIREMENTS]
+)
+def test_stop_while_a_program_is_loaded_is_clean(
+    opt_ml: OptMl, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """Neither model_fn nor pip holds up a stop, and no process of either is left."""
+    write_files(opt_ml.model / "code", files)
+    started = tmp_path / "started"
+    variables = {"MODEL_SERVER_WORKERS": "1", "STARTED": str(started)}
+    with serving(opt_ml, tmp_path / "log", **variables) as server:
+        await_condition(lambda: started.exists() and bool(started.read_text()), "the start of it")
+        process = int(started.read_text())
+        before = command_line(process)
+        ended = server.stop()
+
+    assert before
+    assert ended.code == 0
+    assert command_line(process) != before
 
 
 def _reason(server: LoggedServer) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from material import OptMl
 from processes import DEADLINE_SECONDS, Ended, await_condition, command_line, read_until, start
-from scripts_material.sources import write_files
+from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
 
 SAVES = """
 import os, signal, sys, time
@@ -86,14 +86,7 @@ def test_stop_reaches_what_a_shell_program_has_started(opt_ml: OptMl) -> None:
 
 def test_stop_ends_an_installation(opt_ml: OptMl) -> None:
     """While pip waits for a package that never comes, a stop ends the job, pip included."""
-    files = {"train.py": "", "requirements.txt": "./slow\n"}
-    files |= {
-        "slow/pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "slow"\n'
-        'backend-path = ["."]\n',
-        "slow/slow.py": "import os, time\n"
-        "open(os.environ['STARTED'], 'w').write(str(os.getpid()))\ntime.sleep(1000)\n",
-    }
-    write_files(opt_ml.base / "code", files)
+    write_files(opt_ml.base / "code", {"train.py": ""} | ENDLESS_REQUIREMENTS)
     opt_ml.model.mkdir(parents=True)
     started = opt_ml.base / "started"
     process = start("train", opt_ml, SAGEMAKER_PROGRAM="train.py", STARTED=str(started))
@@ -106,5 +99,5 @@ def test_stop_ends_an_installation(opt_ml: OptMl) -> None:
         process.communicate()
 
     assert ended.code == 128 + signal.SIGTERM
-    assert "slow" not in command_line(int(started.read_text()))
+    assert "endless" not in command_line(int(started.read_text()))
     assert not opt_ml.failure.exists()

@@ -31,6 +31,15 @@ PACKAGE = {
 }
 """A package with one module, flowers."""
 
+ENDLESS_REQUIREMENTS = {
+    "requirements.txt": "./endless\n",
+    "endless/pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "endless"\n'
+    'backend-path = ["."]\n',
+    "endless/endless.py": "import os, time\n"
+    "open(os.environ['STARTED'], 'w').write(str(os.getpid()))\ntime.sleep(1000)\n",
+}
+"""A package whose build writes its process to the file STARTED, and never ends."""
+
 
 def write_files(directory: Path, files: Mapping[str, str]) -> Path:
     """Write files below a directory; return the directory."""

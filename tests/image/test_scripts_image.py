@@ -220,26 +220,64 @@ def test_code_that_fills_the_disk_is_explained(
     assert "No space left on device" in opt_ml.failure.read_text(encoding="utf-8")
 
 
-def test_script_that_may_not_be_read_is_told_of(
-    engine: Engine, images: Images, opt_ml: OptMl
+@pytest.mark.parametrize(
+    ("files", "mode", "variables", "message"),
+    [
+        (
+            {"inference.py": MEANS},
+            0o600,
+            {},
+            (
+                "/opt/ml/model/code/inference.py may not be read by the user of the server; allow it "
+                "to all (chmod a+r)."
+            ),
+        ),
+        (
+            {"inference.py": MEANS, "requirements.txt": "numpy\n"},
+            0o644,
+            {},
+            (
+                "There is /opt/ml/model/code/requirements.txt, and this image has no pip to install "
+                "it; build the packages into the image, and leave out the file."
+            ),
+        ),
+        (
+            {},
+            0o644,
+            {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/code.tar.gz"},
+            (
+                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code is at s3://bucket/code.tar.gz, "
+                "but boto3 is not installed here; use the image that trains."
+            ),
+        ),
+    ],
+)
+def test_script_that_the_inference_image_cannot_use_is_told_of(
+    engine: Engine,
+    images: Images,
+    opt_ml: OptMl,
+    files: Mapping[str, str],
+    mode: int,
+    variables: Mapping[str, str],
+    message: str,
 ) -> None:
-    """/ping names the file, and what to do."""
-    code = write_files(opt_ml.model / "code", {"inference.py": MEANS})
-    (code / "inference.py").chmod(0o600)
-    container = engine.serve(images["inference"], opt_ml.model, ANYONE)
-    reasons: list[str] = []
+    """/ping says what is wrong, and what to do."""
+    code = write_files(opt_ml.model / "code", files)
+    code.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        (code / name).chmod(mode)
+    options = [f"--env={name}={value}" for name, value in variables.items()]
+    container = engine.serve(images["inference"], opt_ml.model, [*ANYONE, *options])
+    reasons = [""]
 
     def is_told() -> bool:
         if container.answers():
             reasons.append(container.request("/ping").json()["message"])
-        return any("inference.py" in reason for reason in reasons)
+        return "/" in reasons[-1]
 
-    await_condition(is_told, "a reason")
+    await_condition(is_told, "a reason with a path")
 
-    assert reasons[-1] == (
-        "/opt/ml/model/code/inference.py may not be read by the user of the server; allow it to "
-        "all (chmod a+r)."
-    )
+    assert reasons[-1] == message
 
 
 def test_stop_reaches_a_script_as_process_1(engine: Engine, images: Images, opt_ml: OptMl) -> None:

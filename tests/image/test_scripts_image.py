@@ -228,8 +228,8 @@ def test_code_that_fills_the_disk_is_explained(
             0o600,
             {},
             (
-                "/opt/ml/model/code/inference.py may not be read by the user of the server; allow it "
-                "to all (chmod a+r)."
+                "/opt/ml/model/code/inference.py may not be read by the user of the server; allow "
+                "it to all (chmod a+r)."
             ),
         ),
         (
@@ -237,8 +237,8 @@ def test_code_that_fills_the_disk_is_explained(
             0o644,
             {},
             (
-                "There is /opt/ml/model/code/requirements.txt, and this image has no pip to install "
-                "it; build the packages into the image, and leave out the file."
+                "There is /opt/ml/model/code/requirements.txt, and this image has no pip to "
+                "install it; build the packages into the image, and leave out the file."
             ),
         ),
         (
@@ -246,8 +246,8 @@ def test_code_that_fills_the_disk_is_explained(
             0o644,
             {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/code.tar.gz"},
             (
-                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code is at s3://bucket/code.tar.gz, "
-                "but boto3 is not installed here; use the image that trains."
+                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code is at "
+                "s3://bucket/code.tar.gz, but boto3 is not installed here; use the image that trains."
             ),
         ),
     ],

@@ -18,17 +18,17 @@ def noted(scratch: Path) -> Iterator[None]:
 
     Args:
         scratch: a directory that all workers share; what is noted there of a process that has
-            ended tells that it had no time for either.
+            ended tells that it had no time for either; the next that is loaded makes up for it.
 
     Raises:
         ModelNotReady: MOST processes have ended so.
     """
     notes = scratch / "loading"
     notes.mkdir(exist_ok=True)
-    lost = sum(not (_PROC / note.name).exists() for note in notes.iterdir())
-    if lost >= MOST:
+    lost = _lost(notes)
+    if len(lost) >= MOST:
         raise ModelNotReady(
-            f"The program has ended {lost} workers while it was loaded; the log says by which "
+            f"The program has ended {len(lost)} workers while it was loaded; the log says by which "
             "signal or exit code. SIGKILL means most likely that the memory ran out."
         )
     own = notes / str(os.getpid())
@@ -37,3 +37,9 @@ def noted(scratch: Path) -> Iterator[None]:
         yield
     finally:
         own.unlink(missing_ok=True)
+    for note in _lost(notes):
+        note.unlink(missing_ok=True)
+
+
+def _lost(notes: Path) -> list[Path]:
+    return [note for note in notes.iterdir() if not (_PROC / note.name).exists()]

@@ -247,7 +247,8 @@ def test_code_that_fills_the_disk_is_explained(
             {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/code.tar.gz"},
             (
                 "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code is at "
-                "s3://bucket/code.tar.gz, but boto3 is not installed here; use the image that trains."
+                "s3://bucket/code.tar.gz, but boto3 is not installed here; use the image that "
+                "trains."
             ),
         ),
     ],

@@ -106,12 +106,13 @@ class Checks:
         found = shutil.which("nginx", path=self.trial.environ.get("PATH"))
         if found is None:
             raise Failure("nginx is not on PATH; install it in the image.")
-        runtime = self.trial.base.with_name("nginx")
-        runtime.mkdir()
         template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
-        file = runtime / "nginx.conf"
-        file.write_text(serving.nginx_conf(template, settings, runtime), encoding="utf-8")
-        code = self.trial.run([*serving.nginx_command(runtime), "-t"])
+        # Where `serve` has it: deeper, the path of its socket could be longer than a socket takes.
+        with tempfile.TemporaryDirectory(prefix="serve-") as name:
+            runtime = Path(name)
+            conf = serving.nginx_conf(template, settings, runtime)
+            (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
+            code = self.trial.run([*serving.nginx_command(runtime), "-t"])
         if code:
             raise Failure(f"nginx refuses nginx.conf, exit code {code}; see the lines below.")
         return f"{found} accepts nginx.conf"

@@ -53,11 +53,22 @@ def test_selftest_says_one_line_a_check(tmp_path: Path) -> None:
     """All is well: each check has its line, in order, with what was done and how long it took."""
     code, lines = ended(PROGRAM_DIR, tmp_path)
 
-    assert code == 0, lines
+    assert code == 0, "\n".join(lines)
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in Checks.NAMES]
     assert re.fullmatch(rf"ok +training +{N_ROWS} rows, [\d.]+ s", lines[3])
     assert f"{PROGRAM_DIR}/train" in lines[0]
     assert f"{PROGRAM_DIR}/serve" in lines[0]
+
+
+def test_selftest_takes_a_directory_as_long_as_serve_takes(tmp_path: Path) -> None:
+    """The path of a socket has 107 characters at most; no check makes a longer one than `serve`."""
+    room = 107 - len("/serve-12345678/gunicorn.sock") - len(f"{tmp_path}//scratch")
+    long = tmp_path / ("x" * room)
+    long.mkdir()
+
+    code, lines = ended(PROGRAM_DIR, long)
+
+    assert code == 0, "\n".join(lines)
 
 
 def test_selftest_without_train_says_what_it_skips(clone: Path, tmp_path: Path) -> None:
@@ -66,7 +77,7 @@ def test_selftest_without_train_says_what_it_skips(clone: Path, tmp_path: Path) 
 
     code, lines = ended(clone, tmp_path)
 
-    assert code == 0, lines
+    assert code == 0, "\n".join(lines)
     results = dict(line.split()[1::-1] for line in lines)
     assert {name for name, word in results.items() if word == "skipped"} == {
         "algorithm",
@@ -202,7 +213,7 @@ def test_selftest_fails_at_the_first_thing_that_is_broken(
     assert [line.split()[:2] for line in said] == [
         *(["ok", before] for before in Checks.NAMES[: Checks.NAMES.index(name)]),
         ["FAILED", name],
-    ], lines
+    ], "\n".join(lines)
     assert words in said[-1]
     assert any(log in line for line in lines[len(said) :]) or not log
 

@@ -22,8 +22,7 @@ from container.settings import BOARD_VARIABLE, Settings
 from container.transforms import mini_batches
 from material import PROGRAM_DIR, ROOT, OptMl
 from processes import Server, train
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from readme import README, metric_definitions
 
 
 def rows_after(words: str) -> dict[str, list[str]]:
@@ -176,14 +175,6 @@ def test_readme_lists_every_content_type_and_suffix() -> None:
 
     assert set(re.findall(r"[\w.-]+/[\w.-]+", str(rows))) == set(choice.MEDIA_TYPES)
     assert set(re.findall(r"(?<![\w/])\.\w+", str(rows))) == set(choice.SUFFIXES)
-
-
-def metric_definitions() -> list[dict[str, str]]:
-    """Return what the README says to give SageMaker, made by its own lines."""
-    code = next(block for block in README.split("```python\n") if "metric_definitions =" in block)
-    names: dict[str, list[dict[str, str]]] = {}
-    exec(code.split("```")[0], names)  # noqa: S102 - the README is ours
-    return names["metric_definitions"]
 
 
 def test_readme_gives_definitions_that_find_each_metric_once(tmp_path: Path) -> None:

@@ -1,0 +1,193 @@
+"""examples/*.py without --local: the SageMaker Python SDK, and an AWS account on this machine."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from algorithm import Hyperparameters
+from container.hyperparameters import declarations, parse
+from material import ROOT, OptMl, Rows
+from readme import README, metric_definitions
+from scripts.clones import Ended
+from sdk.account import IMAGE, REGION, ROLE, Account, account
+from sdk.examples import Examples, interpreter, told
+from servers import serving
+
+pytestmark = (
+    pytest.mark.soak
+)  # an SDK is large, and asks every 30 seconds whether an endpoint is up
+
+BUCKET = "flowers"
+ON_AWS = ("--image", IMAGE, "--role", ROLE, "--region", REGION, "--output", f"s3://{BUCKET}/iris")
+BEST = "FakeTrainingJobName"  # what moto says that a tuner has found
+
+
+@pytest.fixture(scope="module")
+def aws(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account with a bucket, whose endpoints were trained on the Iris table."""
+    with serving(trained, tmp_path_factory.mktemp("endpoint")) as container:
+        container.await_ready()
+        with account(container) as aws:
+            place = {"LocationConstraint": REGION}
+            aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+            best = json.loads((ROOT / "examples/create_training_job.json").read_text())
+            best["OutputDataConfig"]["KmsKeyId"] = ""  # as DescribeTrainingJob says it
+            aws.client("sagemaker").create_training_job(**best | {"TrainingJobName": BEST})
+            yield aws
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    """Version 2 of the SDK."""
+    return Examples(interpreter(2), tmp_path_factory.mktemp("sdk2"))
+
+
+@pytest.fixture(scope="module")
+def every_step(aws: Account, examples: Examples) -> Ended:
+    """The example, having done all that it can do on AWS."""
+    steps = ("tune", "realtime", "serverless", "batch")
+    ended = examples.run("sagemaker_sdk.py", *steps, *ON_AWS, **aws.variables())
+    assert ended.code == 0, ended.out + ended.err
+    return ended
+
+
+def described(aws: Account, kind: str) -> dict[str, Any]:
+    """Return the newest job of a kind, such as training_job."""
+    sagemaker, name = aws.client("sagemaker"), f"{kind.title().replace('_', '')}Name"
+    (jobs,) = (
+        found for found in getattr(sagemaker, f"list_{kind}s")().values() if isinstance(found, list)
+    )
+    newest = max(
+        (job for job in jobs if job[name] != BEST), key=lambda job: str(job["CreationTime"])
+    )
+    found: dict[str, Any] = getattr(sagemaker, f"describe_{kind}")(**{name: newest[name]})
+    return found
+
+
+def is_uploaded(aws: Account, source: dict[str, Any]) -> bool:
+    """Say whether an S3DataSource has objects."""
+    prefix = source["S3DataSource"]["S3Uri"].removeprefix(f"s3://{BUCKET}/")
+    return any(key.startswith(prefix) for key in aws.keys_of(BUCKET))
+
+
+def is_complete(aws: Account, job: dict[str, Any]) -> bool:
+    """Say whether a training job has this image and role, and data, in this bucket alone."""
+    channels = job["InputDataConfig"]
+    return (
+        job["AlgorithmSpecification"]["TrainingImage"] == IMAGE
+        and job["RoleArn"] == ROLE
+        and all(is_uploaded(aws, channel["DataSource"]) for channel in channels)
+        and job["OutputDataConfig"]["S3OutputPath"].startswith(f"s3://{BUCKET}/iris")
+    )
+
+
+def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
+    """Without steps there is one job, whose data was uploaded and whose hyperparameters hold."""
+    ended = examples.run("sagemaker_sdk.py", *ON_AWS, **aws.variables())
+
+    assert ended.code == 0, ended.out + ended.err
+    job = described(aws, "training_job")
+    assert is_complete(aws, job)
+    assert parse(job["HyperParameters"], Hyperparameters).max_leaf_nodes == 5
+    assert [channel["ChannelName"] for channel in job["InputDataConfig"]] == ["training"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "npy"])
+def test_example_asks_both_kinds_of_endpoints(every_step: Ended, iris: Rows, kind: str) -> None:
+    """On an instance and serverless, each row of payload.csv gets the label of scikit-learn."""
+    tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
+
+    assert told(every_step, f"{kind} labels") == [tree.predict(iris.features[::10]).tolist()] * 2
+
+
+def test_example_deletes_what_costs_money(every_step: Ended, aws: Account) -> None:
+    """No endpoint is left, and no configuration of one."""
+    sagemaker = aws.client("sagemaker")
+
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+
+
+def test_example_tunes_what_the_algorithm_declares(every_step: Ended, aws: Account) -> None:
+    """Ranges are of hyperparameters that can be tuned, and the objective is one of the metrics."""
+    tuning = described(aws, "hyper_parameter_tuning_job")
+    chosen, job = tuning["HyperParameterTuningJobConfig"], tuning["TrainingJobDefinition"]
+    ranges = chosen["ParameterRanges"]["IntegerParameterRanges"]
+    tunable = {declared.name for declared in declarations(Hyperparameters) if declared.tunable}
+
+    assert {parameter["Name"] for parameter in ranges} <= tunable
+    for bound in ("MinValue", "MaxValue"):
+        bounds = {parameter["Name"]: parameter[bound] for parameter in ranges}
+        parse(job["StaticHyperParameters"] | bounds, Hyperparameters)
+    definitions = job["AlgorithmSpecification"]["MetricDefinitions"]
+    assert definitions == metric_definitions()
+    objective = chosen["HyperParameterTuningJobObjective"]["MetricName"]
+    assert objective in {definition["Name"] for definition in definitions}
+
+
+def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
+    """Lines of an uploaded file are sent; how many at once is left to /execution-parameters."""
+    job = described(aws, "transform_job")
+
+    assert is_uploaded(aws, job["TransformInput"]["DataSource"])
+    assert job["TransformInput"]["SplitType"] == "Line"
+    assert job["TransformInput"]["ContentType"] == job["TransformOutput"]["Accept"] == "text/csv"
+    assert not {"BatchStrategy", "MaxPayloadInMB", "MaxConcurrentTransforms"} & set(job)
+
+
+@pytest.mark.parametrize("program", [(), ("--program", ROOT / "tests/material_scripts/tree.py")])
+def test_model_trainer_trains_on_aws(
+    aws: Account, tmp_path_factory: pytest.TempPathFactory, program: tuple[str, ...]
+) -> None:
+    """Version 3 uploads the data, and with --program the directory of the program as well."""
+    examples = Examples(interpreter(3), tmp_path_factory.mktemp("sdk3"))
+    unchecked = {"SAGEMAKER_VALIDATE_ROLE": "false"}  # moto cannot simulate a policy
+    variables = aws.variables() | unchecked
+
+    ended = examples.run("model_trainer.py", *ON_AWS, *program, **variables)
+
+    assert ended.code == 0, ended.out + ended.err
+    job = described(aws, "training_job")
+    assert is_complete(aws, job)
+    names = {channel["ChannelName"] for channel in job["InputDataConfig"]}
+    assert names == ({"train", "code", "sm_drivers"} if program else {"train"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("--local", "realtme"),
+            "there is no step 'realtme'; try one of tune, realtime, serverless, batch.",
+        ),
+        (("--local", "batch", "tune"), "local mode has no 'tune'; leave it out."),
+        ((), "AWS needs the role that it takes on; give --role, or try --local."),
+    ],
+)
+def test_example_says_which_arguments_do_not_fit(
+    examples: Examples, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """It ends before anything is started, with a sentence."""
+    ended = examples.run("sagemaker_sdk.py", "--image", IMAGE, *arguments)
+
+    assert ended.code == 2
+    assert ended.err.endswith(f"sagemaker_sdk.py: error: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("version", "file", "words"),
+    [
+        (2, "sagemaker/local/image.py", "Docker Compose is not installed"),
+        (3, "sagemaker/core/helper/iam_role_resolver.py", "RoleValidationError"),
+        (3, "sagemaker/core/helper/iam_role_resolver.py", "SAGEMAKER_VALIDATE_ROLE"),
+    ],
+)
+def test_readme_explains_errors_of_the_sdk(version: int, file: str, words: str) -> None:
+    """What stands in the table *When it fails* is what that version says."""
+    (packages,) = interpreter(version).parent.parent.glob("lib/python*/site-packages")
+
+    assert words in README.split("\n## When it fails\n")[1]
+    assert words in (packages / file).read_text(encoding="utf-8")

@@ -1,0 +1,115 @@
+"""The SageMaker Python SDK, version 2, in its local mode: examples/sagemaker_sdk.py --local."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier
+
+from material import Rows, as_csv
+from processes import free_port
+from scripts.clones import Ended
+from sdk import local_mode
+from sdk.examples import Examples, told
+
+Images = Mapping[str, str]
+RandomFeatures = Callable[[int, int], NDArray[np.float64]]
+
+pytestmark = [pytest.mark.docker, pytest.mark.soak]
+
+
+@pytest.fixture(scope="module")
+def sdk(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
+    """Version 2, with the training data of the Iris table."""
+    with local_mode.running(2, tmp_path_factory.mktemp("sdk2"), images["full"]) as sdk:
+        yield sdk
+
+
+@pytest.fixture(scope="module")
+def tree(iris: Rows) -> DecisionTreeClassifier:
+    """What the example trains, by scikit-learn itself."""
+    return DecisionTreeClassifier(max_leaf_nodes=5, random_state=0).fit(iris.features, iris.labels)
+
+
+@pytest.fixture(scope="module")
+def few_rows(random_features: RandomFeatures) -> NDArray[np.float64]:
+    """What is asked of the endpoint."""
+    return random_features(500, 1)
+
+
+@pytest.fixture(scope="module")
+def ended(sdk: Examples, images: Images, iris: Rows, few_rows: NDArray[np.float64]) -> Ended:
+    """The example, having trained, deployed, predicted, and transformed with MultiRecord."""
+    (sdk.directory / "training").mkdir()
+    (sdk.directory / "training/iris.csv").write_text(iris.training_csv())
+    ended = run(sdk, images, few_rows, "realtime", "--strategy=MultiRecord")
+    assert ended.code == 0, ended.out + ended.err
+    return ended
+
+
+def run(sdk: Examples, images: Images, features: NDArray[np.float64], *options: str) -> Ended:
+    """Run the example with these rows, and transform them."""
+    rows = sdk.directory / "rows.csv"
+    rows.write_text(as_csv(features))
+    return sdk.run(
+        "sagemaker_sdk.py",
+        "--local",
+        *("--image", images["full"], "--port", str(free_port()), "--output", str(sdk.directory)),
+        *("--training", str(sdk.directory / "training"), "--rows", str(rows), *options, "batch"),
+    )
+
+
+def transformed(sdk: Examples) -> list[str]:
+    """Return the lines that batch transform has written."""
+    return (sdk.directory / "batch/rows.csv.out").read_text().split("\n")[:-1]
+
+
+@pytest.mark.parametrize("body", ["csv", "json", "npy"])
+def test_serializers_get_the_labels_of_scikit_learn(
+    ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64], body: str
+) -> None:
+    """CSVSerializer, JSONSerializer and NumpySerializer are understood, by a deployed endpoint."""
+    assert told(ended, f"{body} labels") == [tree.predict(few_rows).tolist()]
+
+
+def test_custom_attributes_get_the_probabilities_of_scikit_learn(
+    ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
+) -> None:
+    """`predict(..., custom_attributes=...)` chooses the output; its numbers have 32 bits."""
+    (rows,) = told(ended, "probabilities")
+    answers = [row["probabilities"] for row in rows]
+
+    expected = tree.predict_proba(few_rows).astype(np.float32)
+    assert np.array_equal(np.array(answers, dtype=np.float32), expected)
+
+
+def test_multi_record_transform_gets_the_labels_of_scikit_learn(
+    ended: Ended, sdk: Examples, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
+) -> None:
+    """Batch transform with Line and MultiRecord writes one label a line, and no other line."""
+    assert transformed(sdk) == tree.predict(few_rows).tolist()
+
+
+def test_transform_takes_what_execution_parameters_says(
+    ended: Ended,
+    sdk: Examples,
+    images: Images,
+    tree: DecisionTreeClassifier,
+    random_features: RandomFeatures,
+) -> None:
+    """Without a strategy local mode asks the container, understands it, and sends mini-batches."""
+    features = random_features(500_000, 2)
+    model = (sdk.directory / "models/model.tar.gz").as_uri()
+
+    again = run(sdk, images, features, "--model-data", model)
+
+    assert again.code == 0, again.out + again.err
+    assert transformed(sdk) == tree.predict(features).tolist()
+    assert again.out.count('"path": "/invocations"') > 1
+
+
+def test_nothing_is_left_running(ended: Ended, sdk: Examples) -> None:
+    """The example has ended its endpoint, so that its port is free again."""
+    assert (sdk.directory / "models/model.tar.gz").is_file()
+    assert local_mode.containers_of(sdk.directory) == []

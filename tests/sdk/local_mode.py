@@ -1,0 +1,35 @@
+"""Local mode of the SageMaker Python SDK, for real: its jobs are containers of this machine."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from containers import run
+from sdk.examples import Examples, interpreter
+
+_NETWORK = "sagemaker-local"  # the SDK's name for it, whoever uses it
+
+
+@contextmanager
+def running(version: int, directory: Path, image: str) -> Iterator[Examples]:
+    """Have a local mode; at the end nothing of it is left, what containers wrote as root either."""
+    assert shutil.which("docker-compose") is not None, "install Debian's docker-compose"
+    had_network = _NETWORK in run("docker", "network", "ls", "--format={{.Name}}").split()
+    try:
+        yield Examples(interpreter(version), directory)
+    finally:
+        for name in containers_of(directory, "--all"):
+            run("docker", "rm", "--force", name, check=False)
+        if not had_network:
+            run("docker", "network", "rm", _NETWORK, check=False)
+        mount = f"--mount=type=bind,source={directory},target=/made"
+        run("docker", "run", "--rm", mount, image, "find", "/made", "-mindepth", "1", "-delete")
+
+
+def containers_of(directory: Path, *options: str) -> list[str]:
+    """Return the containers that the SDK runs in a directory; with --all, also those that ended."""
+    label = '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}'
+    listed = run("docker", "ps", *options, "--format", label).splitlines()
+    made_in = [(name, where) for name, _, where in (line.partition(" ") for line in listed)]
+    return [name for name, where in made_in if where and Path(where).is_relative_to(directory)]

@@ -1,0 +1,270 @@
+"""The chapters of README.md on AWS: their commands, against an AWS account on this machine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from material import ROOT, OptMl, Rows
+from readme import README, blocks
+from scripts.clones import Fake
+from sdk.account import IMAGE, NUMBER, REGION, ROLE, Account, account
+from sdk.examples import options_of
+from servers import serving
+
+CLONE_TO_ENDPOINT, MORE_MACHINES = (
+    "From clone to endpoint on AWS",
+    "When one machine is not enough",
+)
+BUCKET = f"decision-trees-{NUMBER}-{REGION}"
+NOT_OPERATIONS = {"iam:PassRole", "s3:ListBucket"}
+S3_ACTIONS = {
+    "mb": {"s3:CreateBucket"},
+    "cp": {"s3:PutObject"},
+    "sync": {"s3:ListBucket", "s3:PutObject"},
+    "rb": {"s3:ListBucket", "s3:DeleteObject", "s3:DeleteBucket"},
+}
+
+
+def commands(chapter: str) -> list[str]:
+    """Return the blocks of commands of a chapter."""
+    return [block.text for block in blocks() if (block.chapter, block.language) == (chapter, "")]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What was found after the commands of the two chapters, in their order."""
+
+    job: dict[str, Any]
+    labels: dict[str, Any]
+    target: dict[str, Any]
+    policy: dict[str, Any]
+    keys: set[str]
+    transform: dict[str, Any]
+    python: list[list[str]]
+    left: dict[str, list[Any]]
+    """What was there after those that delete."""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose image is pushed in no time."""
+    clone = tmp_path_factory.mktemp("readme") / "a clone"
+    clone.mkdir()
+    for name in ("examples", "local_test"):
+        shutil.copytree(ROOT / name, clone / name)
+    push = (
+        f"aws ecr create-repository --repository-name decision-trees >/dev/null 2>&1\necho {IMAGE}"
+    )
+    Fake(clone, "build_and_push.sh", push)
+    for name in ("python", "pip"):
+        Fake(clone / "fakes", name)
+    (clone / "tmp").mkdir()
+    (clone / "rows.csv").write_text("5.1,3.5,1.4,0.2\n")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def walk(clone: Path, trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """All commands were run, those that delete at last."""
+    set_up, *others, delete = commands(CLONE_TO_ENDPOINT)
+    model = json.loads((clone / "examples/create_model.json").read_text())["PrimaryContainer"]
+    log = tmp_path_factory.mktemp("endpoint")
+    with serving(trained, log, **model["Environment"]) as container:
+        container.await_ready()
+        with account(container) as aws:
+            run(clone, aws, [set_up, *others, *commands(MORE_MACHINES)])
+            sagemaker, scaling = aws.client("sagemaker"), aws.client("application-autoscaling")
+            found = {
+                "job": sagemaker.describe_training_job(TrainingJobName="iris-1"),
+                "labels": json.loads(next(clone.glob("tmp/*/labels.json")).read_text()),
+                "target": scaling.describe_scalable_targets(ServiceNamespace="sagemaker"),
+                "policy": scaling.describe_scaling_policies(ServiceNamespace="sagemaker"),
+                "transform": sagemaker.describe_transform_job(TransformJobName="iris-1"),
+                "keys": aws.keys_of(BUCKET),
+            }
+            run(clone, aws, [set_up, delete])
+            yield Walk(**found, python=calls_of_python(clone), left=inventory(aws))
+
+
+def run(clone: Path, aws: Account, script: list[str]) -> None:
+    """Run commands as a user does who pastes them; the first that fails ends it."""
+    path = f"{clone / 'fakes'}{os.pathsep}{os.environ['PATH']}"
+    here = {"PATH": path, "HOME": str(clone), "TMPDIR": str(clone / "tmp")}
+    here["NO_PROXY"] = "127.0.0.1"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
+        cwd=clone,
+        env=here | aws.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def calls_of_python(clone: Path) -> list[list[str]]:
+    """Return the arguments of each call of Python."""
+    records = (clone / "fakes/python.calls").read_text().split("\036")[:-1]
+    return [record.split("\037")[:-1] for record in records]
+
+
+def inventory(aws: Account) -> dict[str, list[Any]]:
+    """Return what an account has of all that the commands make and that lasts."""
+    sagemaker = aws.client("sagemaker")
+    return {
+        "endpoints": sagemaker.list_endpoints()["Endpoints"],
+        "configurations": sagemaker.list_endpoint_configs()["EndpointConfigs"],
+        "models": sagemaker.list_models()["Models"],
+        "buckets": aws.client("s3").list_buckets()["Buckets"],
+        "roles": aws.client("iam").list_roles()["Roles"],
+    }
+
+
+@pytest.mark.soak
+def test_commands_make_an_endpoint_that_answers(walk: Walk, iris: Rows) -> None:
+    """Its answer, in labels.json, has the label of each row of payload.csv."""
+    tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
+
+    answered = [row["predicted_label"] for row in walk.labels["predictions"]]
+    assert answered == tree.predict(iris.features[::10]).tolist()
+
+
+@pytest.mark.soak
+def test_commands_fill_in_account_region_and_image(walk: Walk) -> None:
+    """The job has the pushed image by its digest, the role, and data that is in the bucket."""
+    sources = [channel["DataSource"]["S3DataSource"] for channel in walk.job["InputDataConfig"]]
+    sources.append(walk.transform["TransformInput"]["DataSource"]["S3DataSource"])
+
+    assert walk.job["AlgorithmSpecification"]["TrainingImage"] == IMAGE
+    assert walk.job["RoleArn"] == ROLE
+    for source in sources:
+        prefix = source["S3Uri"].removeprefix(f"s3://{BUCKET}/")
+        assert any(key.startswith(prefix) for key in walk.keys), prefix
+
+
+@pytest.mark.soak
+def test_commands_scale_the_endpoint(walk: Walk) -> None:
+    """The target and the number of instances are those that the chapter computes."""
+    target, instances = scale()
+    (registered,) = walk.target["ScalableTargets"]
+    (policy,) = walk.policy["ScalingPolicies"]
+    tracked = policy["TargetTrackingScalingPolicyConfiguration"]
+    metric = "SageMakerVariantInvocationsPerInstance"
+
+    assert (registered["MinCapacity"], registered["MaxCapacity"]) == (2, instances)
+    assert tracked["TargetValue"] == target
+    assert tracked["PredefinedMetricSpecification"] == {"PredefinedMetricType": metric}
+    assert "rows/rows-aa" in walk.keys
+
+
+@pytest.mark.soak
+def test_commands_delete_all_that_they_made(walk: Walk) -> None:
+    """At the end the account is as it was."""
+    assert set(walk.left) == {"endpoints", "configurations", "models", "buckets", "roles"}
+    assert [found for found in walk.left.values() if found] == []
+
+
+@pytest.mark.soak
+def test_commands_give_the_examples_arguments_that_they_take(walk: Walk) -> None:
+    """Each option is one of the example's parser, and each other word one of its steps."""
+    used = set()
+    for script, *arguments in walk.python:
+        example = Path(script).name
+        used.add(example)
+        given = {argument for argument in arguments if argument.startswith("--")}
+        assert given <= options_of(example), example
+    words = {word for words in walk.python for word in words}
+
+    assert used == {"sagemaker_sdk.py", "model_trainer.py"}
+    assert {"tune", "realtime", "serverless", "batch"} <= words
+
+
+def scale() -> tuple[int, int]:
+    """Return what the chapter's arithmetic gives: the target, and the number of instances."""
+    arithmetic = re.findall(r"^\w+=(?:\d+|\$\(\(.*\)\))$", commands(MORE_MACHINES)[0], re.MULTILINE)
+    script = "\n".join([*arithmetic, 'echo "$target" "$instances"'])
+    done = subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
+    target, instances = map(int, done.stdout.split())
+    return target, instances
+
+
+def test_readme_tells_what_its_arithmetic_gives() -> None:
+    """The sentence after the commands has the numbers that the shell computes."""
+    target, instances = scale()
+
+    assert (
+        f"That is a target of {target:,} requests a minute for each instance, "
+        f"and {instances} instances at most." in README
+    )
+
+
+def test_readme_installs_the_versions_that_the_tests_use() -> None:
+    """What it gives pip is what tests/sdk/ locks."""
+    text = "\n".join(commands(CLONE_TO_ENDPOINT))
+    installed = re.findall(r"^pip install '(.*)'$", text, re.MULTILINE)
+    locked = [(ROOT / f"tests/sdk/sdk{version}.in").read_text() for version in (2, 3)]
+
+    assert installed == [text.splitlines()[-1] for text in locked]
+
+
+def policies() -> list[dict[str, Any]]:
+    """Return all policies of the README, in blocks and in commands."""
+    shown = [block.text for block in blocks() if block.language == "json"]
+    given = re.findall(
+        r"document '(\{.*?\})'$", "\n".join(commands(CLONE_TO_ENDPOINT)), re.MULTILINE | re.DOTALL
+    )
+    return [json.loads(text) for text in [*shown, *given]]
+
+
+def actions(policy: dict[str, Any]) -> set[str]:
+    """Return the actions that a policy allows."""
+    lists = [statement["Action"] for statement in policy["Statement"]]
+    return {
+        action for listed in lists for action in ([listed] if isinstance(listed, str) else listed)
+    }
+
+
+def test_policies_name_actions_of_aws() -> None:
+    """Each is an operation of its service, or one of the rights that have another name."""
+    session, named = botocore.session.get_session(), set().union(*map(actions, policies()))
+    named |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", README))
+    known = NOT_OPERATIONS | {
+        f"{service.removesuffix('-runtime')}:{operation}"
+        for service in {action.split(":")[0] for action in named} | {"sagemaker-runtime"}
+        for operation in session.get_service_model(service).operation_names
+    }
+
+    assert len(policies()) == 4
+    assert named - known == set()
+
+
+def test_policy_allows_what_the_commands_do() -> None:
+    """The policies for the reader have each operation of the AWS CLI that the chapters call."""
+    session = botocore.session.get_session()
+    text = "\n".join([*commands(CLONE_TO_ENDPOINT), *commands(MORE_MACHINES)])
+    called = set()
+    for service, command, word in re.findall(r"\baws ([\w-]+) ([\w-]+)(?: ([\w-]+))?", text):
+        if service == "s3":
+            called |= S3_ACTIONS[command]
+        elif command == "wait":
+            waiter = "".join(part.capitalize() for part in word.split("-"))
+            operation = session.get_waiter_model(service).get_waiter(waiter).operation
+            called.add(f"{service}:{operation}")
+        else:
+            operation = "".join(part.capitalize() for part in command.split("-"))
+            called.add(f"{service.removesuffix('-runtime')}:{operation}")
+    shown = [json.loads(block.text) for block in blocks() if block.language == "json"]
+    allowed = set().union(*map(actions, shown))
+    allowed |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", README.split(f"\n## {MORE_MACHINES}\n")[1]))
+
+    assert called - allowed == {"sts:GetCallerIdentity"}

@@ -34,7 +34,7 @@ main() {
     ruff check
     ruff format --check
     step "mypy"
-    mypy decision_trees decision_trees/train decision_trees/serve decision_trees/selftest examples local_test tests
+    mypy decision_trees decision_trees/{selftest,serve,train} examples local_test tests
     step "shellcheck and shfmt"
     check_scripts
     step "hadolint"

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ class Bench:
             }
 
 
-def make_base(base: Path, hyperparameters: dict[str, int]) -> None:
+def make_base(base: Path, hyperparameters: Mapping[str, object]) -> None:
     """Make an /opt/ml for a training job, without its data."""
     (base / "input/config").mkdir(parents=True)
     (base / "input/data/training").mkdir(parents=True)

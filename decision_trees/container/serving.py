@@ -48,21 +48,20 @@ _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it say
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
 _MEBIBYTE = 1024 * 1024
-_NGINX_MALLOC = (
-    f"MALLOC_MMAP_THRESHOLD_={8 * _MEBIBYTE}",
-    f"MALLOC_TRIM_THRESHOLD_={16 * _MEBIBYTE}",
-)
+_NGINX_MALLOC = f"MALLOC_MMAP_THRESHOLD_={128 * 1024}"
+"""The least that glibc gives back at once: said outright it stays so, and no body's memory is kept.
+
+Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
+"""
+
 _WORKERS_MALLOC = (
     "MALLOC_ARENA_MAX=1",
     f"MALLOC_MMAP_THRESHOLD_={32 * _MEBIBYTE}",
     f"MALLOC_TRIM_THRESHOLD_={64 * _MEBIBYTE}",
 )
-"""Let one large body use the memory of the one before, since fresh memory costs its half again.
+"""Let one large body use the memory of the one before: fresh memory would cost its half again.
 
-nginx keeps as much for good; in a worker `admission.give_back` ends it, and reaches all memory
-only where threads have no arenas of their own.
-
-Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
+`admission.give_back` ends that, and reaches all of it, as threads have no arenas of their own.
 """
 
 logger = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
 
 def nginx_command(runtime: Path) -> list[str]:
     """Return the command line that starts nginx."""
-    command = ["env", *_NGINX_MALLOC, "nginx", "-p", str(runtime)]
+    command = ["env", _NGINX_MALLOC, "nginx", "-p", str(runtime)]
     return [*command, "-c", str(runtime / "nginx.conf"), "-e", "stderr"]
 
 

@@ -1,6 +1,7 @@
 """Figures of memory and size: the PSS of all processes, and the images."""
 
 import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.bench import Bench, in_turn, say
@@ -13,6 +14,9 @@ PSS = {
     workers: f"PSS with {workers} worker{'' if workers == 1 else 's'} after large bodies"
     for workers in (1, 2, 8)
 }
+REST_SECONDS = 10
+"""Longer than a server of either kind keeps memory for the next large body, if it gives it back."""
+
 FULL_IMAGE = "image that also trains, without its base"
 INFERENCE_IMAGE = "inference image without its base"
 _TARGETS = {FULL_IMAGE: "full", INFERENCE_IMAGE: "inference"}
@@ -36,12 +40,13 @@ def measure(bench: Bench) -> None:
 
 
 def _pss_after_load(bench: Bench, stack: str, workers: int) -> float:
-    """Return the megabytes of a server of its own that has answered large bodies.
+    """Return the megabytes of a server of its own that has answered large bodies, and then rested.
 
     It runs alone: two servers with the same libraries would share their pages.
     """
     with bench.all_running(stack, workers=workers) as servers:
         post_to_all(servers[stack], bench.bodies.csv(ROWS_4_8_MB), workers)
+        time.sleep(REST_SECONDS)
         return pss_megabytes(servers[stack])
 
 

@@ -10,6 +10,7 @@ from container.decoders import naming
 from container.decoders.collector import Collector, RowError, column
 from container.rows import Expected, Rows
 
+_LINE_FEED = ord("\n")
 _ROW = re.compile(r"row ([0-9]+)")
 _NAME = re.compile(r"[^\W\d]")
 _INFINITE = re.compile(r"inf(inity)?", re.IGNORECASE)
@@ -56,14 +57,13 @@ def decode_headless(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
 
 def _rows(body: bytes, expected: Expected, mark_bad: bool, *, may_have_header: bool) -> Rows:
     text = _with_line_feeds(body)
-    # A blank line is a row of one cell, which is missing.
-    text = text.removesuffix(b"\n") if expected.n_features == 1 else text.rstrip(b"\n")
+    end = _end(text, expected.n_features)
     may_be_names = may_have_header and expected.names and cells.is_number(expected.names[0])
-    if len(text) <= numbers.PIECE_BYTES and not may_be_names:
-        features = numbers.of_lines(text, expected.n_features)
+    if end <= numbers.PIECE_BYTES and not may_be_names:
+        features = numbers.of_lines(text[:end], expected.n_features)
         if features is not None:
             return Rows(features)
-    reader = _Reader(text, expected, mark_bad)
+    reader = _Reader(text, end, expected, mark_bad)
     if not may_be_names:
         reader.read_plain()
     if reader.position == 0 and may_have_header:
@@ -79,28 +79,39 @@ def _with_line_feeds(body: bytes) -> bytes:
     return body.removeprefix(BOM_UTF8)
 
 
+def _end(text: bytes, n_features: int) -> int:
+    """Return where the last row ends; a large text is not copied to cut off what follows it."""
+    end = len(text)
+    while end and text[end - 1] == _LINE_FEED:
+        end -= 1
+        if n_features == 1:  # a blank line is a row of one cell, which is missing
+            break
+    return end
+
+
 class _Reader:
     """Reads a body from its start to its end, quickly as long as it has plain numbers alone."""
 
-    def __init__(self, text: bytes, expected: Expected, mark_bad: bool) -> None:
+    def __init__(self, text: bytes, end: int, expected: Expected, mark_bad: bool) -> None:
         self.collected = Collector(expected, mark_bad)
         self.position = 0
         self.order: list[int] | None = None
         self._names: list[str] | None = None
         self._text = text
+        self._end = end
         self._expected = expected
 
     def read_plain(self) -> None:
         """Read on up to the first piece of the body that needs a closer look."""
-        while self.position < len(self._text):
-            end = self._text.find(b"\n", self.position + numbers.PIECE_BYTES)
-            end = len(self._text) if end < 0 else end
+        while self.position < self._end:
+            end = self._text.find(b"\n", self.position + numbers.PIECE_BYTES, self._end)
+            end = self._end if end < 0 else end
             piece = self._text[self.position : end]
             features = numbers.of_lines(piece, self._expected.n_features)
             if features is None:
                 return
             self.collected.extend(features)
-            self.position = min(end + 1, len(self._text))
+            self.position = min(end + 1, self._end)
 
     def read_header(self) -> None:
         """Read the first row if it is a header; raises CellError when it has other names."""
@@ -125,7 +136,7 @@ class _Reader:
         """Read all the rest, row by row."""
         before = self.collected.n_rows + (self._names is not None)
         last = before
-        stream = io.BytesIO(self._text[self.position :])
+        stream = io.BytesIO(self._text[self.position : self._end])
         try:
             for row, found in delimited.read_rows(stream):
                 for blank in range(last + 1, before + row):
@@ -141,7 +152,7 @@ class _Reader:
 
     def _n_lines(self) -> int:
         """Return how many lines are left, the last of which may be blank."""
-        rest = self._text[self.position :]
+        rest = self._text[self.position : self._end]
         return rest.count(b"\n") + 1 if rest else 0
 
     def _read_row(self, row: int, found: list[str]) -> None:

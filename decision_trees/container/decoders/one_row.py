@@ -12,7 +12,7 @@ from container.rows import Expected
 
 _LONGEST = 4096  # of a longer one, simdjson makes numbers sooner
 _NUMBER = rb" ?-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_ROW = re.compile(rb"%b(?:,%b)*+" % (_NUMBER, _NUMBER))
+_ROW = re.compile(rb"%b(?:,%b)*" % (_NUMBER, _NUMBER))
 
 
 def read(body: bytes, content_type: str | None, expected: Expected) -> "array[float] | None":

@@ -28,6 +28,15 @@ Measured as the peak of the resident size (VmHWM) over that of the imports, with
 86 MiB in model.onnx: 13.4 and 12.0 for classification, 13.0 for regression.
 """
 
+BODY_BUFFER_BYTES = 8 * MEBIBYTE
+"""Up to here a body may wait in memory; batch transform sends 6 MB unless told otherwise.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
+"""
+
+_WAITING_BODIES = 256  # take a quarter of the memory at most
+_LEAST_BUFFER_BYTES = 16 * 1024  # nginx's own default
+
 _UNLIMITED = 2**60  # version 1 of cgroups writes a number near 2**63 where there is no limit
 
 _TO_CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
@@ -81,6 +90,13 @@ def counted(number: int, noun: str) -> str:
 def worker_count(cores: int, memory: int | None, worker_bytes: int) -> int:
     """Return how many workers have a core each and fit into the memory; at least 1."""
     return cores if memory is None else max(1, min(cores, memory // worker_bytes))
+
+
+def body_buffer_bytes(memory: int | None) -> int:
+    """Return the size up to which the body of a request waits in memory, a larger one in a file."""
+    if memory is None:
+        return MEBIBYTE
+    return max(_LEAST_BUFFER_BYTES, min(BODY_BUFFER_BYTES, memory // 4 // _WAITING_BODIES))
 
 
 def worker_size(model: Path) -> int:

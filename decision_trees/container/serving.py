@@ -89,6 +89,7 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
         "port": settings.port,
         "workers": settings.workers,
         "max_payload_bytes": settings.max_payload_bytes,
+        "body_buffer_bytes": settings.body_buffer_bytes,
         "proxy_seconds": settings.timeout_seconds + _PROXY_MARGIN_SECONDS,
         "user_directive": _user_directive(settings),
         "shutdown_seconds": int(STOP_SECONDS - _GUNICORN_SECONDS),

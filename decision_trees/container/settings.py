@@ -9,7 +9,14 @@ from pathlib import Path
 from container.errors import SettingsError
 from container.kinds import Boolean
 from container.media import JSON, OUTPUTS, REPLIES
-from container.resources import MEBIBYTE, Resources, counted, worker_count, worker_size
+from container.resources import (
+    MEBIBYTE,
+    Resources,
+    body_buffer_bytes,
+    counted,
+    worker_count,
+    worker_size,
+)
 from container.transforms import DEFAULT_MEGABYTES, mini_batches
 from container.variables import Choice, Names, PortRange, Text, Variables, WholeNumber, Word
 
@@ -148,6 +155,9 @@ class Settings:
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
     """
 
+    body_buffer_bytes: int = MEBIBYTE
+    """Up to this size a body waits in memory, a larger one in a file; see container.resources."""
+
     log_level: int = logging.INFO
     """`MODEL_SERVER_LOG_LEVEL`, `SAGEMAKER_CONTAINER_LOG_LEVEL`: the least level that is logged, a
     name or its number. Default: INFO, which is one line a request."""
@@ -271,6 +281,7 @@ class Settings:
                 "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
             ),
             max_payload_bytes=cls.max_payload_bytes if payload is None else payload * MEBIBYTE,
+            body_buffer_bytes=body_buffer_bytes(resources.memory),
             log_level=read(
                 _LEVEL, cls.log_level, "MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"
             ),

@@ -13,6 +13,7 @@ from container.resources import (
     Resources,
     available_memory,
     available_quota,
+    body_buffer_bytes,
     may_change_user,
     worker_count,
     worker_size,
@@ -222,3 +223,18 @@ def test_root_may_change_user_when_it_has_the_capabilities(
     file.write_text(status)
 
     assert may_change_user(file) == (may and os.geteuid() == 0)
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"),
+    [
+        (None, 2**20),
+        (64 * GIB, 8 * 2**20),
+        (4 * GIB, 4 * 2**20),
+        (GIB // 2, 2**19),
+        (2**20, 16 * 1024),
+    ],
+)
+def test_bodies_that_wait_take_a_quarter_of_the_memory(memory: int | None, size: int) -> None:
+    """However little there is, 256 of them do; with plenty common bodies never touch the disk."""
+    assert body_buffer_bytes(memory) == size

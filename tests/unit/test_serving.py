@@ -121,6 +121,7 @@ def test_nginx_is_started_with_its_own_configuration() -> None:
     [
         ({"workers": 5}, ["worker_processes 5;"]),
         ({"port": 8081}, ["listen 8081;"]),
+        ({"body_buffer_bytes": 2**20}, ["client_body_buffer_size 1048576;"]),
         ({"max_payload_bytes": 0}, ["client_max_body_size 0;"]),
         ({"max_payload_bytes": 6 * 2**20}, ["client_max_body_size 6291456;"]),
         ({"timeout_seconds": 7}, ["proxy_read_timeout 12s;", "proxy_send_timeout 12s;"]),

@@ -7,7 +7,7 @@ import pytest
 
 from container.errors import SettingsError
 from container.media import OUTPUTS, REPLIES
-from container.resources import Resources, worker_count, worker_size
+from container.resources import Resources, body_buffer_bytes, worker_count, worker_size
 from container.settings import PROGRAM_DIR, Paths, Settings
 
 WORKERS = ["MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"]
@@ -56,6 +56,7 @@ def test_settings_without_variables_are_those_of_the_platform() -> None:
         threads=max(1, RESOURCES.cores // FITTING),
         timeout_seconds=60,
         max_payload_bytes=104_857_600,
+        body_buffer_bytes=body_buffer_bytes(RESOURCES.memory),
         log_level=20,
         outputs=None,
         default_accept="text/csv",

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 
 from gevent.lock import BoundedSemaphore
 
+from container import numbers
 from container.errors import ServerBusy
 from container.offload import LARGE_BODY_BYTES
 
@@ -64,5 +65,6 @@ class Admission:
         """
         self._quiet_beats += 1
         if self._quiet_beats == QUIET_BEATS:
+            numbers.forget()
             with suppress(AttributeError):  # another C library
                 ctypes.CDLL(None).malloc_trim(0)

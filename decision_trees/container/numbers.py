@@ -32,6 +32,11 @@ _PARSERS: list[simdjson.Parser] = []
 """Those that nobody uses now: as many as threads have ever read at once, each with its memory."""
 
 
+def forget() -> None:
+    """Let go of the memory in which numbers have been read."""
+    _PARSERS.clear()
+
+
 def of_lines(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
     """Return rows that stand one a line, commas between their cells; None for anything else.
 

@@ -25,16 +25,16 @@ Headers = list[tuple[str, str]]
 logger = logging.getLogger(__name__)
 
 
-def _key(header: str) -> str:
+def key(header: str) -> str:
     """Return what WSGI calls a header in the environ."""
     return "HTTP_" + header.upper().replace("-", "_")
 
 
-_ECHOED = [(_key(header), header) for header in (ATTRIBUTES, INFERENCE_ID)]
+_ECHOED = [(key(header), header) for header in (ATTRIBUTES, INFERENCE_ID)]
 _IDS = [
-    (_key(REQUEST_ID), "request_id"),
-    (_key(INFERENCE_ID), "inference_id"),
-    (_key(ATTRIBUTES), "custom_attributes"),
+    (key(REQUEST_ID), "request_id"),
+    (key(INFERENCE_ID), "inference_id"),
+    (key(ATTRIBUTES), "custom_attributes"),
 ]
 
 
@@ -63,7 +63,7 @@ class AccessLog:
         environ[SIZES] = Sizes()
 
         def start_noted(status: str, headers: Headers, *exc_info: Any) -> Any:
-            echoed = [(name, environ[key]) for key, name in _ECHOED if key in environ]
+            echoed = [(header, environ[name]) for name, header in _ECHOED if name in environ]
             self._note(environ, int(status[:3]), headers, time.perf_counter() - start)
             return start_response(status, headers + echoed, *exc_info)
 
@@ -94,7 +94,7 @@ class AccessLog:
 
 def ids(environ: Environ) -> dict[str, Any]:
     """Return what tells a request from others, as far as it came with it."""
-    return {name: environ[key] for key, name in _IDS if key in environ}
+    return {field: environ[name] for name, field in _IDS if name in environ}
 
 
 def _write(level: int, fields: dict[str, Any]) -> None:

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from container import log, metrics, offload, shortcut
-from container.access import REQUEST_ID, SIZES, AccessLog, ids
+from container.access import ATTRIBUTES, REQUEST_ID, SIZES, AccessLog, Environ, ids, key
 from container.admission import Admission
 from container.board import Board, Slot
 from container.errors import (
@@ -28,6 +28,8 @@ from container.settings import Settings
 from container.shortcut import Shortcut
 
 T = TypeVar("T")
+
+_ATTRIBUTES = key(ATTRIBUTES)
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +150,7 @@ class _State:
         else:
             thread.start(lambda: self._load(lambda: thread.call(lambda: load(self._settings))))
 
-    def answer(self, environ: dict[str, Any]) -> Answer:
+    def answer(self, environ: Environ) -> Answer:
         """Return the reply to a request; raises ContainerError or HTTPException."""
         service = self._ready()
         n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
@@ -161,7 +163,7 @@ class _State:
                 body,
                 environ.get("CONTENT_TYPE"),
                 environ.get("HTTP_ACCEPT"),
-                environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
+                environ.get(_ATTRIBUTES),
             )
             answer = self._call(lambda: service.answer(invocation), body)
         environ[SIZES].n_rows = answer.n_rows

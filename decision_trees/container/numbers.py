@@ -27,7 +27,6 @@ _DECIMAL = b"0123456789.eE+-, \t"  # of these characters, `float` makes decimal 
 _ALL_BUT = {marks: bytes(set(range(256)) - set(marks)) for marks in (b",\n", b"[],")}
 _BETWEEN_LISTS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 
-
 _PARSERS: list[simdjson.Parser] = []
 """Those that nobody uses now: as many as threads have ever read at once, each with its memory."""
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from container import log, metrics, signals
 from container.board import Board
 from container.errors import PlatformError, SettingsError
-from container.resources import may_change_user
+from container.resources import MEBIBYTE, may_change_user
 from container.settings import BOARD_VARIABLE, PROGRAM_DIR, SCRATCH, Settings
 
 STOP_SECONDS = 25.0
@@ -47,7 +47,6 @@ _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
-_MEBIBYTE = 1024 * 1024
 _NGINX_MALLOC = f"MALLOC_MMAP_THRESHOLD_={128 * 1024}"
 """The least that glibc gives back at once: said outright it stays so, and no body's memory is kept.
 
@@ -56,8 +55,8 @@ Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
 
 _WORKERS_MALLOC = (
     "MALLOC_ARENA_MAX=1",
-    f"MALLOC_MMAP_THRESHOLD_={32 * _MEBIBYTE}",
-    f"MALLOC_TRIM_THRESHOLD_={64 * _MEBIBYTE}",
+    f"MALLOC_MMAP_THRESHOLD_={32 * MEBIBYTE}",
+    f"MALLOC_TRIM_THRESHOLD_={64 * MEBIBYTE}",
 )
 """Let one large body use the memory of the one before: fresh memory would cost its half again.
 
@@ -95,6 +94,13 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
         "shutdown_seconds": int(STOP_SECONDS - _GUNICORN_SECONDS),
     }
     return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), template)
+
+
+def write_nginx_conf(settings: Settings, runtime: Path) -> None:
+    """Write the configuration that `nginx_command` names."""
+    template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
+    conf = nginx_conf(template, settings, runtime)
+    (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
 
 
 def nginx_command(runtime: Path) -> list[str]:
@@ -214,9 +220,7 @@ def _make_scratch(settings: Settings, runtime: Path) -> None:
 
 def _start_both(settings: Settings, runtime: Path) -> Children:
     """Start both servers. Their socket is there before either, so that no connection fails."""
-    template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
-    conf = nginx_conf(template, settings, runtime)
-    (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
+    write_nginx_conf(settings, runtime)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(_socket(runtime)))
         _socket(runtime).chmod(0o666)

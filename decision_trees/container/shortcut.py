@@ -10,8 +10,7 @@ from typing import Any
 import flask.signals
 from flask import Flask
 
-Environ = dict[str, Any]
-WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
+from container.access import Environ
 
 _ERROR = "endpoint.error"
 _SIGNALS = (
@@ -22,20 +21,19 @@ _SIGNALS = (
 )
 
 
-Answer = tuple[bytes, str, int]
-"""The body of a reply, its media type, and of how many rows it tells."""
-
-
 class Shortcut:
     """A WSGI app before that of Flask, for one route and method of it."""
 
-    def __init__(self, app: Flask, endpoint: str, answer: Callable[[Environ], Answer]) -> None:
+    def __init__(
+        self, app: Flask, endpoint: str, answer: Callable[[Environ], tuple[bytes, str, int]]
+    ) -> None:
         """Take the place of `app.wsgi_app`.
 
         Args:
             app: it has the route; its view begins with `raise_failed`.
             endpoint: what Flask calls the route; its path is the same with a slash, for POST.
-            answer: makes the reply, and raises what Flask's error handlers know.
+            answer: makes the body of a reply, its media type, and the number of its rows; raises
+                what Flask's error handlers know.
         """
         self._flask = app
         self._endpoint = endpoint

@@ -62,7 +62,7 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/scripts/hosting.py": {"container", "flask.Flask"},
         "container/scripts/hosting_thread.py": {"container", "gevent"},
         "container/scripts/hosting_worker.py": {"container", "gevent"},
-        "container/shortcut.py": {"flask"},
+        "container/shortcut.py": {"container", "flask"},
         "container/sources.py": {"container", "pyarrow"},
         "container/workers.py": {"container", "gunicorn.glogging", "gunicorn.workers.ggevent"},
         "artifact": {"artifact", "numpy", "onnxruntime"},

@@ -69,7 +69,7 @@ def _passes(name: str, checks: "Checks") -> bool:
     except (ContainerError, OSError, http.client.HTTPException) as error:
         checks.end()  # so that the log is whole
         _say("FAILED", name, str(error) or repr(error))
-        sys.stdout.write(checks.trial.tail())
+        sys.stdout.write(checks.trial.excerpt())
         return False
     return True
 
@@ -106,12 +106,10 @@ class Checks:
         found = shutil.which("nginx", path=self.trial.environ.get("PATH"))
         if found is None:
             raise Failure("nginx is not on PATH; install it in the image.")
-        template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
         # Where `serve` has it: deeper, the path of its socket could be longer than a socket takes.
         with tempfile.TemporaryDirectory(prefix="serve-") as name:
             runtime = Path(name)
-            conf = serving.nginx_conf(template, settings, runtime)
-            (runtime / "nginx.conf").write_text(conf, encoding="utf-8")
+            serving.write_nginx_conf(settings, runtime)
             code = self.trial.run([*serving.nginx_command(runtime), "-t"])
         if code:
             raise Failure(f"nginx refuses nginx.conf, exit code {code}; see the lines below.")

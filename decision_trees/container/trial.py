@@ -23,7 +23,8 @@ STOP_SECONDS = 30.0
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
-TAIL_LINES = 20
+_SHOWN_LINES = 12
+"""So many lines of a log are shown from its start, where reasons are, and as many from its end."""
 
 _REPLY_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
@@ -56,6 +57,7 @@ class Trial:
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
         }
         self.log.touch()
+        self._last_start = 0
 
     def close(self) -> None:
         """Give the port back."""
@@ -82,6 +84,7 @@ class Trial:
 
     def start(self, command: list[str], output: Path | None = None) -> Process:
         """Start a program; what it prints goes to `output`, or to the log as its errors do."""
+        self._last_start = self.log.stat().st_size
         with self.log.open("ab") as log, (output or self.log).open("ab") as printed:
             return subprocess.Popen(  # noqa: S603 - our own words
                 command, env=self.environ, stdin=subprocess.DEVNULL, stdout=printed, stderr=log
@@ -124,10 +127,14 @@ class Trial:
             time.sleep(_LOOK_SECONDS)
         raise Failure(f"serve ended by itself, exit code {server.returncode}; /ping gave {last}.")
 
-    def tail(self) -> str:
-        """Return the last lines of the log."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "".join(f"    {line}\n" for line in lines[-TAIL_LINES:])
+    def excerpt(self) -> str:
+        """Return what the program started last has logged, without the middle when it is long."""
+        logged = self.log.read_bytes()[self._last_start :].decode(errors="replace")
+        lines = logged.splitlines()
+        n_left_out = len(lines) - 2 * _SHOWN_LINES
+        if n_left_out > 0:
+            lines[_SHOWN_LINES:-_SHOWN_LINES] = [f"... {n_left_out} lines left out ..."]
+        return "".join(f"    {line}\n" for line in lines)
 
 
 def stop(process: Process) -> int | None:

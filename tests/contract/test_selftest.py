@@ -203,7 +203,7 @@ BROKEN = {
 def test_selftest_fails_at_the_first_thing_that_is_broken(
     clone: Path, tmp_path: Path, act: Callable[[Path], None], name: str, words: str, log: str
 ) -> None:
-    """The line of the check says why, the end of the log stands below, and no check follows."""
+    """The line of the check says why, its log stands below, and no check follows."""
     act(clone)
 
     code, lines = ended(clone, tmp_path)

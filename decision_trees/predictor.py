@@ -6,6 +6,7 @@ import numpy as np
 from flask import Flask
 
 from artifact import model as artifact
+from artifact import session  # noqa: F401 - workers share it when it is loaded before the fork
 from artifact.model import Model
 from artifact.record import REGRESSION, ArtifactError
 from container import accept, decoding, endpoint

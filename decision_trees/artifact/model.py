@@ -1,16 +1,11 @@
 """Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# Since 1.29 onnxruntime reports its use to its maker, unless this is set before it is imported.
-# https://github.com/microsoft/onnxruntime/pull/27379
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - here no import can forget it
 
 from artifact import tree
 from artifact.record import (
@@ -48,24 +43,15 @@ class Model:
     def __init__(
         self, graph: bytes, record: Record, threads: int = 1, tree: Tree | None = None
     ) -> None:
-        """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
-
-        Call it after a fork, never before: onnxruntime starts threads when it is imported.
+        """Make ready to answer with `graph`, an ONNX model, on `threads` threads; after a fork.
 
         Raises:
             ArtifactError: onnxruntime cannot use the graph.
         """
-        import onnxruntime  # it starts threads, which no fork outlives
+        from artifact import session  # only now: training loads onnxruntime when it has fitted
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False  # it would keep what the largest body has taken
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                graph, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = session.of_graph(graph, threads)
         except Exception as error:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
         self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]

@@ -1,0 +1,25 @@
+"""onnxruntime, and how it is to compute.
+
+Its import starts no thread, so that it may come before a fork, whose children share its pages.
+"""
+
+import os
+
+# Since 1.29 onnxruntime reports its use to its maker, by a thread, which no fork would outlive,
+# unless this is set before it is imported. https://github.com/microsoft/onnxruntime/pull/27379
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - here no import can forget it
+
+from onnxruntime import InferenceSession, SessionOptions
+
+
+def of_graph(graph: bytes, threads: int) -> InferenceSession:
+    """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
+
+    Call it after a fork, never before: the session starts the threads beyond the first.
+    """
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep what the largest body has taken
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,7 @@
 """What is trained: a scikit-learn decision tree. To bring your own algorithm, edit this file."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -24,12 +24,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact import export
 from container.cells import is_number
+from container.dataset import Dataset
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters import hyperparameter
 from container.kinds import Choice, Fraction, Integer, Json, Null, Number
 from container.options import InputOptions
 from container.tables import Table
-from histogram import engine
+from histogram import engine, evaluation
 from histogram.refusals import refusals
 
 logger = logging.getLogger(__name__)
@@ -151,17 +152,32 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
         TrainingDataError: the labels are no classes.
         HyperparameterError: hyperparameters do not fit the task, each other or the data.
     """
-    if chosen.task == "classification":
-        _check_classes(table)
     # YOURS: another estimator; any that skl2onnx converts can be served.
-    estimator = _ESTIMATORS[chosen.task]()
-    estimator.set_params(**_arguments(estimator, chosen, table))
+    estimator = _estimator(chosen, np.unique(table.labels), len(table))
     if _takes_histogram(chosen.engine, estimator, table):
-        return engine.fit(estimator, table, chosen.max_bins)
+        rows = Dataset.of_table(table, chosen.labels_are_numbers)
+        return engine.fit(estimator, rows, chosen.max_bins)
     try:
         return estimator.fit(table.features, table.labels, sample_weight=table.weights)
     except ValueError as error:
         raise HyperparameterError(f"scikit-learn refuses this job: {error}") from error
+
+
+def fit_dataset(dataset: Dataset, chosen: Hyperparameters) -> Any:
+    """Return a tree grown on the rows of all hosts of a job; `fit` says what is raised.
+
+    YOURS: leave this and `evaluate_dataset` out where an algorithm needs all rows at once.
+    """
+    if chosen.engine == "exact":
+        raise HyperparameterError(
+            f"The engine exact grows a tree on one host, and the job has {len(dataset.group)}; set "
+            "the number of instances to 1, or engine to histogram."
+        )
+    labels = np.zeros(1) if chosen.labels_are_numbers else dataset.classes[0]
+    estimator = _estimator(chosen, labels, len(dataset))
+    if chosen.engine == "auto":
+        logger.info("engine: histogram, for %d hosts", len(dataset.group))
+    return engine.fit(estimator, dataset, chosen.max_bins)
 
 
 def evaluate(estimator: Any, table: Table) -> Mapping[str, float]:
@@ -169,9 +185,21 @@ def evaluate(estimator: Any, table: Table) -> Mapping[str, float]:
     if table.weights is not None and not table.weights.any():
         return {}  # no row counts
     # YOURS: other metrics; each is printed as `train:NAME=VALUE;`, or `validation:NAME=VALUE;`.
-    if is_classifier(estimator):
-        return _of_classes(estimator, table)
-    return _of_numbers(table, estimator.predict(table.features))
+    if not is_classifier(estimator):
+        return _of_numbers(table, estimator.predict(table.features))
+    labels = np.searchsorted(estimator.classes_, table.labels)
+    weights = np.ones(len(table)) if table.weights is None else table.weights
+    return _of_classes(labels, weights, lambda rows: estimator.predict_proba(table.features[rows]))
+
+
+def evaluate_dataset(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
+    """Return the same metrics of a tree over the rows of all hosts."""
+    if not is_classifier(estimator):
+        return evaluation.of_numbers(estimator, dataset)
+    found = evaluation.cells(estimator, dataset)
+    if not len(found.labels):
+        return {}
+    return _of_classes(found.labels, found.weights, lambda rows: found.probabilities[rows])
 
 
 def describe(estimator: Any) -> Mapping[str, float]:
@@ -187,8 +215,18 @@ def save(estimator: Any, directory: Path, table: Table, record: Mapping[str, Any
     export.save(estimator, directory, table.features, record, naming)
 
 
-def _arguments(estimator: Any, chosen: Hyperparameters, table: Table) -> dict[str, Any]:
-    """Return those hyperparameters that are the estimator's own."""
+def _estimator(chosen: Hyperparameters, labels: NDArray[Any], n_rows: int) -> Any:
+    """Return the estimator for a job, not fitted; `labels` are all that there are."""
+    if chosen.task == "classification":
+        _check_classes(labels, n_rows)
+    estimator = _ESTIMATORS[chosen.task]()
+    arguments = _arguments(chosen, labels, n_rows)
+    known = estimator.get_params()
+    return estimator.set_params(**{name: arguments[name] for name in known if name in arguments})
+
+
+def _arguments(chosen: Hyperparameters, labels: NDArray[Any], n_rows: int) -> dict[str, Any]:
+    """Return the hyperparameters as estimators take them, and others."""
     if chosen.criterion not in (None, *_CRITERIA[chosen.task]):
         raise HyperparameterError(
             f"The criterion {chosen.criterion} is not for {chosen.task}; choose one of "
@@ -202,10 +240,10 @@ def _arguments(estimator: Any, chosen: Hyperparameters, table: Table) -> dict[st
     given = asdict(chosen)
     given["criterion"] = chosen.criterion or _CRITERIA[chosen.task][0]
     if chosen.max_leaf_nodes is not None:  # scikit-learn reserves memory for so many
-        given["max_leaf_nodes"] = min(chosen.max_leaf_nodes, max(2, len(table)))
+        given["max_leaf_nodes"] = min(chosen.max_leaf_nodes, max(2, n_rows))
     if isinstance(chosen.class_weight, dict):
-        given["class_weight"] = _by_label(chosen.class_weight, table)
-    return {name: value for name, value in given.items() if name in estimator.get_params()}
+        given["class_weight"] = _by_label(chosen.class_weight, labels)
+    return given
 
 
 def _takes_histogram(asked: str, estimator: Any, table: Table) -> bool:
@@ -223,17 +261,20 @@ def _takes_histogram(asked: str, estimator: Any, table: Table) -> bool:
     return True
 
 
-def _of_classes(estimator: Any, table: Table) -> dict[str, float]:
-    # Labels are counted as indices of `classes_`, and probabilities are made for some rows at a
-    # time: with all of them at once, the metrics of a large table need more memory than its fit.
-    labels = np.searchsorted(estimator.classes_, table.labels)
-    indices = range(len(estimator.classes_))
-    weights = np.ones(len(table)) if table.weights is None else table.weights
-    found, last = np.empty(len(table), dtype=np.intp), np.empty(len(table))
+def _of_classes(
+    labels: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    probabilities_of: Callable[[slice], NDArray[np.float64]],
+) -> dict[str, float]:
+    """Return the metrics of rows; labels are indices of the classes, one with a weight at least."""
+    # Probabilities are made for some rows at a time: with all of them at once, the metrics of a
+    # large table need more memory than its fit.
+    found, last = np.empty(len(labels), dtype=np.intp), np.empty(len(labels))
     loss = 0.0
-    for start in range(0, len(table), _SLICE_ROWS):
+    for start in range(0, len(labels), _SLICE_ROWS):
         rows = slice(start, start + _SLICE_ROWS)
-        probabilities = estimator.predict_proba(table.features[rows])
+        probabilities = probabilities_of(rows)
+        indices = range(probabilities.shape[1])
         found[rows], last[rows] = probabilities.argmax(axis=1), probabilities[:, -1]
         if weights[rows].any():
             loss += log_loss(
@@ -268,12 +309,12 @@ def _of_numbers(table: Table, found: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _check_classes(table: Table) -> None:
+def _check_classes(distinct: NDArray[Any], n_rows: int) -> None:
     """Refuse labels that are no classes; raises TrainingDataError."""
-    labels = np.unique(table.labels).tolist()
+    labels = distinct.tolist()
     if len(labels) == 1:
         raise TrainingDataError(
-            f"All {len(table)} rows have the label {labels[0]!r}; a classifier needs two labels at "
+            f"All {n_rows} rows have the label {labels[0]!r}; a classifier needs two labels at "
             "least: check that the hyperparameter label names the right column."
         )
     texts = [str(label) for label in labels]
@@ -286,9 +327,9 @@ def _check_classes(table: Table) -> None:
         )
 
 
-def _by_label(weights: Mapping[str, float], table: Table) -> dict[Any, float]:
+def _by_label(weights: Mapping[str, float], labels: NDArray[Any]) -> dict[Any, float]:
     """Return the weights with the labels themselves as keys; JSON has only text for keys."""
-    by_text = {str(label): label for label in np.unique(table.labels).tolist()}
+    by_text = {str(label): label for label in labels.tolist()}
     unknown = sorted(set(weights) - set(by_text))
     if unknown:
         raise HyperparameterError(

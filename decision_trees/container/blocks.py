@@ -28,6 +28,15 @@ class Sparse:
     n_features: int
     """How many features there are at least; a later block may know of more."""
 
+    def take(self, rows: slice) -> "Sparse":
+        """Return some of the rows."""
+        n_cells = np.diff(self.ends, prepend=0)
+        is_taken = np.zeros(len(self.ends), dtype=bool)
+        is_taken[rows] = True
+        cells = np.repeat(is_taken, n_cells)
+        ends = np.cumsum(n_cells[is_taken])
+        return Sparse(self.values[cells], self.columns[cells], ends, self.n_features)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -44,6 +53,16 @@ class Block:
 
     labels_are_text: bool = False
     """Whether classes are text by the type of their column, even where they look like numbers."""
+
+    def take(self, rows: slice) -> "Block":
+        """Return some of the rows."""
+        features = self.features
+        return Block(
+            features.take(rows) if isinstance(features, Sparse) else features[rows],
+            self.labels[rows],
+            None if self.weights is None else self.weights[rows],
+            self.labels_are_text,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from container.errors import TrainingDataError
 from container.formats import choice
+from container.group import Group
 from container.settings import Paths
 from container.sources import Source
 
@@ -36,6 +37,25 @@ class Channel:
 
     content_type: str | None
 
+    is_replicated: bool = True
+    """Whether every host of the job has all of it."""
+
+    part: tuple[int, int] = (0, 1)
+    """The first row of each source that counts here, and the step to the next; the others count
+    on other hosts."""
+
+    def share(self, rank: int, n_hosts: int) -> "Channel":
+        """Return what one of `n_hosts` is to read.
+
+        Of a replicated channel that is each file on one host, where there are enough files for
+        all hosts, else each row.
+        """
+        if not self.is_replicated:
+            return self
+        if len(self.sources) >= n_hosts:
+            return replace(self, sources=self.sources[rank::n_hosts])
+        return replace(self, part=(rank, n_hosts))
+
 
 def find(paths: Paths) -> tuple[Channel, Channel | None]:
     """Return the channel to learn from, and the one to validate on if there is one.
@@ -55,14 +75,36 @@ def find(paths: Paths) -> tuple[Channel, Channel | None]:
     return training, _channel(VALIDATION, paths.data, configured)
 
 
+def find_share(paths: Paths, group: Group) -> tuple[Channel, Channel | None]:
+    """Return what this host of several is to read; it may be nothing.
+
+    Raises:
+        TrainingDataError: as `find`, and if there is no training data on any host.
+    """
+    with group.reporting():
+        configured = _configuration(paths.input_data_config)
+        found = [_channel(names, paths.data, configured) for names in (TRAINING, VALIDATION)]
+    told = group.gather([channel is not None for channel in found])
+    has_training, has_validation = (any(column) for column in zip(*told, strict=True))
+    if not has_training:
+        raise TrainingDataError(
+            f"No host has training data: {_no_training_data(paths.data, configured)}"
+        )
+    training, validation = (
+        (channel or Channel(names[0], (), None)).share(group.rank, len(group))
+        for channel, names in zip(found, (TRAINING, VALIDATION), strict=True)
+    )
+    return training, validation if has_validation else None
+
+
 def _channel(
     names: tuple[str, ...], data: Path, configured: Mapping[str, Mapping[str, Any]]
 ) -> Channel | None:
     """Return the one of `names` that holds data; None when none does."""
     found = [
-        Channel(name, sources, configured.get(name, {}).get("ContentType"))
+        Channel(name, sources, settings.get("ContentType"), _is_replicated(settings))
         for name in names
-        if (sources := _sources(name, data, configured.get(name, {})))
+        if (sources := _sources(name, data, settings := configured.get(name, {})))
     ]
     if len(found) > 1:
         raise TrainingDataError(
@@ -86,6 +128,14 @@ def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source
     if mode == "Pipe":
         return (Source(data / f"{name}_0", is_pipe=True),)  # one epoch is all that a tree needs
     return tuple(Source(file) for file in _files(data / name))
+
+
+def _is_replicated(settings: Mapping[str, Any]) -> bool:
+    """Say whether every host gets the whole channel: the default, and so it is of file systems.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html
+    """
+    return settings.get("S3DistributionType") != "ShardedByS3Key"
 
 
 def _files(channel: Path) -> list[Path]:

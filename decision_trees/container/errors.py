@@ -10,6 +10,7 @@ ContainerError               500  a text that may be shown to the caller
 │  └─ TrainingDataError           training only
 └─ PlatformError             500  what surrounds the container is not as it must be
    ├─ SettingsError
+   ├─ HostError                   training only
    ├─ ModelNotReady          503
    └─ ServerBusy             503  too much at once; come again
 
@@ -129,6 +130,14 @@ class SettingsError(PlatformError):
     """An environment variable has a value that cannot be used."""
 
     exit_code = os.EX_CONFIG
+
+
+class HostError(PlatformError):
+    """Another host of the job has failed, has died, or cannot be reached."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_INTERNAL) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class ModelNotReady(PlatformError):

@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from container import log, signals
 from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError
@@ -46,6 +48,9 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training
 
 UNFINISHED = ".unfinished"
 """Where an artifact grows, inside the model directory; gone when the job ends."""
+
+_LAST_WORDS = threading.Lock()
+"""Held by the thread of a job that writes the failure file, until the process has ended."""
 
 logger = logging.getLogger(__name__)
 
@@ -194,9 +199,17 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
     try:
         job(paths)
     except Exception as error:
+        _LAST_WORDS.acquire()
         logger.error("the job failed", exc_info=error)
         _write_failure(describe(error, paths), paths)
         sys.exit(error.exit_code if isinstance(error, ContainerError) else EXIT_INTERNAL)
+
+
+def end(error: ContainerError, paths: Paths) -> NoReturn:
+    """End the process of a job from a thread beside it, also while compiled code computes."""
+    _LAST_WORDS.acquire()
+    _write_failure(str(error), paths)
+    os._exit(error.exit_code)
 
 
 def describe(error: Exception, paths: Paths) -> str:

@@ -50,6 +50,12 @@ class InputOptions:
         doc="Part of the training rows to set aside for validation.",
         tunable=False,
     )
+    hosts_seconds: float = hyperparameter(
+        Number(1, 86_400),
+        default=300.0,
+        doc="How long the hosts of a job wait for each other at the start.",
+        tunable=False,
+    )
 
     @property
     def labels_are_numbers(self) -> bool:

@@ -4,15 +4,17 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from container import channels, hyperparameters, reading, tables
+from container import channels, hosts, hyperparameters, reading, tables, together
 from container.channels import Channel
+from container.dataset import Dataset
 from container.errors import HyperparameterError
+from container.group import ALONE
 from container.job import Stop, stop_postponed, whole_or_nothing
 from container.options import InputOptions
 from container.progress import Counter, phase
@@ -22,6 +24,10 @@ from container.tables import Table
 logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float]
+Rows = Table | Dataset
+
+SAMPLE_ROWS = 4096
+"""So many rows of each host are asked when a model is saved that was not learnt from a table."""
 
 
 class Algorithm(Protocol):
@@ -51,27 +57,61 @@ class Algorithm(Protocol):
         """Write everything that serving needs into the empty `directory`."""
 
 
+@runtime_checkable
+class Distributed(Algorithm, Protocol):
+    """What algorithm.py gives beside that, if it can learn from rows that no host has all of."""
+
+    def fit_dataset(self, dataset: Dataset, chosen: Any, /) -> Any:
+        """Return the model learnt from `dataset`, the same on all hosts."""
+
+    def evaluate_dataset(self, model: Any, dataset: Dataset, /) -> Mapping[str, float]:
+        """Return metrics by name, of `model` on `dataset`, the same on all hosts."""
+
+
 def run(algorithm: Algorithm, paths: Paths) -> None:
     """Do one job: read, fit, evaluate, save.
 
-    The artifact appears in the model directory whole or not at all.
+    The artifact appears in the model directory whole or not at all. Of several hosts the first
+    writes it.
 
     Raises:
         UserError: the hyperparameters or the data cannot be used.
+        HostError: another host has failed, or cannot be reached.
         OSError: the artifact cannot be written.
     """
     chosen = hyperparameters.load(paths.hyperparameters, algorithm.Hyperparameters)
     logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
-    table, validation = _read(paths, chosen)
+    found = hosts.find(paths)
+    if not found.are_several:
+        _learn(algorithm, chosen, paths, _read(paths, chosen))
+        return
+    if not isinstance(algorithm, Distributed):
+        raise HyperparameterError(
+            f"The job has {len(found.names)} hosts, and this algorithm can only use one; set the "
+            "number of instances to 1."
+        )
+    with together.joined(found, chosen.hosts_seconds, paths) as group:
+        _learn(algorithm, chosen, paths, together.read(paths, chosen, group))
+        group.gather("done")  # when the first host has saved the model, all are
+
+
+def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:
+    """Fit on the first of `rows`, evaluate on both, and save; on several hosts the first saves."""
+    table, validation = rows
     start = time.monotonic()
     with ExitStack() as stack:
         with phase("fit"):
-            model = algorithm.fit(table, chosen)
+            fit = algorithm.fit_dataset if isinstance(table, Dataset) else algorithm.fit
+            model = fit(table, chosen)
             stop = stack.enter_context(stop_postponed())  # what was fitted is worth keeping
         seconds = round(time.monotonic() - start, 3)
         metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
         record = {"hyperparameters": asdict(chosen), "metrics": metrics}
         measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
+        if isinstance(table, Dataset):
+            group, table = table.group, table.sample(SAMPLE_ROWS)
+            if group.rank:
+                return
         with phase("save"), whole_or_nothing(paths.model) as directory:
             algorithm.save(model, directory, table, record)
             _write_metrics(measured, paths.metrics)
@@ -113,19 +153,30 @@ def _read_channel(channel: Channel, options: InputOptions, like: Table | None = 
 
 
 def _evaluate(
-    algorithm: Algorithm, model: Any, named: Mapping[str, Table | None], stop: Stop
+    algorithm: Any, model: Any, named: Mapping[str, Rows | None], stop: Stop
 ) -> dict[str, Metrics]:
     """Return the metrics of each table; after a stop only what takes no time."""
     metrics: dict[str, Metrics] = {}
-    for name, table in named.items():
-        if table is not None:
+    for name, rows in named.items():
+        if rows is not None:
             metrics[name] = {}
-            if not stop.requested:
+            if not _is_stopped(stop, rows):
                 with phase(f"evaluate {name}"):
-                    metrics[name] = _finite(name, algorithm.evaluate(model, table))
-            metrics[name]["rows"] = len(table)
+                    metrics[name] = _finite(name, _measured(algorithm, model, rows))
+            metrics[name]["rows"] = len(rows)
     metrics["train"] |= _finite("train", algorithm.describe(model))
     return metrics
+
+
+def _measured(algorithm: Any, model: Any, rows: Rows) -> Mapping[str, float]:
+    evaluate = algorithm.evaluate_dataset if isinstance(rows, Dataset) else algorithm.evaluate
+    found: Mapping[str, float] = evaluate(model, rows)
+    return found
+
+
+def _is_stopped(stop: Stop, rows: Rows) -> bool:
+    """Say whether a stop is requested, on any host: all do the same, or would wait in vain."""
+    return any((rows.group if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
 
 
 def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from container.dataset import Dataset
+from container.group import Group
 from histogram.nodes import LEAF, Indices, Nodes
-from histogram.rows import Pass
 from histogram.targets import Target
 
 
@@ -14,7 +15,7 @@ from histogram.targets import Target
 class Counts:
     """What rows tell of each node; the first axis of every array is the nodes.
 
-    Those of two shares of the rows become those of all by sums, maxima and minima.
+    Those of several hosts become those of all by sums, maxima and minima.
     """
 
     rows: NDArray[np.int64]
@@ -32,8 +33,8 @@ class Counts:
     """The sums of the target, shape (n_nodes, n_sums)."""
 
 
-def count(nodes: Nodes, target: Target, batches: Pass) -> Counts:
-    """Return what all rows tell of the nodes, in one pass over them."""
+def count(nodes: Nodes, target: Target, rows: Dataset) -> Counts:
+    """Return what the rows of all hosts tell of the nodes, in one pass over them."""
     counts = Counts(
         rows=np.zeros(len(nodes), dtype=np.int64),
         missing=np.zeros(len(nodes), dtype=np.int64),
@@ -41,15 +42,26 @@ def count(nodes: Nodes, target: Target, batches: Pass) -> Counts:
         lowest_right=np.full(len(nodes), np.inf, dtype=np.float32),
         sums=np.zeros((len(nodes), target.n_sums)),
     )
-    for batch in batches():
+    for batch in rows.batches():
         leaves = _descend(nodes, batch.features, counts)
         np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
         sums = target.sums(leaves, len(nodes), batch.labels, batch.weights)
         np.add(counts.sums, sums, out=counts.sums)
+    counts = _of_all_hosts(counts, rows.group)
     for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
         for values in (counts.rows, counts.sums):
             values[splits] = values[nodes.left[splits]] + values[nodes.right[splits]]
     return counts
+
+
+def _of_all_hosts(counts: Counts, group: Group) -> Counts:
+    return Counts(
+        rows=group.sum(counts.rows),
+        missing=group.sum(counts.missing),
+        highest_left=group.maximum(counts.highest_left),
+        lowest_right=group.minimum(counts.lowest_right),
+        sums=group.sum(counts.sums),
+    )
 
 
 def _descend(nodes: Nodes, features: NDArray[np.float32], counts: Counts) -> Indices:

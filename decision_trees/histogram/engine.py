@@ -1,20 +1,25 @@
 """The histogram engine: XGBoost grows the tree, scikit-learn's estimator gets it."""
 
+import logging
 import math
+import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
+from container.dataset import Dataset
 from container.errors import HyperparameterError, TrainingDataError
-from container.tables import Table
 from histogram.counts import Counts, count
 from histogram.nodes import Nodes
 from histogram.rebuild import tree_of
 from histogram.refusals import refusals
-from histogram.rows import Total, of_table, total, weighed
+from histogram.rows import Total, total, weighed
 from histogram.targets import Classes, Numbers, Target
+
+logger = logging.getLogger(__name__)
 
 _EPSILON = np.finfo(np.float64).eps  # below this, scikit-learn takes an impurity for 0
 
@@ -22,7 +27,7 @@ _BELOW_ROUNDING = 1 - 1e-6
 """XGBoost's float32 ends no growth that the exact rule, applied afterwards, would not end."""
 
 
-def fit(estimator: Any, table: Table, max_bins: int) -> Any:
+def fit(estimator: Any, dataset: Dataset, max_bins: int) -> Any:
     """Fit an estimator as its own `fit` would, but with at most `max_bins` values a feature.
 
     Where features have no more values than that, each split is one of the best. A node that no
@@ -30,54 +35,64 @@ def fit(estimator: Any, table: Table, max_bins: int) -> Any:
 
     Args:
         estimator: a DecisionTreeClassifier or DecisionTreeRegressor, not fitted.
-        table: the rows to learn from.
+        dataset: the rows to learn from; every host gets the same tree.
         max_bins: how many values of a feature are told apart.
 
     Raises:
         HyperparameterError: the estimator's parameters ask for what the engine cannot do.
         TrainingDataError: no row has a weight.
     """
-    refused = refusals(estimator, table.weights is not None)
+    refused = refusals(estimator, dataset.is_weighted)
     if refused:
+        one = "" if len(dataset.group) == 1 else " on one host"
         raise HyperparameterError(
             f"The engine histogram cannot grow this tree: {'; '.join(refused)}. Leave that out, or "
-            "set engine to exact."
+            f"set engine to exact{one}."
         )
-    nodes, counts, target = _grow(estimator, table, max_bins)
-    n_features = table.features.shape[1]
+    nodes, counts, target = _grow(estimator, dataset, max_bins)
+    n_features = dataset.layout.n_features
     _finish(estimator, tree_of(nodes, counts, target, n_features), target, n_features)
     return estimator
 
 
-def _grow(estimator: Any, table: Table, max_bins: int) -> tuple[Nodes, Counts, Target]:
+def _grow(estimator: Any, dataset: Dataset, max_bins: int) -> tuple[Nodes, Counts, Target]:
     """Return a tree as it is to be, what the rows tell of its nodes, and what they predict."""
     from histogram import growth  # only now: it loads XGBoost, which nothing else needs
 
-    target = _target(estimator, table)
-    batches = weighed(of_table(table), target)
-    all_rows = total(batches)
+    target = _target(estimator, dataset)
+    all_rows = total(dataset, target)
     if not all_rows.weight:
         raise TrainingDataError(
             "All rows or their classes have the weight 0, which leaves nothing to learn from; "
             "check the hyperparameters weight and class_weight."
         )
     gain = estimator.min_impurity_decrease * all_rows.weight / all_rows.unit * target.gain
+    n_rows = len(dataset)
     limits = growth.Limits(
         max_bins=max_bins,
         max_depth=estimator.max_depth,
         max_leaves=estimator.max_leaf_nodes,
-        leaf_weight=_leaf_weight(estimator, len(table), all_rows),
+        leaf_weight=_leaf_weight(estimator, n_rows, all_rows),
         gain=gain * _BELOW_ROUNDING,
     )
-    nodes = growth.grow(batches, target, limits, all_rows.unit)
-    counts = count(nodes, target, batches)
-    return nodes.cut(_ended(estimator, len(table), nodes, (target, counts))), counts, target
+    rows = replace(dataset, batches=weighed(dataset.batches, target))
+    nodes = growth.grow(rows, target, limits, all_rows.unit)
+    counts = count(nodes, target, rows)
+    if len(dataset.group) > 1:
+        logger.info("grown: %d nodes, checksum %08x", len(nodes), _checksum(nodes, counts))
+    return nodes.cut(_ended(estimator, n_rows, nodes, (target, counts))), counts, target
 
 
-def _target(estimator: Any, table: Table) -> Target:
+def _checksum(nodes: Nodes, counts: Counts) -> int:
+    """Return a number that is the same on all hosts: each has the same tree."""
+    arrays = (nodes.left, nodes.right, nodes.feature, nodes.bound, counts.rows, counts.sums)
+    return zlib.crc32(b"".join(array.tobytes() for array in arrays))
+
+
+def _target(estimator: Any, dataset: Dataset) -> Target:
     if is_classifier(estimator):
-        return Classes.of(table.labels, estimator.class_weight)
-    return Numbers.of(table.labels)
+        return Classes.of(dataset, estimator.class_weight)
+    return Numbers.of(dataset)
 
 
 def _leaf_weight(estimator: Any, n_rows: int, all_rows: Total) -> float:

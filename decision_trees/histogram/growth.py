@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import xgboost
 
+from container.dataset import Dataset
 from container.resources import MEBIBYTE, Resources
+from container.tables import Table
+from histogram import collective
 from histogram.nodes import Nodes
-from histogram.rows import Batch, Pass
 from histogram.targets import Target
 
 _HISTOGRAM_BYTES = 512 * MEBIBYTE
@@ -45,35 +47,44 @@ class Limits:
     """The least gain of a split, in the targets' unit."""
 
 
-def grow(batches: Pass, target: Target, limits: Limits, weight_unit: float) -> Nodes:
-    """Return the tree that XGBoost grows on all rows.
+def grow(rows: Dataset, target: Target, limits: Limits, weight_unit: float) -> Nodes:
+    """Return the tree that XGBoost grows on the rows of all hosts, the same on each of them.
 
     Args:
-        batches: passes over the rows; quantising them takes several.
+        rows: those with a weight above 0; quantising them takes several passes.
         target: what is to be predicted.
         limits: when to stop.
         weight_unit: what weights are divided by: XGBoost holds them as float32.
     """
-    source = _Source(batches, target, weight_unit)
-    rows = xgboost.QuantileDMatrix(source, max_bin=limits.max_bins)
-    booster = xgboost.train(_parameters(limits, rows, source.n_targets), rows, num_boost_round=1)
-    return _nodes(booster)
+    with xgboost.config_context(verbosity=0), collective.joined(rows.group):
+        source = _Source(rows, target, weight_unit)
+        matrix = xgboost.QuantileDMatrix(source, max_bin=limits.max_bins)
+        parameters = _parameters(limits, rows.layout.n_features, target.n_targets)
+        return _nodes(xgboost.train(parameters, matrix, num_boost_round=1))
 
 
 class _Source(xgboost.DataIter):
     """Hands batches to XGBoost."""
 
-    def __init__(self, batches: Pass, target: Target, weight_unit: float) -> None:
-        self._batches = batches
+    def __init__(self, rows: Dataset, target: Target, weight_unit: float) -> None:
+        self._dataset = rows
         self._target = target
         self._weight_unit = weight_unit
-        self._rest: Iterator[Batch] = iter(())
-        self.n_targets = 1
+        self._rest: Iterator[Table] = iter(())
         super().__init__()
 
     def reset(self) -> None:
         """Begin another pass."""
         self._rest = self._batches()
+
+    def _batches(self) -> Iterator[Table]:
+        """Yield all batches; one without a row on a host that has none, as XGBoost wants it."""
+        n_rows = 0
+        for batch in self._dataset.batches():
+            n_rows += len(batch)
+            yield batch
+        if not n_rows:
+            yield self._dataset.layout.empty()
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         """Hand one batch over; say whether there was one."""
@@ -81,14 +92,13 @@ class _Source(xgboost.DataIter):
         if batch is None:
             return False
         targets = self._target.encode(batch.labels)
-        self.n_targets = targets.size // len(targets)
         weights = None if batch.weights is None else batch.weights / self._weight_unit
         input_data(data=batch.features, label=targets, weight=weights)
         return True
 
 
-def _parameters(limits: Limits, rows: xgboost.QuantileDMatrix, n_targets: int) -> dict[str, Any]:
-    histogram_bytes = rows.num_col() * limits.max_bins * n_targets * _BIN_BYTES
+def _parameters(limits: Limits, n_features: int, n_targets: int) -> dict[str, Any]:
+    histogram_bytes = n_features * limits.max_bins * n_targets * _BIN_BYTES
     return _PLAIN_TREE | {
         "nthread": Resources.of_this_process().cores,
         "max_bin": limits.max_bins,

@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from container.dataset import Dataset
+
 Floats = NDArray[np.float64]
 
 _FINENESS = 4096.0
@@ -26,6 +28,14 @@ class Target(Protocol):
     @property
     def n_sums(self) -> int:
         """How many sums tell of a node what it predicts."""
+
+    @property
+    def n_targets(self) -> int:
+        """How many numbers XGBoost fits for a row."""
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether labels have weights of their own."""
 
     def encode(self, labels: NDArray[Any]) -> NDArray[np.float32]:
         """Return what XGBoost fits by squared error: shape (n_rows,) or (n_rows, n_targets)."""
@@ -59,11 +69,11 @@ class Classes:
     """Shape (n_classes,)."""
 
     @classmethod
-    def of(cls, labels: NDArray[Any], class_weight: Mapping[Any, float] | str | None) -> Self:
-        """Return the classes of the labels of all rows, weighed as scikit-learn does."""
-        names, counts = np.unique(labels, return_counts=True)
+    def of(cls, dataset: Dataset, class_weight: Mapping[Any, float] | str | None) -> Self:
+        """Return the classes of all rows, weighed as scikit-learn does."""
+        names, counts = dataset.classes
         if isinstance(class_weight, str):  # balanced
-            return cls(names, len(labels) / (len(names) * counts))
+            return cls(names, len(dataset) / (len(names) * np.maximum(counts, 1)))
         given = class_weight or {}
         return cls(names, np.array([given.get(name, 1.0) for name in names.tolist()], dtype=float))
 
@@ -77,6 +87,16 @@ class Classes:
         """One for each class."""
         return len(self.names)
 
+    @property
+    def n_targets(self) -> int:
+        """One indicator for two classes, else one for each."""
+        return 1 if len(self.names) == 2 else len(self.names)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether not all classes have the weight 1."""
+        return not bool((self.class_weights == 1).all())
+
     def encode(self, labels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the indicator of the last of two classes, or those of all of more."""
         codes = self._codes(labels)
@@ -88,7 +108,7 @@ class Classes:
 
     def weigh(self, labels: NDArray[Any], weights: Floats | None, /) -> Floats | None:
         """Return the weights of rows times those of their classes."""
-        if (self.class_weights == 1).all():
+        if not self.is_weighted:
             return weights
         by_class: Floats = self.class_weights[self._codes(labels)]
         return by_class if weights is None else by_class * weights
@@ -132,10 +152,10 @@ class Numbers:
     unit: float
 
     @classmethod
-    def of(cls, labels: NDArray[np.float64]) -> Self:
+    def of(cls, dataset: Dataset) -> Self:
         """Return the unit for the labels of all rows."""
-        spread = float(np.std(labels))
-        return cls(float(np.mean(labels)), spread / _FINENESS if 0 < spread < np.inf else 1.0)
+        spread = dataset.label_deviation
+        return cls(dataset.label_mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
 
     @property
     def gain(self) -> float:
@@ -146,6 +166,16 @@ class Numbers:
     def n_sums(self) -> int:
         """Of weights, distances and their squares."""
         return 3
+
+    @property
+    def n_targets(self) -> int:
+        """The distance."""
+        return 1
+
+    @property
+    def is_weighted(self) -> bool:
+        """Numbers have no weights of their own."""
+        return False
 
     def encode(self, labels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the distances from the mean."""

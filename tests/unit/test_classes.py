@@ -1,19 +1,22 @@
 """Classes: labels keep what was written, and the type of the training data."""
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from container.classes import Classes
 
 
-def classes_of(*blocks: list[str], are_text: bool = False) -> Classes:
-    """Return the classes of some blocks of labels."""
+def labels_of(*blocks: list[str], are_text: bool = False) -> NDArray[Any]:
+    """Return the label of each row of some blocks."""
     classes = Classes()
-    for labels in blocks:
-        classes.add(labels, are_text)
-    return classes
+    codes = [classes.add(labels, are_text) for labels in blocks]
+    return classes.labels()[np.concatenate(codes)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_labels_have_the_first_type_that_keeps_them(
     labels: list[str], values: list[object]
 ) -> None:
     """Labels are int, float or text: the first that gives back exactly what was written."""
-    found = classes_of(labels, labels[::-1]).labels().tolist()
+    found = labels_of(labels, labels[::-1]).tolist()
 
     assert found == [*values, *values[::-1]]
     assert {type(label) for label in found} == {type(value) for value in values}
@@ -52,7 +55,7 @@ def test_labels_have_the_first_type_that_keeps_them(
 
 def test_labels_that_are_text_by_their_type_stay_text() -> None:
     """A column of text is text also where it looks like numbers, in one spelling or in two."""
-    found = classes_of(["1", "1.0"], are_text=True).labels()
+    found = labels_of(["1", "1.0"], are_text=True)
 
     assert found.tolist() == ["1", "1.0"]
 
@@ -60,11 +63,9 @@ def test_labels_that_are_text_by_their_type_stay_text() -> None:
 @given(st.lists(st.lists(st.text('aB\u00e9\u65e5,;:"', min_size=1))))
 def test_labels_of_all_blocks_are_kept_in_order(blocks: list[list[str]]) -> None:
     """Every row has its own label, however many blocks there are."""
-    classes = classes_of(["x"], *blocks)
-
     expected = ["x", *(label for block in blocks for label in block)]
-    assert len(classes) == len(expected)
-    assert classes.labels().tolist() == expected
+
+    assert labels_of(["x"], *blocks).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,11 @@ def test_label_of_rows_without_values_is_found(
     labels: list[str], is_empty: list[bool], found: str | None
 ) -> None:
     """It is one all of whose rows are empty; the first of several is told."""
-    assert classes_of(labels[:2], labels[2:]).without_values(np.array(is_empty)) == found
+    classes = Classes()
+    for rows in (slice(0, 2), slice(2, None)):
+        classes.add(labels[rows], are_text=False, is_empty=np.array(is_empty)[rows])
+
+    assert classes.without_values() == found
 
 
 @pytest.mark.parametrize(
@@ -95,9 +100,25 @@ def test_label_of_rows_without_values_is_found(
 )
 def test_labels_take_the_type_of_the_training_data(known: list[object], labels: list[str]) -> None:
     """A part of the labels is no reason for another type, so that both tables can be compared."""
-    expected = np.array(known)
+    expected, classes = np.array(known), Classes()
+    codes = classes.add([str(label) for label in labels], are_text=False)
 
-    found = classes_of([str(label) for label in labels]).labels_like(expected)
+    found = classes.labels_like(expected)[codes]
 
     assert found.dtype == expected.dtype
     assert found.tolist() == labels
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"))))
+def test_hosts_know_the_classes_of_all(shares: list[list[str]]) -> None:
+    """What each has counted, sent as JSON, adds up to what one host would have counted."""
+    merged, alone = Classes(), Classes()
+    for labels in shares:
+        one = Classes()
+        is_empty = np.array([label == "c" for label in labels], dtype=bool)
+        one.add(labels, are_text=False, is_empty=is_empty)
+        alone.add(labels, are_text=False, is_empty=is_empty)
+        merged.merge(Classes.from_json(json.loads(json.dumps(one.to_json()))))
+
+    assert merged.to_json() == alone.to_json()
+    assert merged.without_values() == alone.without_values()

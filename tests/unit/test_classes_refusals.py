@@ -84,7 +84,9 @@ def test_labels_that_count_up_are_an_index(first: int) -> None:
 )
 def test_few_labels_or_others_are_no_index(labels: list[int]) -> None:
     """Only four rows or more that count up, and repeat no label, are refused."""
-    assert classes_of([str(label) for label in labels]).labels().tolist() == labels
+    found = classes_of([str(label) for label in labels]).labels()
+
+    assert found.tolist() == list(dict.fromkeys(labels))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_first_rows_that_fit_the_other_rows_are_kept(
 
     classes.settle(doubts)
 
-    assert [str(label) for label in classes.labels()] == labels
+    assert [str(label) for label in classes.labels()] == list(dict.fromkeys(labels))
 
 
 @pytest.mark.parametrize("n_files", [1, 3])

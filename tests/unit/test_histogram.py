@@ -15,10 +15,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_t
 import algorithm
 from algorithm import Hyperparameters
 from artifact import model
+from container.dataset import BATCH_ROWS
 from container.errors import TrainingDataError
 from container.tables import Table
 from histogram.refusals import refusals
-from histogram.rows import BATCH_ROWS
 from tree_shapes import best_gain, gains, in_preorder
 
 MISSING = refusals(DecisionTreeClassifier(), is_weighted=False)

@@ -1,0 +1,111 @@
+"""Peers: hosts find each other, or say who is missing."""
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from container import peers
+from container.errors import HostError
+from container.hosts import Hosts
+from groups import NAMES, met
+from processes import free_port
+
+
+def refusal_of(host: str, limit_seconds: float, port: int) -> str:
+    """Return what is said of a meeting that fails."""
+    with pytest.raises(HostError) as caught:
+        peers.meet(Hosts(NAMES, host), limit_seconds, port)
+    return str(caught.value)
+
+
+def closed(found: list[list[peers.Peer]]) -> list[list[str]]:
+    """Close all connections, and return the names of the peers of each host."""
+    names = [[peer.name for peer in of_one] for of_one in found]
+    for of_one in found:
+        for peer in of_one:
+            peer.close()
+    return names
+
+
+def test_hosts_meet() -> None:
+    """The first is connected with all others, in their order, and they with it."""
+    found = met()
+
+    assert closed(found) == [list(NAMES[1:]), [NAMES[0]], [NAMES[0]]]
+
+
+def test_first_host_knows_its_address() -> None:
+    """It is the one by which the others have reached it."""
+    found = met(NAMES[:2])
+
+    assert found[0][0].own_address == NAMES[0]
+    closed(found)
+
+
+def test_first_host_that_does_not_come_is_named() -> None:
+    """Those who look for it give up when their time is over."""
+    message = refusal_of(NAMES[1], 0.1, free_port())
+
+    assert message.startswith(f"The host {NAMES[0]}, the first, could not be reached on port ")
+    assert "within 0.1 seconds" in message
+
+
+def test_host_of_unknown_name_is_named() -> None:
+    """A name that the network does not know yet is asked for again until the time is over."""
+    with pytest.raises(HostError, match=r"^The host a\.invalid, the first, could not be reached"):
+        peers.meet(Hosts(("a.invalid", "b.invalid"), "b.invalid"), 0.1, free_port())
+
+
+def test_others_that_do_not_come_are_named() -> None:
+    """The first says who is missing, to those who have come too."""
+    port = free_port()
+    expected = (
+        f"The host {NAMES[2]} has not joined within 1 seconds; see the log there, or give the "
+        "hosts more time with the hyperparameter hosts_seconds."
+    )
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(refusal_of, NAMES[:2], [1, 20], [port, port]))
+
+    assert found == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"host": "x"}\n', b"\xff\n"]
+)
+def test_strangers_are_sent_away(words: bytes) -> None:
+    """Whoever says something else than the name of a missing host does no harm."""
+    port = free_port()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(peers.meet, Hosts(NAMES[:2], NAMES[0]), 20, port)
+        with _connected(port) as stranger:
+            stranger.sendall(words)
+            stranger.shutdown(socket.SHUT_WR)
+            said = stranger.recv(1)
+        second = pool.submit(peers.meet, Hosts(NAMES[:2], NAMES[1]), 20, port)
+
+        assert said == b""
+        assert closed([first.result(), second.result()]) == [[NAMES[1]], [NAMES[0]]]
+
+
+def test_end_of_the_first_host_is_told() -> None:
+    """A host that has come, and waits for others, does not wait for a first host that is gone."""
+    with socket.create_server(("", 0)) as server, ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(refusal_of, NAMES[1], 20, server.getsockname()[1])
+        connection, _ = server.accept()
+        with connection, connection.makefile("rb") as reader:
+            hello = json.loads(reader.readline())
+
+        assert hello["host"] == NAMES[1]
+        assert refused.result() == f"The host {NAMES[0]}, the first, has ended; see its log."
+
+
+def _connected(port: int) -> socket.socket:
+    """Return a connection to a host that may not listen yet."""
+    while True:
+        try:
+            return socket.create_connection((NAMES[0], port), timeout=20)
+        except ConnectionRefusedError:
+            continue

@@ -1,0 +1,227 @@
+"""Jobs of several hosts: what each reads, and what all agree on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from container import channels, together, training
+from container.dataset import Dataset
+from container.errors import HyperparameterError, TrainingDataError
+from container.options import InputOptions
+from container.settings import Paths
+from formats import FORMATS
+from groups import Machine, connected, on_all
+from material import OptMl, as_csv
+
+SHARDED = {"S3DistributionType": "ShardedByS3Key"}
+
+
+@pytest.fixture
+def machines() -> Iterator[list[Machine]]:
+    """Three hosts that have met."""
+    with connected() as found:
+        yield found
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[OptMl]:
+    """The /opt/ml of three hosts, each of which gets files of its own."""
+    found = [OptMl(tmp_path / str(rank)) for rank in range(3)]
+    for opt_ml in found:
+        opt_ml.configure(training=SHARDED, validation=SHARDED)
+    return found
+
+
+def read(
+    machines: list[Machine], found: list[OptMl], **options: Any
+) -> list[tuple[Dataset, Dataset | None]]:
+    """Return what each host has read."""
+    chosen = InputOptions(**options)
+    return on_all(
+        machines,
+        lambda group: together.read(Paths(found[group.rank].base), chosen, group),
+    )
+
+
+def refusals_of(machines: list[Machine], found: list[OptMl], **options: Any) -> list[str]:
+    """Return what each host says of data that are refused."""
+
+    def refused(group: Any) -> str:
+        paths = Paths(found[group.rank].base)
+        with pytest.raises(TrainingDataError) as caught:
+            together.read(paths, InputOptions(**options), group)
+        return str(caught.value)
+
+    return on_all(machines, refused)
+
+
+def rows_in(dataset: Dataset) -> list[list[Any]]:
+    """Return the rows of one host, the label first."""
+    return [
+        [label, *row]
+        for batch in dataset.batches()
+        for label, row in zip(batch.labels.tolist(), batch.features.tolist(), strict=True)
+    ]
+
+
+def classes_in(dataset: Dataset) -> dict[Any, int]:
+    """Return how many rows on all hosts have each label."""
+    labels, counts = dataset.classes
+    return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+
+def test_hosts_know_the_labels_of_all(machines: list[Machine], shards: list[OptMl]) -> None:
+    """Labels that look like numbers on one host are text where another has text."""
+    for opt_ml, content in zip(shards, ["1,5\n2,6\n", "1,7\n", "x,8\nx,9\n"], strict=True):
+        opt_ml.write("a.csv", content)
+
+    found = [dataset for dataset, _ in read(machines, shards)]
+
+    assert [rows_in(dataset) for dataset in found] == [
+        [["1", 5.0], ["2", 6.0]],
+        [["1", 7.0]],
+        [["x", 8.0], ["x", 9.0]],
+    ]
+    for dataset in found:
+        assert classes_in(dataset) == {"1": 2, "2": 1, "x": 2}
+        assert len(dataset) == 5
+
+
+def test_host_may_have_nothing(machines: list[Machine], shards: list[OptMl]) -> None:
+    """No file, or no directory; it knows the columns of the others all the same."""
+    shards[0].channel().mkdir(parents=True)
+    shards[1].write("a.csv", "y,b,c\n1,5,6\n2,7,8\n")
+
+    found = [dataset for dataset, _ in read(machines, shards)]
+
+    assert [len(rows_in(dataset)) for dataset in found] == [0, 2, 0]
+    for dataset in found:
+        assert dataset.layout.feature_names == ["b", "c"]
+        assert classes_in(dataset) == {1: 1, 2: 1}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("n_files", [1, 3])
+def test_replicated_rows_are_read_once(
+    machines: list[Machine], tmp_path: Path, name: str, n_files: int
+) -> None:
+    """In every format, by whole files where there are enough, else row by row."""
+    table = [[float(row % 3), row, 0.5, 3.0, 4.0] for row in range(99)]
+    table = [[int(row[0]), *row[1:]] for row in table]
+    found = [OptMl(tmp_path / str(rank)) for rank in range(3)]
+    for opt_ml in found:
+        for number in range(n_files):
+            content = FORMATS[name](table[number::n_files])
+            opt_ml.write(f"{number}/{name}", content)
+
+    datasets = [dataset for dataset, _ in read(machines, found)]
+
+    shares = [rows_in(dataset) for dataset in datasets]
+    assert [len(share) for share in shares] == [33, 33, 33]
+    assert sorted(row for share in shares for row in share) == sorted(table)
+    assert all(classes_in(dataset) == {0: 33, 1: 33, 2: 33} for dataset in datasets)
+
+
+def test_numbers_are_described_as_on_one_host(machines: list[Machine], shards: list[OptMl]) -> None:
+    """Their mean and deviation are those of all rows."""
+    labels: NDArray[np.float64] = np.random.default_rng(0).normal(1e6, 3, 90)
+    for rank, opt_ml in enumerate(shards):
+        opt_ml.write("a.csv", as_csv([label, 1] for label in labels[rank * rank :: 3]))
+    used = np.concatenate([labels[rank * rank :: 3] for rank in range(3)])
+
+    for dataset, _ in read(machines, shards, task="regression"):
+        assert dataset.label_mean == pytest.approx(used.mean(), rel=1e-12)
+        assert dataset.label_deviation == pytest.approx(used.std())
+
+
+def test_rows_to_validate_on_may_be_on_one_host(
+    machines: list[Machine], shards: list[OptMl]
+) -> None:
+    """All hosts know of them, and that their labels are those of the training data."""
+    for opt_ml in shards:
+        opt_ml.write("a.csv", "a,1\nb,2\na,3\n")
+    shards[2].write("v.csv", "b,3\n", channel="validation")
+
+    found = [aside for _, aside in read(machines, shards)]
+
+    assert [len(rows_in(aside)) for aside in found if aside is not None] == [0, 0, 1]
+    assert all(aside is not None and len(aside) == 1 for aside in found)
+
+
+def test_rows_may_be_set_aside(machines: list[Machine], shards: list[OptMl]) -> None:
+    """Each host sets that part of its rows aside, the same each time."""
+    for opt_ml in shards:
+        opt_ml.write("a.csv", as_csv([row % 2, row] for row in range(400)))
+
+    first, again = (read(machines, shards, validation_fraction=0.25) for _ in range(2))
+
+    for (learnt, aside), (_, repeated) in zip(first, again, strict=True):
+        assert aside is not None
+        assert repeated is not None
+        assert len(learnt) + len(aside) == 1200
+        assert 200 < len(aside) < 400
+        assert sorted(rows_in(learnt) + rows_in(aside)) == sorted(
+            [row % 2, row] for row in range(400)
+        )
+        assert rows_in(aside) == rows_in(repeated)
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (["a,1\nb,2\n", "a,1,2\nb,1,2\n"], "on 127.0.0.2, rows have 3 columns, those of {0} on"),
+        (["y,b\na,1\n", "y,c\na,2\n"], "on 127.0.0.2, column 2 is called 'c', in {0} on 127.0.0.1"),
+        (["y,b\na,1\n", "a,2\n"], "on 127.0.0.2, there is no header, in {0} on 127.0.0.1 a header"),
+        (["a,1\nb,1\n", "a\t1\nb\t1\n"], "on 127.0.0.1 is comma-separated text and {1} on 127."),
+        (["1,1\n2,1\n", "1.0,1\n2,1\n"], "the labels '1' and '1.0' are one number written in two"),
+        (["a,1\nb,\n", "a,2\nb,\n"], "there is no value in any row with the label 'b'"),
+    ],
+)
+def test_hosts_with_different_data_say_so(
+    machines: list[Machine], shards: list[OptMl], contents: list[str], words: str
+) -> None:
+    """All of them, in the same words, which name the hosts and what they have."""
+    files = [opt_ml.write("a.csv", text) for opt_ml, text in zip(shards, contents, strict=False)]
+
+    (message,) = set(refusals_of(machines, shards))
+
+    assert words.format(*files) in message
+
+
+def test_hosts_without_any_data_say_so(machines: list[Machine], shards: list[OptMl]) -> None:
+    """The failure lists what there is, as on one host."""
+    for message in refusals_of(machines, shards):
+        assert message.startswith("No host has training data: There is nothing to train on in ")
+
+
+def test_error_of_a_file_names_the_host(machines: list[Machine], shards: list[OptMl]) -> None:
+    """The others would look for it in vain."""
+    file = shards[1].write("a.csv", "a,1\nb,x\n")
+    machine = machines[1]
+
+    with pytest.raises(TrainingDataError) as caught:
+        together._collect(channels.find(Paths(shards[1].base))[0], InputOptions(), machine.group)
+
+    assert str(caught.value).startswith(f"On the host {machine.name}: In {file}, row 2, column 2")
+
+
+def test_algorithm_for_one_host_refuses_several(opt_ml: OptMl) -> None:
+    """It says so at once, and does not learn from a part of the rows."""
+    paths = Paths(opt_ml.base)
+    paths.resource_config.parent.mkdir(parents=True)
+    paths.resource_config.write_text('{"hosts": ["a", "b"], "current_host": "a"}')
+
+    class Alone:
+        Hyperparameters = InputOptions
+
+    with pytest.raises(HyperparameterError) as caught:
+        training.run(Alone(), paths)  # type: ignore[arg-type]
+
+    assert str(caught.value) == (
+        "The job has 2 hosts, and this algorithm can only use one; set the number of instances to "
+        "1."
+    )

@@ -163,10 +163,21 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
         raise HyperparameterError(f"scikit-learn refuses this job: {error}") from error
 
 
-def fit_dataset(dataset: Dataset, chosen: Hyperparameters) -> Any:
-    """Return a tree grown on the rows of all hosts of a job; `fit` says what is raised.
+def takes_dataset(chosen: Hyperparameters) -> bool:
+    """Say whether rows that are too many for memory may come in batches: for histogram they may."""
+    if chosen.engine == "auto":
+        estimator = _ESTIMATORS[chosen.task]()
+        given = asdict(chosen) | {"criterion": chosen.criterion or _CRITERIA[chosen.task][0]}
+        estimator.set_params(**{n: given[n] for n in estimator.get_params() if n in given})
+        return not refusals(estimator, chosen.weight is not None)
+    return chosen.engine == "histogram"
 
-    YOURS: leave this and `evaluate_dataset` out where an algorithm needs all rows at once.
+
+def fit_dataset(dataset: Dataset, chosen: Hyperparameters) -> Any:
+    """Return a tree grown on rows of several hosts or beyond memory; `fit` says what is raised.
+
+    Leave this, `takes_dataset` and `evaluate_dataset` out where an algorithm needs all rows at
+    once: jobs of several hosts are refused then.
     """
     if chosen.engine == "exact":
         raise HyperparameterError(
@@ -176,7 +187,8 @@ def fit_dataset(dataset: Dataset, chosen: Hyperparameters) -> Any:
     labels = np.zeros(1) if chosen.labels_are_numbers else dataset.classes[0]
     estimator = _estimator(chosen, labels, len(dataset))
     if chosen.engine == "auto":
-        logger.info("engine: histogram, for %d hosts", len(dataset.group))
+        reason = f"{len(dataset.group)} hosts" if len(dataset.group) > 1 else "rows beyond memory"
+        logger.info("engine: histogram, for %s", reason)
     return engine.fit(estimator, dataset, chosen.max_bins)
 
 

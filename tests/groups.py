@@ -38,7 +38,8 @@ class Machine:
         self.group = Group(Hosts(NAMES, self.name), self.peers, self.failures.put)
 
     def die(self) -> None:
-        """Lose all connections, as a process that is killed."""
+        """Lose all connections, and say nothing, as a process that is killed."""
+        self.group._has_failed.set()
         for peer in self.peers:
             peer.cut()
 

@@ -44,6 +44,11 @@ class Channel:
     """The first row of each source that counts here, and the step to the next; the others count
     on other hosts."""
 
+    def epoch(self, number: int) -> "Channel":
+        """Return what is to be read in another pass: the same files, or the next pipe."""
+        sources = tuple(source.epoch(number) for source in self.sources)
+        return replace(self, sources=sources)
+
     def share(self, rank: int, n_hosts: int) -> "Channel":
         """Return what one of `n_hosts` is to read.
 

@@ -1,7 +1,7 @@
 """Datasets: rows that no host has all of, or that are not in memory; they come in batches."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from container.group import ALONE, Group
 from container.layout import Layout
+from container.moments import Moments
+from container.reading import BATCH_ROWS
 from container.tables import Table
-
-BATCH_ROWS = 65_536
-"""What is made of so many rows on the way needs little memory beside a large table."""
 
 Pass = Callable[[], Iterator[Table]]
 """Begins another pass over all rows of this host, in the same order each time."""
@@ -25,49 +24,44 @@ class Dataset:
 
     batches: Pass
     layout: Layout
-    group: Group = ALONE
-
-    n_rows: int = 0
+    group: Group
+    n_rows: int
     """On all hosts."""
 
-    is_weighted: bool = False
+    label_counts: NDArray[np.int64]
+    """On all hosts, how many rows have each of the layout's labels; empty for numbers."""
 
-    label_counts: NDArray[np.int64] | None = None
-    """On all hosts, how many rows have each of the layout's labels; None for numbers."""
+    numbers: Moments
+    """Of all hosts' labels when they are numbers, without weights."""
 
-    label_mean: float = 0.0
-    label_deviation: float = 0.0
-    """Of all hosts' labels when they are numbers, without weights; 0 for classes."""
+    is_weighted: bool
+    is_in_memory: bool = True
+    """Whether every host has its rows in memory; else each pass reads them again."""
 
     @classmethod
     def of_table(cls, table: Table, are_numbers: bool) -> "Dataset":
         """Return the rows of a table that is all there is; they are not copied."""
         layout = Layout.of_table(table, are_numbers)
-        return cls.of_share(table, layout, ALONE)
+        return cls.counted(lambda: in_batches(table), layout, ALONE)
 
     @classmethod
-    def of_share(cls, table: Table, layout: Layout, group: Group) -> "Dataset":
-        """Return the rows of which each host has some in a table of its own."""
-        counts = deviation = None
-        n_rows = int(group.sum(np.array([len(table)]))[0])
-        mean = 0.0
-        if layout.labels is not None:
-            counts = group.sum(_counts(table.labels, layout.labels))
-        else:
-            mean = float(group.sum(np.array([table.labels.sum()]))[0]) / max(n_rows, 1)
-            squares = group.sum(np.array([((table.labels - mean) ** 2).sum()]))
-            deviation = float(np.sqrt(squares[0] / max(n_rows, 1)))
-        weighted = group.maximum(np.array([table.weights is not None]))
-        return cls(
-            lambda: in_batches(table),
-            layout,
-            group,
-            n_rows,
-            bool(weighted[0]),
-            counts,
-            mean,
-            deviation or 0.0,
-        )
+    def counted(cls, batches: Pass, layout: Layout, group: Group) -> "Dataset":
+        """Return rows of which nothing is known yet, after a pass over them."""
+        counts: NDArray[np.int64] = np.zeros(2, dtype=np.int64)
+        label_counts: NDArray[np.int64] = np.zeros(layout.n_labels, dtype=np.int64)
+        numbers = Moments()
+        for batch in batches():
+            counts += (len(batch), batch.weights is not None)
+            if layout.labels is None:
+                numbers.add(batch.labels)
+            else:
+                label_counts += _counts(batch.labels, layout.labels)
+        n_rows, n_weighted = group.sum(counts).tolist()
+        merged = Moments()
+        for found in group.gather(asdict(numbers)):
+            merged.merge(Moments(**found))
+        label_counts = group.sum(label_counts)
+        return cls(batches, layout, group, n_rows, label_counts, merged, n_weighted > 0)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -75,7 +69,7 @@ class Dataset:
     @cached_property
     def classes(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The labels, sorted, and how many rows have each; for classes only."""
-        if self.layout.labels is None or self.label_counts is None:
+        if self.layout.labels is None:
             raise TypeError("labels are numbers")
         order = np.argsort(self.layout.labels)
         return self.layout.labels[order], self.label_counts[order]

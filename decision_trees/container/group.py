@@ -22,6 +22,8 @@ from container.peers import Peer
 CAUSE_SECONDS = 5.0
 """How long a host whose computation has failed listens for the cause from another host."""
 
+_LENGTH = np.dtype(np.int64)
+
 Reduction = Callable[[list[bytes]], bytes]
 
 logger = logging.getLogger(__name__)
@@ -65,8 +67,14 @@ class Group:
 
     def gather(self, value: Any) -> list[Any]:
         """Return what each host gives, JSON, in the order of the hosts."""
-        found = self._reduced(json.dumps(value).encode(), b"\n".join)
-        return [json.loads(part) for part in found.split(b"\n")]
+        return [json.loads(part) for part in self.gather_bytes(json.dumps(value).encode())]
+
+    def gather_bytes(self, value: bytes) -> list[bytes]:
+        """Return the bytes that each host gives, in the order of the hosts."""
+        found = self._reduced(value, _joined)
+        n_bytes = len(self) * _LENGTH.itemsize
+        ends = np.cumsum(np.frombuffer(found[:n_bytes], _LENGTH)) + n_bytes
+        return [found[start:end] for start, end in zip([n_bytes, *ends[:-1]], ends, strict=True)]
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the sum over all hosts of arrays of one shape and dtype."""
@@ -183,6 +191,10 @@ class Group:
             with suppress(OSError):
                 peer.send({"kind": "failure", **failure})
         return True
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    return np.array([len(part) for part in parts], dtype=_LENGTH).tobytes() + b"".join(parts)
 
 
 ALONE = Group(THIS_ONE)

@@ -10,6 +10,7 @@ import json
 import logging
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -198,6 +199,8 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent acts
     try:
         job(paths)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        logger.info("memory: %.0f MB at the peak", peak * 1024 / 1e6)
     except Exception as error:
         _LAST_WORDS.acquire()
         logger.error("the job failed", exc_info=error)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from container.cells import CellError
+from container.cells import CellError, shown
 from container.columns import Columns
 from container.tables import Table
 
@@ -25,6 +25,11 @@ class Layout:
 
     names: list[str] = field(default_factory=list)
     """How each of `labels` is written."""
+
+    @property
+    def n_labels(self) -> int:
+        """How many classes there are; 0 for numbers."""
+        return 0 if self.labels is None else len(self.labels)
 
     @property
     def feature_names(self) -> list[str] | None:
@@ -54,10 +59,16 @@ class Layout:
         return self.table(features, np.empty(0, dtype=dtype), None)
 
     def labels_of(self, names: list[str]) -> NDArray[Any]:
-        """Return the labels that are written as `names`."""
+        """Return the labels that are written as `names`; raises CellError for an unknown one."""
         if self.labels is None:
             raise TypeError("numbers have no names")
         code_of = {name: code for code, name in enumerate(self.names)}
+        for name in names:
+            if name not in code_of:
+                raise CellError(
+                    f"there is the label {shown(name)}, which was not there before",
+                    "leave the files as they are while a job runs",
+                )
         labels: NDArray[Any] = self.labels[[code_of[name] for name in names]]
         return labels
 

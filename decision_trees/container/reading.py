@@ -1,6 +1,6 @@
 """Reading: the sources of a channel become one table, file after file, block after block."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -22,6 +22,10 @@ from container.stacks import FeatureStack, Stack
 from container.survey import Survey
 from container.tables import Table
 
+BATCH_ROWS = 65_536
+_BATCH_CELLS = 4_000_000
+_CELL_BYTES = 4
+
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
     "header, delimiter)"
@@ -34,15 +38,29 @@ _PIPE_HINT = (
 class Collector:
     """Puts the blocks of all sources together, and holds each source against the first."""
 
-    def __init__(self) -> None:
-        self.survey = Survey()
+    def __init__(self, survey: Survey | None = None) -> None:
+        """Take the survey of the rows before, if there were any."""
+        self.survey = survey or Survey()
+        self.is_dropped = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.n_rows = 0
         self._features = FeatureStack()
         self._codes = Stack(np.int32)
         self._numbers = Stack(np.float64)
         self._weights = Stack(np.float64)
 
+    def drop(self) -> None:
+        """Keep no rows, neither those before nor those to come: there are too many."""
+        self.is_dropped = True
+        self._clear()
+
     def add(self, block: Block, codes: NDArray[np.int32] | None) -> None:
         """Append the rows of a block, whose labels have these codes in the survey."""
+        if self.is_dropped:
+            return
+        self.n_rows += len(block.labels)
         self._features.append(block.features)
         if codes is not None:
             self._codes.append(codes)
@@ -53,7 +71,7 @@ class Collector:
 
     def table(self, layout: Layout) -> Table:
         """Return everything that was added; raises CellError when it does not fit the layout."""
-        if not self.survey.n_rows:
+        if not self.n_rows:
             return layout.empty()
         labels: NDArray[Any] = self._numbers.whole()
         if layout.labels is not None:
@@ -80,18 +98,41 @@ def read(
         TrainingDataError: naming file, row and column of the first thing that cannot be used.
         HyperparameterError: the options do not fit the files.
     """
-    collector = collect(channel, options, counter)
+    collector = collect(channel, options, counter, lambda _: False)
     with refusing(channel):
         layout = collector.survey.layout(None if like is None else Layout.of_table(like))
         return collector.table(layout)
 
 
-def collect(channel: Channel, options: InputOptions, counter: Counter) -> Collector:
-    """Read all sources of a channel; see `read`, which looks at the whole too."""
+def collect(
+    channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[int], bool]
+) -> Collector:
+    """Read all sources of a channel; see `read`, which looks at the whole too.
+
+    `drops` says of so many bytes of rows whether none need be kept: `batches` reads them again.
+    """
     collector = Collector()
     for block, codes in blocks(channel, options, counter, collector.survey):
         collector.add(block, codes)
+        if not collector.is_dropped and drops(collector.survey.n_cells * _CELL_BYTES):
+            collector.drop()
     return collector
+
+
+def batches(
+    channel: Channel, options: InputOptions, counter: Counter, layout: Layout
+) -> Iterator[Table]:
+    """Yield the rows of all sources, which have been read before, some at a time."""
+    collector = Collector()
+    n_rows = min(BATCH_ROWS, max(1, _BATCH_CELLS // layout.n_features))
+    with refusing(channel):
+        for block, codes in blocks(channel, options, counter, collector.survey):
+            collector.add(block, codes)
+            if collector.n_rows >= n_rows:
+                yield collector.table(layout)
+                collector = Collector(collector.survey)
+        if collector.n_rows:
+            yield collector.table(layout)
 
 
 def blocks(

@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,16 @@ class Source:
 
     path: Path
     is_pipe: bool = False
+
+    def epoch(self, number: int) -> "Source":
+        """Return where the same rows come from once more: a pipe gives them once.
+
+        Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+        """
+        if not self.is_pipe:
+            return self
+        name = self.path.name.rpartition("_")[0]
+        return replace(self, path=self.path.with_name(f"{name}_{number}"))
 
     def __str__(self) -> str:
         path = str(self.path)

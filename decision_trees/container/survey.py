@@ -15,6 +15,7 @@ from container.columns import Columns
 from container.errors import TrainingDataError
 from container.formats import choice
 from container.layout import Layout, check_columns, check_names
+from container.moments import Moments
 
 _TRUTHS = ("writes_index_0", "has_value_in_last", "has_weights", "has_weight_above_0")
 
@@ -24,6 +25,7 @@ class Survey:
     """What is known of the rows so far."""
 
     classes: Classes = field(default_factory=Classes)
+    numbers: Moments = field(default_factory=Moments)
     doubts: list[Doubt] = field(default_factory=list)
     n_rows: int = 0
     source: str | None = None
@@ -85,6 +87,7 @@ class Survey:
             self.has_weights = True
             self.has_weight_above_0 |= bool(block.weights.any())
         if isinstance(block.labels, np.ndarray):
+            self.numbers.add(block.labels)
             return None
         return self.classes.add(block.labels, block.labels_are_text, is_empty)
 
@@ -125,15 +128,16 @@ class Survey:
         self.doubts += other.doubts
         self.n_rows += other.n_rows
         self.classes.merge(other.classes)
+        self.numbers.merge(other.numbers)
         for truth in _TRUTHS:
             setattr(self, truth, getattr(self, truth) or getattr(other, truth))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
-        found = {name: value for name, value in vars(self).items() if name != "classes"}
+        found = vars(self) | {"numbers": asdict(self.numbers), "classes": self.classes.to_json()}
         found["doubts"] = [asdict(doubt) for doubt in self.doubts]
         found["columns"] = None if self.columns is None else asdict(self.columns)
-        return found | {"classes": self.classes.to_json()}
+        return found
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
@@ -143,8 +147,14 @@ class Survey:
             names = columns["names"]
             columns = Columns(**columns | {"names": None if names is None else tuple(names)})
         doubts = [Doubt(**doubt) for doubt in found["doubts"]]
-        classes = Classes.from_json(found["classes"])
-        return cls(**{**found, "columns": columns, "doubts": doubts, "classes": classes})
+        classes, numbers = Classes.from_json(found["classes"]), Moments(**found["numbers"])
+        parts = {"columns": columns, "doubts": doubts, "classes": classes, "numbers": numbers}
+        return cls(**{**found, **parts})
+
+    @property
+    def n_cells(self) -> int:
+        """How many values the features have."""
+        return self.n_rows * (self.n_dense or self.n_sparse or 0)
 
     def layout(self, like: Layout | None) -> Layout:
         """Return what all rows have in common.

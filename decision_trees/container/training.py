@@ -10,22 +10,20 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from container import channels, hosts, hyperparameters, reading, tables, together
-from container.channels import Channel
+from container import hosts, hyperparameters, together
 from container.dataset import Dataset
 from container.errors import HyperparameterError
 from container.group import ALONE
+from container.intake import Intake, Rows
 from container.job import Stop, stop_postponed, whole_or_nothing
 from container.options import InputOptions
-from container.progress import Counter, phase
+from container.progress import phase
 from container.settings import Paths
 from container.tables import Table
 
 logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float]
-Rows = Table | Dataset
-
 SAMPLE_ROWS = 4096
 """So many rows of each host are asked when a model is saved that was not learnt from a table."""
 
@@ -59,7 +57,10 @@ class Algorithm(Protocol):
 
 @runtime_checkable
 class Distributed(Algorithm, Protocol):
-    """What algorithm.py gives beside that, if it can learn from rows that no host has all of."""
+    """What algorithm.py gives beside that, if it can learn from rows that it never has all of."""
+
+    def takes_dataset(self, chosen: Any, /) -> bool:
+        """Say whether `fit_dataset` can do a job that `fit` could do too, if memory allowed it."""
 
     def fit_dataset(self, dataset: Dataset, chosen: Any, /) -> Any:
         """Return the model learnt from `dataset`, the same on all hosts."""
@@ -83,7 +84,8 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
     logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
     found = hosts.find(paths)
     if not found.are_several:
-        _learn(algorithm, chosen, paths, _read(paths, chosen))
+        intake = Intake(chosen, ALONE, lambda: _takes_dataset(algorithm, chosen))
+        _learn(algorithm, chosen, paths, intake.read(paths))
         return
     if not isinstance(algorithm, Distributed):
         raise HyperparameterError(
@@ -91,8 +93,13 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
             "number of instances to 1."
         )
     with together.joined(found, chosen.hosts_seconds, paths) as group:
-        _learn(algorithm, chosen, paths, together.read(paths, chosen, group))
+        _learn(algorithm, chosen, paths, Intake(chosen, group, lambda: True).read(paths))
         group.gather("done")  # when the first host has saved the model, all are
+
+
+def _takes_dataset(algorithm: Any, chosen: InputOptions) -> bool:
+    """Say whether the rows of a job need not be in memory."""
+    return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen)
 
 
 def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:
@@ -124,32 +131,6 @@ def _given(chosen: InputOptions) -> str:
     """Return the hyperparameters that are not their defaults."""
     values = ((field.name, getattr(chosen, field.name), field) for field in fields(chosen))
     return ", ".join(f"{name}={value!r}" for name, value, field in values if value != field.default)
-
-
-def _read(paths: Paths, options: InputOptions) -> tuple[Table, Table | None]:
-    """Return the table to learn from, and the one to validate on if there is one."""
-    training, validation = channels.find(paths)
-    fraction = options.validation_fraction
-    if validation is not None and fraction:
-        raise HyperparameterError(
-            f"The hyperparameter validation_fraction is {fraction:g}, and the job has a channel "
-            f"{validation.name}; use one of them."
-        )
-    table = _read_channel(training, options)
-    if validation is not None:
-        return table, _read_channel(validation, options, table)
-    if fraction:
-        return tables.split(table, fraction, by_class=not options.labels_are_numbers)
-    return table, None
-
-
-def _read_channel(channel: Channel, options: InputOptions, like: Table | None = None) -> Table:
-    counter = Counter()
-    with phase(f"reading {channel.name}", lambda: counter):
-        table = reading.read(channel, options, counter, like)
-    names = ", ".join(table.feature_names or ["without names"])
-    logger.info("%s: %d features: %.500s", channel.name, table.features.shape[1], names)
-    return table
 
 
 def _evaluate(

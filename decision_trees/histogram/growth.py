@@ -1,8 +1,10 @@
 """Growth: one tree, by XGBoost's histograms, that splits as a tree of scikit-learn does."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import xgboost
 from container.dataset import Dataset
 from container.resources import MEBIBYTE, Resources
 from container.tables import Table
-from histogram import collective
+from histogram import bins, collective
 from histogram.nodes import Nodes
 from histogram.targets import Target
 
@@ -51,33 +53,55 @@ def grow(rows: Dataset, target: Target, limits: Limits, weight_unit: float) -> N
     """Return the tree that XGBoost grows on the rows of all hosts, the same on each of them.
 
     Args:
-        rows: those with a weight above 0; quantising them takes several passes.
+        rows: those with a weight above 0; quantising them takes two passes.
         target: what is to be predicted.
         limits: when to stop.
         weight_unit: what weights are divided by: XGBoost holds them as float32.
     """
-    with xgboost.config_context(verbosity=0), collective.joined(rows.group):
-        source = _Source(rows, target, weight_unit)
-        matrix = xgboost.QuantileDMatrix(source, max_bin=limits.max_bins)
-        parameters = _parameters(limits, rows.layout.n_features, target.n_targets)
-        return _nodes(xgboost.train(parameters, matrix, num_boost_round=1))
+    sample = bins.reference(rows, limits.max_bins)
+    parameters = _parameters(limits, rows.layout.n_features, target.n_targets)
+    with ExitStack() as stack:
+        stack.enter_context(xgboost.config_context(verbosity=0))
+        # Its quantiles are taken before the hosts join, and are the same on all of them.
+        quantiles = xgboost.QuantileDMatrix(sample, **_given(parameters))
+        stack.enter_context(collective.joined(rows.group))
+        directory = stack.enter_context(TemporaryDirectory())
+        source = _Source(rows, target, weight_unit, directory)
+        return _nodes(_grown(source, parameters, quantiles))
+
+
+def _grown(
+    source: "_Source", parameters: dict[str, Any], quantiles: xgboost.QuantileDMatrix
+) -> xgboost.Booster:
+    """Grow a tree on rows of one byte a value; those of rows beyond memory are in a file."""
+    kind = xgboost.QuantileDMatrix if source.is_in_memory else xgboost.ExtMemQuantileDMatrix
+    matrix = kind(source, ref=quantiles, **_given(parameters))
+    return xgboost.train(parameters, matrix, num_boost_round=1)
+
+
+def _given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what rows share with growth."""
+    return {name: parameters[name] for name in ("max_bin", "nthread")}
 
 
 class _Source(xgboost.DataIter):
     """Hands batches to XGBoost."""
 
-    def __init__(self, rows: Dataset, target: Target, weight_unit: float) -> None:
+    def __init__(self, rows: Dataset, target: Target, weight_unit: float, directory: str) -> None:
+        """Take the rows, and where their quantised form may be kept."""
         self._dataset = rows
         self._target = target
         self._weight_unit = weight_unit
-        self._rest: Iterator[Table] = iter(())
-        super().__init__()
+        self._rest = self._batches()
+        self.is_in_memory = rows.is_in_memory
+        super().__init__(cache_prefix=None if self.is_in_memory else f"{directory}/rows")
 
     def reset(self) -> None:
-        """Begin another pass."""
+        """Begin another pass; XGBoost looks at the first batch alone in some."""
+        self._rest.close()
         self._rest = self._batches()
 
-    def _batches(self) -> Iterator[Table]:
+    def _batches(self) -> Generator[Table]:
         """Yield all batches; one without a row on a host that has none, as XGBoost wants it."""
         n_rows = 0
         for batch in self._dataset.batches():

@@ -154,8 +154,8 @@ class Numbers:
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Return the unit for the labels of all rows."""
-        spread = dataset.label_deviation
-        return cls(dataset.label_mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
+        spread = dataset.numbers.deviation
+        return cls(dataset.numbers.mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
 
     @property
     def gain(self) -> float:

@@ -5,7 +5,8 @@ import pytest
 
 import algorithm
 from algorithm import Hyperparameters
-from container.dataset import BATCH_ROWS, Dataset
+from container.dataset import Dataset
+from container.reading import BATCH_ROWS
 from container.tables import Table
 
 N_ROWS = BATCH_ROWS + 5000

@@ -4,6 +4,7 @@ XGBoost 3.4, which the engine needs, is in the image; tests/image/test_histogram
 file there too.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_t
 import algorithm
 from algorithm import Hyperparameters
 from artifact import model
-from container.dataset import BATCH_ROWS
+from container.dataset import Dataset
 from container.errors import TrainingDataError
+from container.reading import BATCH_ROWS
 from container.tables import Table
+from histogram import engine
 from histogram.refusals import refusals
 from tree_shapes import best_gain, gains, in_preorder
 
@@ -53,11 +56,16 @@ def grown(table: Table, **given: Any) -> Any:
     return algorithm.fit(table, Hyperparameters(task=task, engine="histogram", **given))
 
 
-def oracle_of(table: Table, **given: Any) -> Any:
-    """Return scikit-learn's own tree."""
+def estimator_of(table: Table, **given: Any) -> Any:
+    """Return scikit-learn's estimator, not fitted."""
     is_numbers = table.labels.dtype == np.float64
     estimator = (DecisionTreeRegressor if is_numbers else DecisionTreeClassifier)(random_state=0)
-    return estimator.set_params(**given).fit(table.features, table.labels, table.weights)
+    return estimator.set_params(**given)
+
+
+def oracle_of(table: Table, **given: Any) -> Any:
+    """Return scikit-learn's own tree."""
+    return estimator_of(table, **given).fit(table.features, table.labels, table.weights)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -261,3 +269,19 @@ def test_rows_without_weight_are_refused() -> None:
 
     with pytest.raises(TrainingDataError, match="have the weight 0"):
         grown(Table(table.features, table.labels, weights))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, None])
+def test_rows_beyond_memory_give_the_tree_of_those_in_memory(n_classes: int | None) -> None:
+    """Where the quantised rows are makes no difference."""
+    table = table_of(BATCH_ROWS + 5000, n_classes, missing=True, weighted=True)
+    dataset = Dataset.of_table(table, n_classes is None)
+
+    trees = [
+        engine.fit(estimator_of(table, max_depth=6), replace(dataset, is_in_memory=where), 64)
+        for where in (True, False)
+    ]
+
+    assert trees[0].get_n_leaves() > 30
+    for name, values in in_preorder(trees[0]).items():
+        np.testing.assert_array_equal(values, in_preorder(trees[1])[name])

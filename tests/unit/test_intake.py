@@ -1,6 +1,7 @@
-"""Jobs of several hosts: what each reads, and what all agree on."""
+"""Intake: what each host of a job reads, and what all agree on."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from container import channels, together, training
+from container import channels, training
 from container.dataset import Dataset
 from container.errors import HyperparameterError, TrainingDataError
+from container.group import ALONE
+from container.intake import Intake
 from container.options import InputOptions
 from container.settings import Paths
+from container.tables import Table
+from fifos import fed, pipe_of
 from formats import FORMATS
 from groups import Machine, connected, on_all
 from material import OptMl, as_csv
@@ -43,7 +48,7 @@ def read(
     chosen = InputOptions(**options)
     return on_all(
         machines,
-        lambda group: together.read(Paths(found[group.rank].base), chosen, group),
+        lambda group: Intake(chosen, group).read(Paths(found[group.rank].base)),
     )
 
 
@@ -53,7 +58,7 @@ def refusals_of(machines: list[Machine], found: list[OptMl], **options: Any) -> 
     def refused(group: Any) -> str:
         paths = Paths(found[group.rank].base)
         with pytest.raises(TrainingDataError) as caught:
-            together.read(paths, InputOptions(**options), group)
+            Intake(InputOptions(**options), group).read(paths)
         return str(caught.value)
 
     return on_all(machines, refused)
@@ -134,8 +139,8 @@ def test_numbers_are_described_as_on_one_host(machines: list[Machine], shards: l
     used = np.concatenate([labels[rank * rank :: 3] for rank in range(3)])
 
     for dataset, _ in read(machines, shards, task="regression"):
-        assert dataset.label_mean == pytest.approx(used.mean(), rel=1e-12)
-        assert dataset.label_deviation == pytest.approx(used.std())
+        assert dataset.numbers.mean == pytest.approx(used.mean(), rel=1e-12)
+        assert dataset.numbers.deviation == pytest.approx(used.std())
 
 
 def test_rows_to_validate_on_may_be_on_one_host(
@@ -204,7 +209,7 @@ def test_error_of_a_file_names_the_host(machines: list[Machine], shards: list[Op
     machine = machines[1]
 
     with pytest.raises(TrainingDataError) as caught:
-        together._collect(channels.find(Paths(shards[1].base))[0], InputOptions(), machine.group)
+        Intake(InputOptions(), machine.group)._rows(channels.find(Paths(shards[1].base))[0])
 
     assert str(caught.value).startswith(f"On the host {machine.name}: In {file}, row 2, column 2")
 
@@ -225,3 +230,73 @@ def test_algorithm_for_one_host_refuses_several(opt_ml: OptMl) -> None:
         "The job has 2 hosts, and this algorithm can only use one; set the number of instances to "
         "1."
     )
+
+
+def streamed(opt_ml: OptMl, **options: Any) -> tuple[Any, Any]:
+    """Return what a host that keeps nothing in memory reads."""
+    return Intake(InputOptions(**options), ALONE, lambda: True, limit_bytes=0).read(
+        Paths(opt_ml.base)
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_beyond_memory_are_those_of_the_table(opt_ml: OptMl, name: str) -> None:
+    """In every format, in every pass; and what is known of them is the same."""
+    table = [[row % 3, row / 2, 0.5, 3.0, 4.0] for row in range(200)]
+    for number in range(2):
+        opt_ml.write(f"{number}/{name}", FORMATS[name](table[number::2]))
+
+    dataset, _ = streamed(opt_ml)
+
+    assert isinstance(dataset, Dataset)
+    assert not dataset.is_in_memory
+    assert rows_in(dataset) == rows_in(dataset) == [*table[0::2], *table[1::2]]
+    assert classes_in(dataset) == {0: 67, 1: 67, 2: 66}
+    assert len(dataset) == 200
+
+
+@pytest.mark.parametrize(("may_drop", "limit_bytes"), [(False, 0), (True, 16)])
+def test_rows_that_fit_are_a_table(opt_ml: OptMl, may_drop: bool, limit_bytes: int) -> None:
+    """So they are where an algorithm needs all of them, however many there are."""
+    opt_ml.write("a.csv", "a,1\nb,2\na,3\nb,4\n")
+
+    found, _ = Intake(InputOptions(), ALONE, lambda: may_drop, limit_bytes).read(Paths(opt_ml.base))
+
+    assert isinstance(found, Table)
+    assert found.features.tolist() == [[1], [2], [3], [4]]
+
+
+def test_pipe_has_an_epoch_for_each_pass(opt_ml: OptMl) -> None:
+    """A pass that ends early has one too."""
+    opt_ml.configure(train={"TrainingInputMode": "Pipe"})
+    content = as_csv([row % 2, row] for row in range(90_000)).encode()
+
+    with ExitStack() as stack:
+        for epoch in range(3):
+            stack.enter_context(fed(pipe_of(opt_ml, "train", epoch), content))
+        dataset, _ = streamed(opt_ml)
+        beginning = dataset.batches()
+        assert len(next(beginning)) < 90_000
+        beginning.close()
+        assert sum(map(len, dataset.batches())) == 90_000
+
+
+def test_rows_beyond_memory_may_be_set_aside(opt_ml: OptMl) -> None:
+    """Each row is either learnt or validated on, in every pass."""
+    opt_ml.write("a.csv", as_csv([row % 2, row] for row in range(1000)))
+
+    learnt, aside = streamed(opt_ml, validation_fraction=0.3)
+
+    assert 200 < len(aside) < 400
+    assert sorted(rows_in(learnt) + rows_in(aside)) == sorted([row % 2, row] for row in range(1000))
+    assert sum(classes_in(learnt).values()) == len(learnt) == len(rows_in(learnt))
+
+
+def test_file_that_changes_between_passes_is_refused(opt_ml: OptMl) -> None:
+    """A label that nobody knew of is named."""
+    file = opt_ml.write("a.csv", "a,1\nb,2\na,3\nb,4\n")
+    dataset, _ = streamed(opt_ml)
+    file.write_text("a,1\nc,2\n")
+
+    with pytest.raises(TrainingDataError, match="there is the label 'c', which was not there"):
+        rows_in(dataset)

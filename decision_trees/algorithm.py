@@ -163,9 +163,11 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
         raise HyperparameterError(f"scikit-learn refuses this job: {error}") from error
 
 
-def takes_dataset(chosen: Hyperparameters) -> bool:
-    """Say whether rows that are too many for memory may come in batches: for histogram they may."""
+def takes_dataset(chosen: Hyperparameters, n_rows: int) -> bool:
+    """Say whether so many rows or more may come in batches: for histogram they may."""
     if chosen.engine == "auto":
+        if n_rows < HISTOGRAM_ROWS:
+            return False
         estimator = _ESTIMATORS[chosen.task]()
         given = asdict(chosen) | {"criterion": chosen.criterion or _CRITERIA[chosen.task][0]}
         estimator.set_params(**{n: given[n] for n in estimator.get_params() if n in given})

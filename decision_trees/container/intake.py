@@ -3,9 +3,8 @@
 A dataset is for rows that are spread over several hosts, or are not kept in memory.
 """
 
-import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +21,14 @@ from container.progress import Counter, phase
 from container.reading import Collector
 from container.resources import MEBIBYTE
 from container.settings import Paths
+from container.spill import Spill
 from container.survey import Survey
 from container.tables import Table
 
-LIMIT_BYTES = 256 * MEBIBYTE
-"""Rows that take more are not kept, where an algorithm can do without."""
+LIMIT_BYTES = 128 * MEBIBYTE
+"""Rows that take more are not kept in memory, where an algorithm can do without."""
+
+_CELL_BYTES = 4
 
 _SPLIT_SEED = 0  # not a job's own seed: jobs that are compared are validated on the same rows
 
@@ -42,16 +44,17 @@ class Intake:
         self,
         options: InputOptions,
         group: Group,
-        may_drop: Callable[[], bool] = lambda: False,
+        may_drop: Callable[[int], bool] = lambda _: False,
         limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         """Take how to read, and with whom.
 
-        `may_drop` is asked, once there are more than `limit_bytes` of rows, if none need be kept.
+        `may_drop` says, when there are more than `limit_bytes` of rows, whether so many rows need
+        not be kept in memory.
         """
         self._options = options
         self._group = group
-        self._may_drop = functools.cache(may_drop)
+        self._may_drop = may_drop
         self._limit_bytes = limit_bytes
 
     def read(self, paths: Paths) -> tuple[Rows, Rows | None]:
@@ -94,8 +97,9 @@ class Intake:
         logger.info("%s: %d features: %.500s", channel.name, layout.n_features, names)
         return self._dataset(channel, collector, survey, layout), layout
 
-    def _drops(self, n_bytes: int) -> bool:
-        return n_bytes > self._limit_bytes and self._may_drop()
+    def _drops(self, survey: Survey) -> bool:
+        n_bytes = survey.n_cells * _CELL_BYTES
+        return n_bytes > self._limit_bytes and self._may_drop(survey.n_rows)
 
     def _survey(self, own: Survey) -> Survey:
         """Return what all hosts have seen; raises TrainingDataError when that does not fit."""
@@ -130,7 +134,7 @@ class Intake:
         any_dropped = any(self._group.gather(collector.is_dropped))
         if any_dropped:
             logger.info(
-                "%s: more than %.0f MB of values are not kept, each pass reads them again",
+                "%s: more than %.0f MB of values are not kept in memory",
                 channel.name,
                 self._limit_bytes / 1e6,
             )
@@ -154,21 +158,42 @@ class Intake:
 
 
 class Stream:
-    """Passes over the rows of a channel that are not in memory."""
+    """Passes over the rows of a channel that are not in memory.
+
+    The first that is complete leaves them on the disk as numbers, if it has room for them, and
+    the next ones read these.
+    """
 
     def __init__(self, channel: Channel, options: InputOptions, layout: Layout) -> None:
         self._channel = channel
         self._options = options
         self._layout = layout
         self._n_passes = 1  # the first was that in which there were too many
+        self._spill: Spill | None = None
 
     def __call__(self) -> Iterator[Table]:
         """Yield all rows once more, some at a time."""
         number, counter = self._n_passes, Counter()
         self._n_passes += 1
-        channel = self._channel.epoch(number)
-        with phase(f"pass {number + 1} over {channel.name}", lambda: counter):
-            yield from reading.batches(channel, self._options, counter, self._layout)
+        with phase(f"pass {number + 1} over {self._channel.name}", lambda: counter):
+            if self._spill is not None:
+                yield from _counted(self._spill, counter)
+                return
+            channel, spill = self._channel.epoch(number), Spill(self._layout)
+            has_room = True
+            for batch in reading.batches(channel, self._options, counter, self._layout):
+                has_room = has_room and spill.has_room()
+                if has_room:
+                    spill.write(batch)
+                yield batch
+            self._spill = spill if has_room else None
+
+
+def _counted(batches: Iterable[Table], counter: Counter) -> Iterator[Table]:
+    """Count the rows that are read back."""
+    for batch in batches:
+        counter.rows += len(batch)
+        yield batch
 
 
 def _part(dataset: Dataset, fraction: float, is_aside: bool) -> Dataset:

@@ -24,7 +24,6 @@ from container.tables import Table
 
 BATCH_ROWS = 65_536
 _BATCH_CELLS = 4_000_000
-_CELL_BYTES = 4
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
@@ -105,16 +104,16 @@ def read(
 
 
 def collect(
-    channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[int], bool]
+    channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[Survey], bool]
 ) -> Collector:
     """Read all sources of a channel; see `read`, which looks at the whole too.
 
-    `drops` says of so many bytes of rows whether none need be kept: `batches` reads them again.
+    `drops` says of the rows so far whether none need be kept: `batches` reads them again.
     """
     collector = Collector()
     for block, codes in blocks(channel, options, counter, collector.survey):
         collector.add(block, codes)
-        if not collector.is_dropped and drops(collector.survey.n_cells * _CELL_BYTES):
+        if not collector.is_dropped and drops(collector.survey):
             collector.drop()
     return collector
 

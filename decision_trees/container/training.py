@@ -59,8 +59,8 @@ class Algorithm(Protocol):
 class Distributed(Algorithm, Protocol):
     """What algorithm.py gives beside that, if it can learn from rows that it never has all of."""
 
-    def takes_dataset(self, chosen: Any, /) -> bool:
-        """Say whether `fit_dataset` can do a job that `fit` could do too, if memory allowed it."""
+    def takes_dataset(self, chosen: Any, n_rows: int, /) -> bool:
+        """Say whether `fit_dataset` can take the place of `fit` for so many rows or more."""
 
     def fit_dataset(self, dataset: Dataset, chosen: Any, /) -> Any:
         """Return the model learnt from `dataset`, the same on all hosts."""
@@ -84,7 +84,7 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
     logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
     found = hosts.find(paths)
     if not found.are_several:
-        intake = Intake(chosen, ALONE, lambda: _takes_dataset(algorithm, chosen))
+        intake = Intake(chosen, ALONE, lambda n_rows: _takes_dataset(algorithm, chosen, n_rows))
         _learn(algorithm, chosen, paths, intake.read(paths))
         return
     if not isinstance(algorithm, Distributed):
@@ -93,13 +93,13 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
             "number of instances to 1."
         )
     with together.joined(found, chosen.hosts_seconds, paths) as group:
-        _learn(algorithm, chosen, paths, Intake(chosen, group, lambda: True).read(paths))
+        _learn(algorithm, chosen, paths, Intake(chosen, group, lambda _: True).read(paths))
         group.gather("done")  # when the first host has saved the model, all are
 
 
-def _takes_dataset(algorithm: Any, chosen: InputOptions) -> bool:
-    """Say whether the rows of a job need not be in memory."""
-    return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen)
+def _takes_dataset(algorithm: Any, chosen: InputOptions, n_rows: int) -> bool:
+    """Say whether so many rows need not be in memory."""
+    return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen, n_rows)
 
 
 def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:

@@ -122,3 +122,22 @@ def test_engine_and_bins_are_read() -> None:
     )
     with pytest.raises(HyperparameterError, match="'max_bins' is '1'"):
         parse({"max_bins": "1"}, Hyperparameters)
+
+
+@pytest.mark.parametrize(
+    ("given", "n_rows", "expected"),
+    [
+        ({"engine": "histogram"}, 1, True),
+        ({"engine": "exact"}, 10 * HISTOGRAM_ROWS, False),
+        ({"engine": "auto"}, HISTOGRAM_ROWS - 1, False),
+        ({"engine": "auto"}, HISTOGRAM_ROWS, not THIS_XGBOOST),
+        ({"engine": "auto", "criterion": "entropy"}, HISTOGRAM_ROWS, False),
+        ({"engine": "auto", "task": "regression", "criterion": "poisson"}, HISTOGRAM_ROWS, False),
+        ({"min_samples_leaf": 5, "weight": "w"}, HISTOGRAM_ROWS, False),
+    ],
+)
+def test_rows_may_be_beyond_memory_for_histogram(
+    given: dict[str, Any], n_rows: int, expected: bool
+) -> None:
+    """Where the engine would be another, all rows are kept."""
+    assert algorithm.takes_dataset(Hyperparameters(**given), n_rows) == expected

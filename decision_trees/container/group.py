@@ -138,15 +138,14 @@ class Group:
             text = f"On the host {self.hosts.current}: {type(error).__name__}: {error}"
             self._fail_first(text, EXIT_INTERNAL)
             raise
+        else:
+            for peer in self._peers.values():
+                with suppress(OSError):
+                    peer.send({"kind": "end"})
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        self._is_leaving = True
-        for peer in self._peers.values():
-            with suppress(OSError):
-                peer.send({"kind": "end"})
-            peer.cut()
+            self._is_leaving = True
+            for peer in self._peers.values():
+                peer.cut()
 
     def _listen(self, peer: Peer) -> None:
         """Be the thread that hears what a peer says, to its end."""

@@ -123,6 +123,14 @@ def test_unexpected_error_is_told(machines: list[Machine]) -> None:
     assert str(heard(machines[0])) == str(heard(machines[2])) == told
 
 
+def test_host_that_leaves_without_a_word_is_missed(machines: list[Machine]) -> None:
+    """Nobody waits for what it would have said."""
+    with pytest.raises(SystemExit):
+        fail_in(machines[1].group, SystemExit(3))  # type: ignore[arg-type]
+
+    assert str(heard(machines[0])).startswith(f"The host {NAMES[1]} has ended")
+
+
 def test_hosts_part_in_peace(machines: list[Machine]) -> None:
     """A host that has ended well is not missed, whichever ends first."""
     for machine in (machines[0], machines[2], machines[1]):

@@ -61,6 +61,7 @@ class Account:
         self.image: str = arguments.image
         self.local: bool = arguments.local
         self.role: str = arguments.role or LOCAL_ROLE
+        self.instances: int = arguments.instances
         if self.local:
             self._directory = Path(arguments.output or tempfile.mkdtemp()).resolve()
             self.session = LocalSession(boto3.DEFAULT_SESSION)
@@ -102,7 +103,7 @@ class Account:
             image_uri=self.image,
             role=self.role,
             base_job_name=NAME,
-            instance_count=1,
+            instance_count=self.instances,
             instance_type=self.instance_type,
             hyperparameters=hyperparameters,
             metric_definitions=METRICS,
@@ -216,6 +217,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--role", help="ARN of the execution role")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--local", action="store_true", help="run containers on this machine")
+    parser.add_argument("--instances", type=int, default=1, help="hosts that train one tree")
     parser.add_argument("--port", type=int, default=8080, help="of a local endpoint")
     parser.add_argument("--output", help="where all goes: s3://BUCKET/PREFIX, or a directory")
     parser.add_argument("--model-data", help="URI of a model.tar.gz: do not train")

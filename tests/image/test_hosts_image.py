@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from artifact import model as artifact
 from cluster import Cluster
 from containers import Container, Engine, run
-from material import OptMl, as_csv
+from material import ARTIFACT, OptMl, as_csv
 from processes import Ended, await_condition
 
 SECONDS = 60
@@ -83,10 +83,7 @@ def check_end(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended]) -> None:
     if len(hosts) > 1:
         assert len({re.findall("checksum ([0-9a-f]+)", end.log)[0] for end in ended.values()}) == 1
     first, *others = sorted(hosts)
-    assert sorted(file.name for file in hosts[first].model.iterdir()) == [
-        "model.json",
-        "model.onnx",
-    ]
+    assert sorted(file.name for file in hosts[first].model.iterdir()) == ARTIFACT
     for name in others:
         assert not hosts[name].model.exists()
         assert not hosts[name].metrics.exists()

@@ -109,6 +109,18 @@ def test_transform_takes_what_execution_parameters_says(
     assert again.out.count('"path": "/invocations"') > 1
 
 
+def test_two_instances_train_one_tree(
+    ended: Ended, sdk: Examples, images: Images, tree: DecisionTreeClassifier, iris: Rows
+) -> None:
+    """`instance_count=2` gives two hosts that find each other, and a model as good."""
+    again = run(sdk, images, iris.features, "--instances=2")
+
+    assert again.code == 0, again.out + again.err
+    assert again.out.count("engine: histogram, for 2 hosts") == 2
+    right = np.array(transformed(sdk)) == iris.labels
+    assert right.mean() >= tree.score(iris.features, iris.labels) - 0.003
+
+
 def test_nothing_is_left_running(ended: Ended, sdk: Examples) -> None:
     """The example has ended its endpoint, so that its port is free again."""
     assert (sdk.directory / "models/model.tar.gz").is_file()

@@ -1,5 +1,6 @@
 """Several hosts: containers on a network, one core each, train one tree together."""
 
+import io
 import json
 import re
 import time
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from pyarrow import parquet
 
 from artifact import model as artifact
 from cluster import Cluster
@@ -129,6 +132,33 @@ def test_hosts_grow_one_tree_from_their_shards(cluster: Cluster, decimals: int) 
         assert found["train"].keys() == metrics[1]["train"].keys()
         for rows in ("train", "validation"):
             assert found[rows]["accuracy"] == metrics[1][rows]["accuracy"]
+
+
+def test_hosts_grow_one_tree_beyond_memory(cluster: Cluster) -> None:
+    """None keeps its rows in memory, and the tree is that of one host that has all of them."""
+    random = np.random.default_rng(0)
+    n_rows, n_features = 72_000, 500  # of each host: 144 MB as float32
+    parts = []
+    for _ in range(2):
+        columns = [*random.integers(0, 10, (n_features, n_rows)).astype(np.float32)]
+        labels = columns[3] + columns[7] + random.integers(0, 5, n_rows) > 11
+        names = ["label", *(f"feature_{number}" for number in range(n_features))]
+        parts.append(io.BytesIO())
+        parquet.write_table(pa.table([labels.astype(int), *columns], names), parts[-1])
+    metrics: dict[int, Any] = {}
+
+    for n_hosts in (1, 2):
+        names = [f"algo-{n_hosts}-{letter}" for letter in "xy"[:n_hosts]]
+        hosts = hosts_of(cluster, names, engine="histogram", max_depth=3)
+        for number, part in enumerate(parts):
+            hosts[names[number % n_hosts]].write(f"{number}.parquet", part.getvalue())
+        ended = cluster.train(hosts)
+        check_end(hosts, ended)
+        assert all("are not kept in memory" in end.log for end in ended.values())
+        metrics[n_hosts] = metrics_of(hosts)["train"] | {"seconds": None}
+
+    assert metrics[2] == metrics[1]
+    assert metrics[2]["rows"] == 2 * n_rows
 
 
 @pytest.mark.parametrize("n_files", [1, 4])

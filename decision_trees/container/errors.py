@@ -36,6 +36,14 @@ UNEXPECTED = "The request could not be answered; the reason is in the log."
 """What a caller is told of our own bug."""
 
 
+def exit_code(returncode: int) -> int:
+    """Return the exit code of a process as a shell gives it: 128 + the signal that ended it.
+
+    `returncode` is what Python has for the process: -N when the signal N ended it.
+    """
+    return returncode if returncode >= 0 else 128 - returncode
+
+
 def reply_body(
     error: str,
     message: str,

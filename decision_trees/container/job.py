@@ -25,7 +25,7 @@ from types import FrameType
 from typing import NoReturn
 
 from container import log, signals
-from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError
+from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError, exit_code
 from container.settings import Paths, environment
 
 PROGRAM = "SAGEMAKER_PROGRAM"
@@ -138,7 +138,7 @@ def supervise(job: Callable[[Paths], None], paths: Paths, manner: Manner | None 
         return manner.stopped(code)
     if code and not paths.failure.exists():
         _write_failure(manner.last_words(code), paths)
-    return code if code >= 0 else 128 - code
+    return exit_code(code)
 
 
 @contextmanager

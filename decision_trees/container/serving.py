@@ -22,7 +22,7 @@ from pathlib import Path
 
 from container import log, metrics, signals
 from container.board import Board
-from container.errors import PlatformError, SettingsError
+from container.errors import PlatformError, SettingsError, exit_code
 from container.resources import MEBIBYTE, may_change_user
 from container.settings import BOARD_VARIABLE, PROGRAM_DIR, SCRATCH, Settings
 
@@ -328,4 +328,4 @@ def _stop(
         os.killpg(child.pid, signal.SIGKILL)  # workers that outlived their master
     if asked and child.returncode == -number:
         return 0  # it ended before it had a handler, so it had accepted nothing
-    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+    return exit_code(child.returncode)

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from container import job
-from container.errors import ScriptError
+from container.errors import ScriptError, exit_code
 from container.scripts import code, configuration, program, requirements
 from container.scripts.arguments import arguments
 from container.scripts.configuration import Configuration
@@ -86,7 +86,7 @@ class ScriptManner(job.Manner):
     def stopped(self, code: int) -> int:
         """Return the exit code of the program; a stop is no failure."""
         logger.warning("stopped by a signal; the program %s %s", self._name, _end_of(code))
-        return _exit_code(code)
+        return exit_code(code)
 
     def last_words(self, code: int) -> str:
         """Return how the program has ended, and the last lines of its error output."""
@@ -94,7 +94,7 @@ class ScriptManner(job.Manner):
         advice = "; it wrote no error output, so see the log."
         if lines:
             advice = "; the end of its error output is:"
-        if _exit_code(code) == _exit_code(-signal.SIGKILL):
+        if exit_code(code) == exit_code(-signal.SIGKILL):
             advice = f", most likely because the memory ran out{advice}"
         return ending(f"The program {self._name} {_end_of(code)}{advice}", lines)
 
@@ -109,12 +109,8 @@ def _name(paths: Paths, environ: Mapping[str, str]) -> str:
 
 def _end_of(code: int) -> str:
     if code < 0:
-        return f"was ended by {job.signal_name(-code)} (exit code {_exit_code(code)})"
+        return f"was ended by {job.signal_name(-code)} (exit code {exit_code(code)})"
     return f"ended with exit code {code}"
-
-
-def _exit_code(code: int) -> int:
-    return code if code >= 0 else 128 - code
 
 
 def _end_group(group: int) -> None:

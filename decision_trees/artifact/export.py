@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import skl2onnx
 from numpy.typing import NDArray
 from skl2onnx.common.data_types import FloatTensorType
@@ -82,7 +83,7 @@ def save(
     """
     answers = _in_slices(lambda rows: _answers(estimator, rows), features)
     graph = to_onnx(estimator, features.shape[1])
-    nodes = tree.to_bytes(tree_graph.nodes(estimator)) if hasattr(estimator, "tree_") else None
+    nodes = tree.to_bytes(tree_graph.nodes(estimator)) if _is_tree(estimator) else None
     record = Record(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
@@ -110,11 +111,23 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes.
 
     Raises:
-        ArtifactError: skl2onnx cannot convert it, or not to a model with one answer a row.
+        ArtifactError: a tree has too many leaves; skl2onnx cannot convert another estimator, or
+            not to a model with one answer a row.
     """
+    if _is_tree(estimator):
+        written = tree_graph.of_classifier if _is_classifier(estimator) else tree_graph.of_regressor
+        model = written(estimator, n_features)
+    else:
+        model = _converted(estimator, n_features)
+    graph: bytes = model.SerializeToString()
+    return graph
+
+
+def _converted(estimator: Any, n_features: int) -> onnx.ModelProto:
+    """Return an estimator that is no tree, as skl2onnx writes it."""
     name, is_classifier = type(estimator).__name__, _is_classifier(estimator)
     try:
-        model = skl2onnx.convert_sklearn(
+        model: onnx.ModelProto = skl2onnx.convert_sklearn(
             estimator,
             name=name,  # without one, skl2onnx draws a random name
             initial_types=[(INPUT, FloatTensorType([None, n_features]))],
@@ -127,11 +140,7 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
         ) from error
     if not is_classifier and len(model.graph.output) != 1:
         raise ArtifactError(f"{name} is no classifier and no regressor; it cannot be served")
-    if hasattr(estimator, "tree_"):
-        mend = tree_graph.mend_classifier if is_classifier else tree_graph.mend_regressor
-        mend(model, estimator)
-    graph: bytes = model.SerializeToString()
-    return graph
+    return model
 
 
 def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:
@@ -166,7 +175,7 @@ def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
 
 def _right(estimator: Any, found: Answers, expected: Answers) -> NDArray[np.bool_]:
     """Say of each answer whether it is right; labels and the scores of a tree must be the same."""
-    if _is_classifier(estimator) or hasattr(estimator, "tree_"):
+    if _is_classifier(estimator) or _is_tree(estimator):
         same: NDArray[np.bool_] = found == expected
         return same
     return near(found.astype(np.float32), expected.astype(np.float32))
@@ -179,6 +188,10 @@ def _in_slices(answer: Callable[[Features], Answers], features: Features) -> Ans
 
 def _is_classifier(estimator: Any) -> bool:
     return hasattr(estimator, "classes_")
+
+
+def _is_tree(estimator: Any) -> bool:
+    return hasattr(estimator, "tree_")
 
 
 def _answers(estimator: Any, rows: Features) -> Answers:

@@ -1,7 +1,10 @@
 """A decision tree of scikit-learn as ONNX, and as artifact.tree keeps it; both answer exactly.
 
-What skl2onnx (1.20) writes does not: it sends missing values to the right at every node. And it
-adds probabilities up for each row anew, where a lookup by the number of the leaf is quicker.
+What skl2onnx (1.20) writes of a tree does not: it sends missing values to the right at every node.
+It also adds probabilities up for each row anew, where a lookup by the number of the leaf is
+quicker, and its operators, older than TreeEnsemble, take a larger file and a longer start.
+
+Source: https://github.com/onnx/onnx/blob/main/docs/Operators-ml.md#aionnxmltreeensemble
 """
 
 from typing import Any
@@ -11,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from artifact.model import LABEL_INDEX, PROBABILITIES
+from artifact.model import INPUT, LABEL_INDEX, PROBABILITIES
 from artifact.record import ArtifactError
 from artifact.tree import LEAF, NODE
 
@@ -19,10 +22,13 @@ MAX_LEAVES = 2**24
 """ONNX gives the number of a leaf as a 32-bit float."""
 
 _ML_DOMAIN = "ai.onnx.ml"
+_OPSETS = {_ML_DOMAIN: 5, "": 21}  # of ONNX 1.16, the first with TreeEnsemble
+_IR_VERSION = 10  # of ONNX 1.16 too
+_AT_MOST = 0  # BRANCH_LEQ
 
 
-def mend_classifier(model: onnx.ModelProto, classifier: Any) -> None:
-    """Let a tree that skl2onnx has written answer as the classifier does.
+def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
+    """Return a tree that answers as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
     (n_rows, n_labels).
@@ -38,14 +44,13 @@ def mend_classifier(model: onnx.ModelProto, classifier: Any) -> None:
             "max_leaf_nodes or min_samples_leaf"
         )
     values = grown.value[leaves, 0, :]
-    graph = model.graph
-    walk = _walk(graph.node[0], grown, np.arange(len(leaves), dtype=np.float32))
     looked_up = {
         LABEL_INDEX: values.argmax(axis=1),
         PROBABILITIES: leaf_probabilities(values),
     }
-    del graph.node[:], graph.output[:]
-    graph.node.extend([walk, *_as_index(walk.output[0], "leaf")])
+    graph = _graph(classifier, n_features)
+    walk = _walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
+    graph.node.extend([walk, *_as_index("number", "leaf")])
     graph.initializer.append(numpy_helper.from_array(np.array([1]), "column"))
     for name, table in looked_up.items():
         graph.initializer.append(numpy_helper.from_array(table, f"{name}_of_leaf"))
@@ -53,15 +58,17 @@ def mend_classifier(model: onnx.ModelProto, classifier: Any) -> None:
         kind = helper.np_dtype_to_tensor_dtype(table.dtype)
         shape = [None, *table.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+    return _model(graph)
 
 
-def mend_regressor(model: onnx.ModelProto, regressor: Any) -> None:
-    """Let a tree that skl2onnx has written answer as the regressor does, in float32."""
+def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:
+    """Return a tree that answers as the regressor does: with float32 of shape (n_rows, 1)."""
     grown = regressor.tree_
     scores = grown.value[_leaves(grown), 0, 0].astype(np.float32)
-    walk = _walk(model.graph.node[0], grown, scores)
-    walk.output[:] = model.graph.node[0].output
-    model.graph.node[0].CopyFrom(walk)
+    graph = _graph(regressor, n_features)
+    graph.node.append(_walk(grown, scores, "score"))
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1]))
+    return _model(graph)
 
 
 def nodes(estimator: Any) -> NDArray[np.void]:
@@ -95,37 +102,71 @@ def leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return weights
 
 
+def float32_at_most(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 up to each threshold; any float32 is at most both or neither."""
+    with np.errstate(over="ignore"):
+        rounded: NDArray[np.float32] = thresholds.astype(np.float32)
+    raised = rounded > thresholds
+    rounded[raised] = np.nextafter(rounded[raised], np.float32(-np.inf))
+    return rounded
+
+
 def _leaves(grown: Any) -> NDArray[np.intp]:
     return np.flatnonzero(grown.children_left == -1)
 
 
-def _walk(written: onnx.NodeProto, grown: Any, answers: NDArray[np.float32]) -> onnx.NodeProto:
+def _graph(estimator: Any, n_features: int) -> onnx.GraphProto:
+    """Return a graph that has its input, and no nodes yet."""
+    rows = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, n_features])
+    return helper.make_graph([], type(estimator).__name__, [rows], [])
+
+
+def _model(graph: onnx.GraphProto) -> onnx.ModelProto:
+    opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS.items()]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+
+
+def _walk(grown: Any, answers: NDArray[np.float32], name: str) -> onnx.NodeProto:
     """Return a node that gives each row the answer of its leaf, shape (n_rows, 1).
 
-    Source: https://github.com/onnx/onnx/blob/main/docs/Operators-ml.md#aionnxmltreeensembleregressor
+    Args:
+        grown: the `tree_` of an estimator.
+        answers: of the leaves, in the order of their nodes.
+        name: what the node's output is called.
     """
-    attributes = {
-        attribute.name: helper.get_attribute_value(attribute)
-        for attribute in written.attribute
-        if attribute.name.startswith("nodes_")
-    }
-    leaves = _leaves(grown)
-    if sorted(attributes["nodes_nodeids"]) != list(range(grown.node_count)):
-        raise ArtifactError(f"skl2onnx wrote a {written.op_type} with other nodes than the tree's")
-    attributes["nodes_missing_value_tracks_true"] = grown.missing_go_to_left.astype(int).tolist()
     return helper.make_node(
-        "TreeEnsembleRegressor",
-        written.input,
-        ["answer_of_leaf"],
+        "TreeEnsemble",
+        [INPUT],
+        [name],
         domain=_ML_DOMAIN,
         n_targets=1,
-        target_treeids=[0] * len(leaves),
-        target_nodeids=leaves.tolist(),
-        target_ids=[0] * len(leaves),
-        target_weights=answers.tolist(),
-        post_transform="NONE",
-        **attributes,
+        tree_roots=[0],
+        leaf_targetids=[0] * len(answers),
+        leaf_weights=numpy_helper.from_array(answers),
+        **_splits(grown),
     )
+
+
+def _splits(grown: Any) -> dict[str, Any]:
+    """Return the attributes of the nodes that are no leaves; these and leaves count from 0 each.
+
+    A tree of one leaf is written as a split both sides of which are that leaf.
+    """
+    is_leaf = grown.children_left == -1
+    number = np.where(is_leaf, is_leaf.cumsum(), (~is_leaf).cumsum()) - 1
+    splits = np.flatnonzero(~is_leaf) if len(is_leaf) > 1 else np.array([0])
+    left = np.maximum(grown.children_left[splits], 0)
+    right = np.maximum(grown.children_right[splits], 0)
+    return {
+        "nodes_featureids": np.maximum(grown.feature[splits], 0).tolist(),
+        "nodes_modes": numpy_helper.from_array(np.full(len(splits), _AT_MOST, np.uint8)),
+        "nodes_splits": numpy_helper.from_array(float32_at_most(grown.threshold[splits])),
+        "nodes_truenodeids": number[left].tolist(),
+        "nodes_trueleafs": is_leaf[left].astype(int).tolist(),
+        "nodes_falsenodeids": number[right].tolist(),
+        "nodes_falseleafs": is_leaf[right].astype(int).tolist(),
+        "nodes_missing_value_tracks_true": grown.missing_go_to_left[splits].tolist(),
+    }
 
 
 def _as_index(number: str, name: str) -> list[onnx.NodeProto]:

@@ -13,7 +13,6 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from artifact import export, model
 from artifact.model import Model
 from artifact.record import LabelProbe
-from artifact.tree_graph import leaf_probabilities
 from material import ARTIFACT
 
 Matrix = NDArray[np.float32]
@@ -188,27 +187,6 @@ def test_label_ahead_by_less_than_float32_can_tell_still_wins(tmp_path: Path) ->
     assert np.diff(estimator.predict_proba(features[:1]).astype(np.float32)) == 0
     assert estimator.predict(features).tolist() == ["b", "b"]
     assert found.predict(features).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("values", "ahead"),
-    [
-        ([0.5, 0.5], 0),
-        ([0.5 - 1e-12, 0.5 + 1e-12], 1),
-        ([1.0, 1.0 + 1e-9, 1.0], 1),
-        ([1e-9, 1.0, 1.0 + 1e-12], 2),
-        ([3.0, 1.0, 3.0], 0),
-        ([0.0, 1.0], 1),
-    ],
-)
-def test_leaf_probabilities_keep_the_order_of_labels(values: list[float], ahead: int) -> None:
-    """The label that leads in float64 leads in float32, and no share moves more than an ulp."""
-    found = leaf_probabilities(np.array([values]))
-
-    expected = (np.array([values]) / sum(values)).astype(np.float32)
-    assert found.dtype == np.float32
-    assert found.argmax() == ahead
-    np.testing.assert_array_max_ulp(found, expected, maxulp=1)
 
 
 def test_same_fit_gives_the_same_bytes(tmp_path: Path) -> None:

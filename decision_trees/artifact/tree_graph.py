@@ -21,6 +21,10 @@ from artifact.tree import LEAF, NODE
 MAX_LEAVES = 2**24
 """ONNX gives the number of a leaf as a 32-bit float."""
 
+MAX_DEPTH = 5000
+"""onnxruntime goes down a tree by recursion when it is loaded, and ends the process if the stack is
+too small; the usual 8 MiB were enough for 10,000 splits, and not for 12,500."""
+
 _ML_DOMAIN = "ai.onnx.ml"
 _OPSETS = {_ML_DOMAIN: 5, "": 21}  # of ONNX 1.16, the first with TreeEnsemble
 _IR_VERSION = 10  # of ONNX 1.16 too
@@ -34,7 +38,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     (n_rows, n_labels).
 
     Raises:
-        ArtifactError: the tree has more than MAX_LEAVES leaves.
+        ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.
     """
     grown = classifier.tree_
     leaves = _leaves(grown)
@@ -62,7 +66,11 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
 
 
 def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:
-    """Return a tree that answers as the regressor does: with float32 of shape (n_rows, 1)."""
+    """Return a tree that answers as the regressor does: with float32 of shape (n_rows, 1).
+
+    Raises:
+        ArtifactError: the tree is deeper than MAX_DEPTH.
+    """
     grown = regressor.tree_
     scores = grown.value[_leaves(grown), 0, 0].astype(np.float32)
     graph = _graph(regressor, n_features)
@@ -133,7 +141,15 @@ def _walk(grown: Any, answers: NDArray[np.float32], name: str) -> onnx.NodeProto
         grown: the `tree_` of an estimator.
         answers: of the leaves, in the order of their nodes.
         name: what the node's output is called.
+
+    Raises:
+        ArtifactError: the tree is deeper than MAX_DEPTH.
     """
+    if grown.max_depth > MAX_DEPTH:
+        raise ArtifactError(
+            f"the tree is {grown.max_depth} splits deep, and onnxruntime loads {MAX_DEPTH}; "
+            "limit it with max_depth"
+        )
     return helper.make_node(
         "TreeEnsemble",
         [INPUT],

@@ -116,6 +116,15 @@ def test_more_leaves_than_a_float_can_number_are_refused() -> None:
         tree_graph.of_classifier(classifier, 4)
 
 
+def test_tree_that_is_too_deep_to_be_loaded_is_refused() -> None:
+    """Here each row of another label than the last needs a split of its own."""
+    rows = np.arange(tree_graph.MAX_DEPTH + 2, dtype=np.float32)
+    classifier = DecisionTreeClassifier(random_state=0).fit(rows[:, np.newaxis], rows % 2)
+
+    with pytest.raises(ArtifactError, match=r"5001 splits deep.*max_depth"):
+        tree_graph.of_classifier(classifier, 1)
+
+
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_threshold_of_32_bits_is_the_largest_up_to_that_of_64(thresholds: list[float]) -> None:
     """No float32 changes sides: the next one is above the threshold."""

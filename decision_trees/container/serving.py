@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from container import log, metrics, signals
 from container.board import Board
@@ -39,6 +40,9 @@ NO_MODEL_SECONDS = 10.0
 """So long /ping tells why the model cannot be used, before the container ends."""
 
 BOARD = "board"
+_OF_WORKERS = "workers"
+"""A directory that is theirs: gunicorn removes its socket from it, and may write heartbeats."""
+
 
 _NO_MODEL = "no model"
 _LOOK_SECONDS = 0.5
@@ -114,7 +118,8 @@ def gunicorn_command(
 ) -> list[str]:
     """Return the command line that starts gunicorn on the open socket `listener`.
 
-    Each worker makes its app by itself, after its fork.
+    It is to be started as the user whom the workers are to be: what it loads before their fork
+    is none of root's business. Each worker makes its app by itself, after its fork.
     """
     command = ["env", *_WORKERS_MALLOC, sys.executable, "-m", "gunicorn", "wsgi:make_app()"]
     module = "container.scripts.hosting_worker" if settings.has_program else "container.workers"
@@ -126,19 +131,20 @@ def gunicorn_command(
     command += ["--config", "python:container.workers"]
     command += ["--no-control-socket", "--log-level", "warning"]
     command += ["--env", f"{BOARD_VARIABLE}={runtime / BOARD}"]
-    if (worker := _worker_identity(settings)) is not None:
-        command += ["--user", worker[0], "--group", worker[1]]
     return command
 
 
-def heartbeat_directory(candidate: Path = Path("/dev/shm")) -> Path:  # noqa: S108 - no file is named
+def heartbeat_directory(
+    fallback: Path,
+    candidate: Path = Path("/dev/shm"),  # noqa: S108 - no file is named
+) -> Path:
     """Return where gunicorn's workers show that they live: in memory where that is possible.
 
     Source: https://docs.gunicorn.org/en/stable/faq.html (blocking os.fchmod).
     """
     if candidate.is_dir() and os.access(candidate, os.W_OK | os.X_OK):
         return candidate
-    return Path(tempfile.gettempdir())
+    return fallback
 
 
 def serve(settings: Settings) -> int:
@@ -157,7 +163,6 @@ def serve(settings: Settings) -> int:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
     with _runtime_directory() as runtime, signals.Inbox() as inbox:
         board = Board.create(runtime / BOARD, settings.workers)
-        _make_scratch(settings, runtime)
         logger.info("starting %s", settings.workers_reason)
         children = _start_both(settings, runtime)
         logger.info(
@@ -175,7 +180,7 @@ def serve(settings: Settings) -> int:
 
 
 def _socket(runtime: Path) -> Path:
-    return runtime / "gunicorn.sock"
+    return runtime / _OF_WORKERS / "http"
 
 
 def _user_directive(settings: Settings) -> str:
@@ -208,35 +213,43 @@ def _runtime_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def _make_scratch(settings: Settings, runtime: Path) -> None:
-    """Make the directory that the workers of a user's program write to, and nobody else."""
-    if not settings.has_program:
-        return
-    scratch = runtime / SCRATCH
-    scratch.mkdir(mode=0o700)
+def _make_for_workers(directory: Path, settings: Settings, mode: int) -> None:
+    """Make a directory that belongs to the workers."""
+    directory.mkdir(mode=mode)
     if (worker := _worker_identity(settings)) is not None:
-        shutil.chown(scratch, *worker)
+        shutil.chown(directory, *worker)
 
 
 def _start_both(settings: Settings, runtime: Path) -> Children:
     """Start both servers. Their socket is there before either, so that no connection fails."""
     write_nginx_conf(settings, runtime)
+    if settings.has_program:
+        _make_for_workers(runtime / SCRATCH, settings, 0o700)
+    own = runtime / _OF_WORKERS
+    _make_for_workers(own, settings, 0o755)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(_socket(runtime)))
         _socket(runtime).chmod(0o666)
         listener.listen(_BACKLOG)
-        gunicorn = gunicorn_command(settings, listener.fileno(), heartbeat_directory(), runtime)
+        number = listener.fileno()
+        gunicorn = gunicorn_command(settings, number, heartbeat_directory(own), runtime)
         return {
-            "gunicorn": _start(gunicorn, keep=(listener.fileno(),)),
+            "gunicorn": _start(gunicorn, pass_fds=(number,), **_as_worker(settings)),
             "nginx": _start(nginx_command(runtime)),
         }
 
 
-def _start(command: list[str], keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+def _as_worker(settings: Settings) -> dict[str, Any]:
+    """Return what starts a process as the user whom the workers are to be."""
+    worker = _worker_identity(settings)
+    if worker is None or not may_change_user():
+        return {}
+    return {"user": worker[0], "group": worker[1], "extra_groups": []}
+
+
+def _start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a server in its own process group, so that Ctrl-C in a terminal reaches only us."""
-    return subprocess.Popen(  # noqa: S603 - our own words
-        command, cwd=PROGRAM_DIR, process_group=0, pass_fds=keep
-    )
+    return subprocess.Popen(command, cwd=PROGRAM_DIR, process_group=0, **options)  # noqa: S603 - our own words
 
 
 class _Watch:

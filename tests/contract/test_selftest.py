@@ -62,7 +62,7 @@ def test_selftest_says_one_line_a_check(tmp_path: Path) -> None:
 
 def test_selftest_takes_a_directory_as_long_as_serve_takes(tmp_path: Path) -> None:
     """The path of a socket has 107 characters at most; no check makes a longer one than `serve`."""
-    room = 107 - len("/serve-12345678/gunicorn.sock") - len(f"{tmp_path}//scratch")
+    room = 107 - len("/serve-12345678/workers/http") - len(f"{tmp_path}//scratch")
     long = tmp_path / ("x" * room)
     long.mkdir()
 

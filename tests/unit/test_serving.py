@@ -7,7 +7,6 @@ import pwd
 import re
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from container.errors import SettingsError
 from container.serving import (
     _PROXY_MARGIN_SECONDS,
+    _as_worker,
     _worker_identity,
     gunicorn_command,
     heartbeat_directory,
@@ -228,13 +228,11 @@ def test_nginx_accepts_its_configuration(
 @only_root
 @pytest.mark.parametrize(("worker_user", "name"), [("nobody", "nobody"), (None, "root")])
 def test_workers_become_the_user(worker_user: str | None, name: str) -> None:
-    """As root, the workers of both servers become the user, or stay root where none is named."""
+    """As root, gunicorn and nginx's workers become the user, or stay root where none is named."""
     settings = replace(SETTINGS, worker_user=worker_user)
     group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
 
-    command = gunicorn_command(settings, 5, RUNTIME, RUNTIME)
-
-    assert command[-4:] == ["--user", name, "--group", group]
+    assert _as_worker(settings) == {"user": name, "group": group, "extra_groups": []}
     assert f"\nuser {name} {group};\n" in nginx_conf(TEMPLATE, settings, RUNTIME)
 
 
@@ -244,7 +242,7 @@ def test_workers_stay_who_serve_is_without_root(worker_user: str | None) -> None
     """Who is not root cannot change, and does not try."""
     settings = replace(SETTINGS, worker_user=worker_user)
 
-    assert "--user" not in gunicorn_command(settings, 5, RUNTIME, RUNTIME)
+    assert _as_worker(settings) == {}
     assert "\nuser " not in nginx_conf(TEMPLATE, settings, RUNTIME)
 
 
@@ -261,12 +259,12 @@ def test_unknown_user_is_refused() -> None:
 
 def test_heartbeats_are_in_memory_where_possible(tmp_path: Path) -> None:
     """A directory that can be written is taken."""
-    assert heartbeat_directory(tmp_path) == tmp_path
+    assert heartbeat_directory(Path("/other"), tmp_path) == tmp_path
 
 
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_heartbeats_are_elsewhere_otherwise(tmp_path: Path, name: str) -> None:
-    """Without such a directory the one for temporary files is taken."""
+    """Without such a directory the other is taken."""
     (tmp_path / "file").touch()
 
-    assert heartbeat_directory(tmp_path / name) == Path(tempfile.gettempdir())
+    assert heartbeat_directory(Path("/other"), tmp_path / name) == Path("/other")

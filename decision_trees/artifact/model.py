@@ -1,6 +1,7 @@
 """Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,32 @@ def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[n
     return right
 
 
+_PRELOADED: dict[Path, Model] = {}
+
+
+def preload(directory: Path, threads: int) -> None:
+    """Load the artifact before a fork for the `load` that comes after it; both share the memory.
+
+    A session of several threads would not outlive the fork, so that is left to `load`, and so is
+    the word on an artifact that cannot be used.
+    """
+    from artifact import session  # noqa: F401 - shared in any case
+
+    if threads == 1:
+        with suppress(ArtifactError):
+            _PRELOADED[directory] = load(directory)
+
+
 def load(directory: Path, threads: int = 1) -> Model:
     """Read the artifact in `directory`, and check it: checksum first, then its answers.
+
+    What was preloaded is not read again.
 
     Raises:
         ArtifactError: it is absent, incomplete, changed, of another version, or answers wrongly.
     """
+    if threads == 1 and directory in _PRELOADED:
+        return _PRELOADED.pop(directory)
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
     graph = _checked(directory / ONNX_FILE, record.sha256)
     nodes = None

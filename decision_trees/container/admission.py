@@ -1,14 +1,14 @@
 """Admission: how many large bodies a worker takes at once, how many wait, and who comes again."""
 
-import ctypes
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from gevent.lock import BoundedSemaphore
 
 from container import numbers
 from container.errors import ServerBusy
 from container.offload import LARGE_BODY_BYTES
+from container.resources import give_memory_back
 
 AT_ONCE = 2
 """So many large bodies are in a worker's memory: one is read while the other is worked on."""
@@ -59,12 +59,9 @@ class Admission:
     def give_back(self) -> None:
         """Give the memory of large bodies back to the system, at the QUIET_BEATS-th call after.
 
-        glibc keeps it otherwise. Fresh memory would cost each of them half its time again.
-
-        Source: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
+        Fresh memory would cost each of them half its time again.
         """
         self._quiet_beats += 1
         if self._quiet_beats == QUIET_BEATS:
             numbers.forget()
-            with suppress(AttributeError):  # another C library
-                ctypes.CDLL(None).malloc_trim(0)
+            give_memory_back()

@@ -13,6 +13,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from container import log
 from container.errors import UNEXPECTED, reply_body
+from container.resources import give_memory_back
 
 _SWITCH_SECONDS = 0.001
 _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
@@ -127,6 +128,7 @@ def on_starting(arbiter: Any) -> None:
     with suppress(Exception):  # each worker tells why it cannot be imported, and ends
         import_module(arbiter.app.app_uri.partition(":")[0])
     gc.collect()
+    give_memory_back()
     gc.freeze()
 
 

@@ -165,10 +165,15 @@ def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
     assert "No module named 'absent'" in log
 
 
-def test_serve_replaces_a_worker_that_is_killed(serve: Serve, trained: OptMl) -> None:
-    """After a worker has died, another answers."""
-    server = serve(trained)
+def test_serve_replaces_a_worker_that_is_killed(
+    serve: Serve, trained: OptMl, tmp_path: Path
+) -> None:
+    """After a worker has died, another answers; it shares the model, and reads no file."""
+    opt_ml = OptMl(tmp_path / "copy")
+    shutil.copytree(trained.model, opt_ml.model)
+    server = serve(opt_ml)
     server.await_ready()
+    shutil.rmtree(opt_ml.model)
     (master,) = server.children("gunicorn")
     before = set(children_of(master))
 

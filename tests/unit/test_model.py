@@ -177,3 +177,30 @@ def test_onnxruntime_reports_its_use_to_nobody() -> None:
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_preloaded_artifact_is_read_once(directory: Path) -> None:
+    """The next load gets it, though its files have gone; the one after that reads files again."""
+    record = model.load(directory).record
+    model.preload(directory, threads=1)
+    shutil.rmtree(directory)
+
+    assert model.load(directory).record == record
+    assert "cannot be read" in reason(directory)
+
+
+def test_session_of_several_threads_is_not_preloaded(directory: Path) -> None:
+    """Its threads would be missing in a child."""
+    model.preload(directory, threads=2)
+    shutil.rmtree(directory)
+
+    assert "cannot be read" in reason(directory)
+
+
+def test_artifact_that_cannot_be_used_is_left_to_its_load(directory: Path) -> None:
+    """What loads it says what is wrong."""
+    (directory / "model.onnx").write_bytes(b"no graph")
+
+    model.preload(directory, threads=1)
+
+    assert "checksum" in reason(directory)

@@ -44,7 +44,7 @@ class Model:
     def __init__(
         self, graph: bytes, record: Record, threads: int = 1, tree: Tree | None = None
     ) -> None:
-        """Make ready to answer with `graph`, an ONNX model, on `threads` threads; after a fork.
+        """Make ready to answer with `graph`, an ONNX model, on `threads` threads.
 
         Raises:
             ArtifactError: onnxruntime cannot use the graph.

@@ -15,7 +15,7 @@ from onnxruntime import InferenceSession, SessionOptions
 def of_graph(graph: bytes, threads: int) -> InferenceSession:
     """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
 
-    Call it after a fork, never before: the session starts the threads beyond the first.
+    With more than one, make it after a fork: a child would miss all threads but the first.
     """
     options = SessionOptions()
     options.intra_op_num_threads = threads

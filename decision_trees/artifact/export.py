@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import skl2onnx
 from numpy.typing import NDArray
-from skl2onnx.common.data_types import FloatTensorType
 
 from artifact import tree, tree_graph
 from artifact.model import INPUT, Model, near
@@ -111,8 +109,8 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes.
 
     Raises:
-        ArtifactError: a tree has too many leaves; skl2onnx cannot convert another estimator, or
-            not to a model with one answer a row.
+        ArtifactError: a tree has too many leaves or is too deep; another estimator cannot be
+            converted by skl2onnx, or not to a model with one answer a row.
     """
     if _is_tree(estimator):
         written = tree_graph.of_classifier if _is_classifier(estimator) else tree_graph.of_regressor
@@ -125,9 +123,12 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
 
 def _converted(estimator: Any, n_features: int) -> onnx.ModelProto:
     """Return an estimator that is no tree, as skl2onnx writes it."""
+    from skl2onnx import convert_sklearn  # only now: its import is long, and no tree needs it
+    from skl2onnx.common.data_types import FloatTensorType
+
     name, is_classifier = type(estimator).__name__, _is_classifier(estimator)
     try:
-        model: onnx.ModelProto = skl2onnx.convert_sklearn(
+        model: onnx.ModelProto = convert_sklearn(
             estimator,
             name=name,  # without one, skl2onnx draws a random name
             initial_types=[(INPUT, FloatTensorType([None, n_features]))],

@@ -145,7 +145,7 @@ def test_importing_a_module_does_nothing(module: str) -> None:
             "from container import training",
             "pyarrow google.protobuf flask onnxruntime sklearn artifact algorithm",
         ),
-        ("import algorithm", "flask gunicorn gevent predictor xgboost"),
+        ("import algorithm", "flask gunicorn gevent predictor xgboost skl2onnx"),
     ],
 )
 def test_import_leaves_out_what_is_not_needed(statement: str, absent: str) -> None:

@@ -25,6 +25,9 @@ FLOOR_WSGI = ROOT / "tests/benchmarks/floor/wsgi.py"
 VENV = ROOT / ".venv"
 CLASSIC_VENV = VENV / "classic"
 
+# Bytecode is kept from one start to the next, as images have it.
+_NOT_INHERITED = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+
 DEADLINE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.002
 
@@ -44,7 +47,7 @@ class Stack:
     def environment(self, base: Path, **variables: str) -> dict[str, str]:
         """Return the environment of a program; `base` stands in for /opt/ml."""
         path = os.pathsep.join([f"{self.venv}/bin", f"{VENV}/bin", os.environ["PATH"]])
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        inherited = {n: value for n, value in os.environ.items() if n not in _NOT_INHERITED}
         return inherited | {"PATH": path, "SAGEMAKER_BASE_DIR": str(base)} | variables
 
     def train(self, base: Path) -> None:

@@ -81,8 +81,8 @@ class ScoringService:
                 form that is wanted.
         """
         reply = self._reply_to(invocation.accept, invocation.attributes)
-        if (answers := self._of_one_row(invocation, reply)) is not None:
-            return Answer(self._encoder.encode(answers, reply), reply.media_type, 1)
+        if (body := self._of_one_row(invocation, reply)) is not None:
+            return Answer(body, reply.media_type, 1)
         # YOURS: change the next lines if a payload is no table of numbers.
         rows = decoding.decode(
             invocation.body, invocation.content_type, self._expected, mark_bad=self._mark_bad
@@ -93,8 +93,8 @@ class ScoringService:
         body = self._encoder.encode(answers, reply, rows.bad)
         return Answer(body, reply.media_type, len(rows.features))
 
-    def _of_one_row(self, invocation: Invocation, reply: Reply) -> Answers | None:
-        """Return the answer of a tree to one plain row, sooner than the lines below; else None."""
+    def _of_one_row(self, invocation: Invocation, reply: Reply) -> bytes | None:
+        """Return the answer of a tree to one plain row, sooner than the lines above; else None."""
         tree = self.model.tree
         if tree is None or reply.outputs not in _OF_A_TREE:
             return None
@@ -102,8 +102,9 @@ class ScoringService:
         if row is None:
             return None
         if self.model.record.task == REGRESSION:
-            return Answers(scores=np.array([tree.score(row)], dtype=np.float32))
-        return Answers(self.model.record.labels, np.array([tree.label(row)]))
+            scores = np.array([tree.score(row)], dtype=np.float32)
+            return self._encoder.encode(Answers(scores=scores), reply)
+        return self._encoder.encode_label(tree.label(row), reply)
 
     def _answers(self, rows: Rows, reply: Reply) -> Answers:
         # YOURS: change the next lines if the model is asked in another way.

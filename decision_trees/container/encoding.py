@@ -40,6 +40,7 @@ class Encoder:
         self._labels = labels
         self._forms: dict[str, _Format] = {}
         self._lines: dict[str, _Lines] = {}
+        self._of_one_label: dict[tuple[str, int], bytes] = {}
         self._label_lines(CSV)
 
     def encode(self, answers: Answers, reply: Reply, bad: Collection[int] = ()) -> bytes:
@@ -66,6 +67,19 @@ class Encoder:
         for row in bad:
             rows[row] = form.bad
         return form.whole(form.between.join(rows))
+
+    def encode_label(self, index: int, reply: Reply) -> bytes:
+        """Return the body of a reply to one row that tells its label; it is kept for the next.
+
+        Args:
+            index: that of the label.
+            reply: one whose only output is the label.
+        """
+        body = self._of_one_label.get((reply.media_type, index))
+        if body is None:
+            body = self.encode(Answers(self._labels, np.array([index])), reply)
+            self._of_one_label[reply.media_type, index] = body
+        return body
 
     def _label_lines(self, media_type: str) -> "_Lines":
         """Return the row of each label where nothing else is answered, and keep it."""

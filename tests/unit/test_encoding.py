@@ -349,3 +349,18 @@ def test_many_rows_are_written_as_few_are(
         rows = [body.removeprefix(start).removesuffix(end) for body in single]
         single = [start + b",".join(rows) + end]
     assert whole == b"".join(single)
+
+
+@pytest.mark.parametrize("media_type", [CSV, JSON, JSON_LINES, NPY, RECORDIO])
+@given(LABELS)
+def test_one_label_is_written_as_a_row_that_is_alone(media_type: str, labels: list[Any]) -> None:
+    """Each label, the first time and when it has been kept."""
+    reply, encoder = Reply(media_type, (PREDICTED_LABEL,)), Encoder(labels)
+    try:
+        accept.check(reply, labels)
+    except NotAcceptable:
+        return  # not asked for then
+
+    for index in [*range(len(labels)), *range(len(labels))]:
+        alone = encoder.encode(Answers(labels, np.array([index])), reply)
+        assert encoder.encode_label(index, reply) == alone

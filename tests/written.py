@@ -1,4 +1,4 @@
-"""Files that test_reading.py and test_reading_refusals.py write and read."""
+"""Files that tests write, and read into one table."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from container import reading
 from container.channels import Channel
+from container.layout import Layout
 from container.options import InputOptions
 from container.progress import Counter
 from container.sources import Source
@@ -23,10 +24,20 @@ def channel_of(directory: Path, contents: Iterable[Content], suffix: str = ".csv
     return Channel("train", tuple(map(Source, files)), None)
 
 
+def read(
+    channel: Channel, options: InputOptions, counter: Counter, like: Table | None = None
+) -> Table:
+    """Return a channel as a job on one host has it; `like` is the table to train on."""
+    collector = reading.collect(channel, options, counter, lambda _: False)
+    with reading.refusing(channel):
+        layout = collector.survey.layout(None if like is None else Layout.of_table(like))
+        return collector.table(layout)
+
+
 def table_of(directory: Path, *contents: Content, suffix: str = ".csv", **options: Any) -> Table:
     """Write files and read them."""
     channel = channel_of(directory, contents, suffix)
-    return reading.read(channel, InputOptions(**options), Counter())
+    return read(channel, InputOptions(**options), Counter())
 
 
 def both_of(
@@ -35,4 +46,4 @@ def both_of(
     """Write one file to learn from and one to validate on, `v0.csv`, and read both."""
     table = table_of(directory, training, suffix=suffix)
     channel = channel_of(directory, [validation], f"v{suffix}")
-    return table, reading.read(channel, InputOptions(), Counter(), table)
+    return table, read(channel, InputOptions(), Counter(), table)

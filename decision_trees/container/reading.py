@@ -82,33 +82,20 @@ class Collector:
         )
 
 
-def read(
-    channel: Channel, options: InputOptions, counter: Counter, like: Table | None = None
-) -> Table:
-    """Read all sources of a channel into one table, each once and in order.
+def collect(
+    channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[Survey], bool]
+) -> Collector:
+    """Read all sources of a channel, each once and in order; the whole is not looked at yet.
 
     Args:
         channel: what to read.
         options: how to read it.
         counter: counts files, rows and bytes while they are read.
-        like: the table to train on, whose features and classes this one must have.
+        drops: says of the rows so far whether none need be kept: `batches` reads them again.
 
     Raises:
         TrainingDataError: naming file, row and column of the first thing that cannot be used.
         HyperparameterError: the options do not fit the files.
-    """
-    collector = collect(channel, options, counter, lambda _: False)
-    with refusing(channel):
-        layout = collector.survey.layout(None if like is None else Layout.of_table(like))
-        return collector.table(layout)
-
-
-def collect(
-    channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[Survey], bool]
-) -> Collector:
-    """Read all sources of a channel; see `read`, which looks at the whole too.
-
-    `drops` says of the rows so far whether none need be kept: `batches` reads them again.
     """
     collector = Collector()
     for block, codes in blocks(channel, options, counter, collector.survey):

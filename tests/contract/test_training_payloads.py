@@ -21,12 +21,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import algorithm
 from artifact import model
-from container import channels, hyperparameters, job, reading, tables, training
+from container import channels, hyperparameters, job, tables, training
 from container.errors import UserError
 from container.progress import Counter
 from container.settings import Paths
 from container.tables import Table
 from payloads import flowers, make_training_payloads
+from written import read
 
 DIRECTORY = make_training_payloads.DIRECTORY
 ACCEPTED = sorted(case.name for case in (DIRECTORY / "accepted").iterdir())
@@ -114,11 +115,11 @@ def test_accepted_input_is_read_and_learnt(name: str, paths: Paths) -> None:
     training.run(algorithm, paths)
 
     channel, validation = channels.find(paths)
-    table = reading.read(channel, options, Counter())
+    table = read(channel, options, Counter())
     assert_same(table, expected)
     assert (validation is None) == ("validation" not in values)
     if validation is not None:
-        found = reading.read(validation, options, Counter(), table)
+        found = read(validation, options, Counter(), table)
         assert_same(found, as_table(values["validation"]))
     learnt = expected
     if options.validation_fraction:

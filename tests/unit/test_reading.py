@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container import reading
 from container.errors import TrainingDataError
 from container.options import InputOptions
 from container.progress import Counter
-from written import Content, both_of, channel_of, table_of
+from written import Content, both_of, channel_of, read, table_of
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_reading_is_counted(tmp_path: Path) -> None:
     """Files, rows and bytes are known while they are read."""
     counter = Counter()
 
-    reading.read(channel_of(tmp_path, ["y,x\na,1\nb,2\n", "y,x\nb,3\n"]), InputOptions(), counter)
+    read(channel_of(tmp_path, ["y,x\na,1\nb,2\n", "y,x\nb,3\n"]), InputOptions(), counter)
 
     assert counter == Counter(files=2, rows=3, bytes=20)
 

@@ -7,13 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from container import reading
 from container.channels import Channel
 from container.errors import HyperparameterError, TrainingDataError
 from container.options import InputOptions
 from container.progress import Counter
 from container.sources import Source
-from written import Content, both_of, table_of
+from written import Content, both_of, read, table_of
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
@@ -155,7 +154,7 @@ def test_pipe_that_joins_objects_is_told(tmp_path: Path) -> None:
     channel = Channel("train", (Source(pipe, is_pipe=True),), "text/csv")
 
     with pytest.raises(TrainingDataError) as caught:
-        reading.read(channel, InputOptions(), Counter())
+        read(channel, InputOptions(), Counter())
 
     assert str(caught.value) == (
         f"In the pipe {pipe}, row 2 has 3 columns, the rows before 2; {REMEDY} A pipe joins the "

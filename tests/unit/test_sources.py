@@ -286,8 +286,8 @@ def test_file_is_opened_once(tmp_path: Path, content: bytes) -> None:
         "sys.addaudithook(lambda event, args: event == 'open' and str(args[0]) == file "
         "and times.append(args))\n"
         "channel = Channel('train', (sources.Source(Path(file)),), None)\n"
-        "table = reading.read(channel, InputOptions(), Counter())\n"
-        "assert len(table) == 20_000\n"
+        "found = reading.collect(channel, InputOptions(), Counter(), lambda _: False)\n"
+        "assert found.n_rows == 20_000\n"
         "assert len(times) == 1, times\n"
     )
 

@@ -23,14 +23,6 @@ _OF_A_TREE = ((PREDICTED_LABEL,), (PREDICTED_SCORE,))
 """Outputs that the walk from the root of a tree ends with."""
 
 
-def preload(settings: Settings) -> None:
-    """Load the model before the workers are forked: they share its memory, and are ready sooner.
-
-    Leave this out where a model has threads, as PyTorch's and XGBoost's do: no fork outlives them.
-    """
-    artifact.preload(settings.paths.model, settings.threads)
-
-
 def create_app(settings: Settings) -> Flask:
     """Build the app and load its model; without a usable model it answers 503 with the reason."""
     return endpoint.create_app(__name__, settings, ScoringService.load)

@@ -12,9 +12,6 @@ if settings.has_program:
 else:
     import predictor
 
-    if hasattr(predictor, "preload"):  # a fork may leave it out
-        predictor.preload(settings)
-
 
 def make_app() -> Flask:
     """Build the app, whose worker loads the model."""

@@ -1,7 +1,9 @@
 """Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
 
 import hashlib
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,17 +150,23 @@ def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[n
 _PRELOADED: dict[Path, Model] = {}
 
 
-def preload(directory: Path, threads: int) -> None:
-    """Load the artifact before a fork for the `load` that comes after it; both share the memory.
+@contextmanager
+def preloading(directory: Path, threads: int) -> Iterator[None]:
+    """Load the artifact beside the body of the `with`, for the `load` that comes after a fork.
 
-    A session of several threads would not outlive the fork, so that is left to `load`, and so is
-    the word on an artifact that cannot be used.
+    Both share the memory, and at the end there is no thread, which no fork would outlive. So a
+    session that has threads is left to `load`, as is the word on an artifact that cannot be used.
     """
-    from artifact import session  # noqa: F401 - shared in any case
+    with ThreadPoolExecutor(1) as beside:
+        if threads == 1:
+            beside.submit(_preload, directory)
+        from artifact import session  # noqa: F401 - shared in any case
 
-    if threads == 1:
-        with suppress(ArtifactError):
-            _PRELOADED[directory] = load(directory)
+        yield
+
+
+def _preload(directory: Path) -> None:
+    _PRELOADED[directory] = load(directory)
 
 
 def load(directory: Path, threads: int = 1) -> Model:
@@ -173,12 +181,18 @@ def load(directory: Path, threads: int = 1) -> Model:
         return _PRELOADED.pop(directory)
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
     graph = _checked(directory / ONNX_FILE, record.sha256)
-    nodes = None
-    if record.tree_sha256 is not None:
-        nodes = tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))
-    model = Model(graph, record, threads, nodes)
+    with ThreadPoolExecutor(1) as beside:  # onnxruntime does not hold the interpreter's lock
+        nodes = beside.submit(_tree, directory, record)
+        model = Model(graph, record, threads)
+        model.tree = nodes.result()
     model.check()
     return model
+
+
+def _tree(directory: Path, record: Record) -> Tree | None:
+    if record.tree_sha256 is None:
+        return None
+    return tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))
 
 
 def _checked(file: Path, sha256: str) -> bytes:

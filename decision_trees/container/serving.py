@@ -121,7 +121,8 @@ def gunicorn_command(
     It is to be started as the user whom the workers are to be: what it loads before their fork
     is none of root's business. Each worker makes its app by itself, after its fork.
     """
-    command = ["env", *_WORKERS_MALLOC, sys.executable, "-m", "gunicorn", "wsgi:make_app()"]
+    command = ["env", *_WORKERS_MALLOC, f"{BOARD_VARIABLE}={runtime / BOARD}"]
+    command += [sys.executable, "gunicorn_master.py", "wsgi:make_app()"]
     module = "container.scripts.hosting_worker" if settings.has_program else "container.workers"
     command += ["--worker-class", f"{module}.Worker", "--workers", str(settings.workers)]
     command += ["--timeout", str(settings.timeout_seconds)]
@@ -130,7 +131,6 @@ def gunicorn_command(
     command += ["--bind", f"fd://{listener}", "--worker-tmp-dir", str(heartbeats)]
     command += ["--config", "python:container.workers"]
     command += ["--no-control-socket", "--log-level", "warning"]
-    command += ["--env", f"{BOARD_VARIABLE}={runtime / BOARD}"]
     return command
 
 

@@ -5,15 +5,14 @@ import signal
 import sys
 from contextlib import suppress
 from http import HTTPStatus
-from importlib import import_module
 from typing import Any
 
+from gevent import events
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from container import log
 from container.errors import UNEXPECTED, reply_body
-from container.resources import give_memory_back
 
 _SWITCH_SECONDS = 0.001
 _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
@@ -26,6 +25,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         """Let threads that work on large bodies give way to the loop soon; then run."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
+
+    def patch(self) -> None:
+        """Let gevent replace what blocks in the standard library, and ask no plugins about it.
+
+        To find them it would read the metadata of every package, 25 times in each worker: longer
+        than all else that a worker does before it is ready.
+
+        Source: gevent/events.py (notify_and_call_entry_points).
+        """
+        events.notify_and_call_entry_points = events.notify
+        super().patch()
 
     def notify(self) -> None:
         """Give a heartbeat to gunicorn's master, as each second, and to the board; tidy up."""
@@ -118,18 +128,13 @@ logconfig_dict = log.gunicorn_logging()
 logger_class = Log
 
 
-def on_starting(arbiter: Any) -> None:
-    """Import the app's module before the first fork, so that all workers share its pages.
+def when_ready(arbiter: Any) -> None:
+    """Fork the workers at once; gunicorn would pause up to 0.1 s after each.
 
-    What makes threads, as a model may, belongs into the making of the app, after the fork.
-
-    Source: https://docs.python.org/3/library/gc.html#gc.freeze
+    Source: gunicorn/arbiter.py (spawn_workers).
     """
-    with suppress(Exception):  # each worker tells why it cannot be imported, and ends
-        import_module(arbiter.app.app_uri.partition(":")[0])
-    gc.collect()
-    give_memory_back()
-    gc.freeze()
+    for _ in range(arbiter.num_workers):
+        arbiter.spawn_worker()
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments

@@ -64,13 +64,14 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/scripts/hosting_worker.py": {"container", "gevent"},
         "container/shortcut.py": {"container", "flask"},
         "container/sources.py": {"container", "pyarrow"},
-        "container/workers.py": {"container", "gunicorn.glogging", "gunicorn.workers.ggevent"},
+        "container/workers.py": {"container", "gevent", "gunicorn"},
         "artifact": {"artifact", "numpy"},
         "algorithm.py": {"artifact.export", "container", "histogram", "numpy", "sklearn"},
         "histogram": {"container", "histogram", "numpy", "sklearn"},
         "histogram/collective.py": {"container", "xgboost"},
         "histogram/growth.py": {"container", "histogram", "numpy", "xgboost"},
         "histogram/refusals.py": {"xgboost"},
+        "gunicorn_master.py": {"artifact.model", "container", "gunicorn.app.wsgiapp", "wsgi"},
         "predictor.py": {"artifact", "container", "flask.Flask", "numpy"},
         "wsgi.py": {"artifact.estimator", "container", "flask.Flask", "predictor"},
         "artifact/export.py": {"artifact", "numpy", "onnx", "skl2onnx"},
@@ -99,10 +100,10 @@ def test_program_imports_only_the_container_and_the_algorithm(file: Path) -> Non
     "file", [*SOURCES, *PROGRAMS], ids=[*MODULES, *(file.name for file in PROGRAMS)]
 )
 def test_module_leaves_the_servers_to_the_endpoint(file: Path) -> None:
-    """Flask is for those that make the app, gunicorn for container/workers.py alone."""
+    """Flask is for those that make the app, gunicorn for its master and its workers."""
     names = {name.split(".")[0] for name in imported(file)}
 
-    assert ("gunicorn" in names) == (file.name == "workers.py")
+    assert ("gunicorn" in names) == (file.name in {"gunicorn_master.py", "workers.py"})
     assert ("flask" in names) == (file.name in FLASK)
 
 

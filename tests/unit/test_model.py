@@ -172,7 +172,8 @@ def test_what_comes_before_a_fork_starts_no_thread(directory: Path) -> None:
         "from pathlib import Path\n"
         "from artifact import model\n"
         "before = os.listdir('/proc/self/task')\n"
-        f"model.preload(Path({str(directory)!r}), threads=1)\n"
+        f"with model.preloading(Path({str(directory)!r}), threads=1):\n"
+        "    pass\n"
         "assert os.listdir('/proc/self/task') == before\n"
         "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
     )
@@ -183,7 +184,8 @@ def test_what_comes_before_a_fork_starts_no_thread(directory: Path) -> None:
 def test_preloaded_artifact_is_read_once(directory: Path) -> None:
     """The next load gets it, though its files have gone; the one after that reads files again."""
     record = model.load(directory).record
-    model.preload(directory, threads=1)
+    with model.preloading(directory, threads=1):
+        pass
     shutil.rmtree(directory)
 
     assert model.load(directory).record == record
@@ -192,7 +194,8 @@ def test_preloaded_artifact_is_read_once(directory: Path) -> None:
 
 def test_session_of_several_threads_is_not_preloaded(directory: Path) -> None:
     """Its threads would be missing in a child."""
-    model.preload(directory, threads=2)
+    with model.preloading(directory, threads=2):
+        pass
     shutil.rmtree(directory)
 
     assert "cannot be read" in reason(directory)
@@ -202,6 +205,7 @@ def test_artifact_that_cannot_be_used_is_left_to_its_load(directory: Path) -> No
     """What loads it says what is wrong."""
     (directory / "model.onnx").write_bytes(b"no graph")
 
-    model.preload(directory, threads=1)
+    with model.preloading(directory, threads=1):
+        pass
 
     assert "checksum" in reason(directory)

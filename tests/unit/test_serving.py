@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from container.board import Board
 from container.errors import SettingsError
 from container.serving import (
     _PROXY_MARGIN_SECONDS,
+    BOARD,
     _as_worker,
     _worker_identity,
     gunicorn_command,
@@ -61,7 +63,6 @@ def run(command: list[str], opt_ml: OptMl, **variables: str) -> subprocess.Compl
         ("--graceful-timeout", "25"),
         ("--bind", "fd://5"),
         ("--worker-tmp-dir", "/heartbeats"),
-        ("--env", "MODEL_SERVER_BOARD=/runtime/board"),
         ("--config", "python:container.workers"),
     ],
 )
@@ -73,21 +74,25 @@ def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
 
 
 def test_gunicorn_does_not_make_the_app_before_it_forks() -> None:
-    """Onnxruntime starts threads when it is imported, so each worker loads the model itself."""
+    """Each worker has an app of its own, with its slot of the board and its gevent."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
-    assert command[command.index("-m") :][:3] == ["-m", "gunicorn", "wsgi:make_app()"]
+    assert command[command.index(sys.executable) + 1 :][:2] == [
+        "gunicorn_master.py",
+        "wsgi:make_app()",
+    ]
     assert "--preload" not in command
 
 
-def test_gunicorn_keeps_its_memory_in_one_place() -> None:
-    """Its environment, which glibc reads at the start, is that of serve and a few settings more."""
+def test_gunicorn_is_told_of_its_memory_and_of_the_board() -> None:
+    """Its environment, from its start on, is that of serve and a few settings more."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
-    first, *settings = command[: command.index(sys.executable)]
+    first, *settings, board = command[: command.index(sys.executable)]
     assert first == "env"
     assert "MALLOC_ARENA_MAX=1" in settings
     assert all(setting.startswith("MALLOC_") for setting in settings)
+    assert board == "MODEL_SERVER_BOARD=/runtime/board"
 
 
 def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
@@ -101,6 +106,7 @@ def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
 
 def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> None:
     """Gunicorn's own check takes every option, and imports the app."""
+    Board.create(tmp_path / BOARD, SETTINGS.workers).close()
     command = gunicorn_command(SETTINGS, 5, tmp_path, tmp_path)
 
     ended = run([*command, "--check-config"], opt_ml, TMPDIR=str(tmp_path))

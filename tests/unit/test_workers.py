@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from container.workers import _OneWrite, _Page, _reply, post_fork
+from container.workers import _OneWrite, _Page, _reply, post_fork, when_ready
+from processes import python
 
 
 @pytest.fixture
@@ -93,6 +94,35 @@ def test_worker_can_be_stopped_from_its_first_moment(forked: None) -> None:
     post_fork(arbiter_with(signal.SIGCHLD, signal.SIGHUP), None)
 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_all_workers_are_forked_at_once() -> None:
+    """There are as many as the settings say when gunicorn begins to look for missing ones."""
+    ages: list[int] = []
+
+    when_ready(SimpleNamespace(num_workers=3, spawn_worker=lambda: ages.append(len(ages))))
+
+    assert ages == [0, 1, 2]
+
+
+def test_worker_takes_gevents_sockets_and_reads_no_metadata_of_packages() -> None:
+    """What blocks in the standard library is replaced, and no plugin is looked for."""
+    ended = python(
+        "import sys\n"
+        "from container.workers import Worker\n"
+        "worker = Worker.__new__(Worker)\n"
+        "worker.sockets = []\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda event, args: event == 'open' and opened.append(str(args[0])))\n"
+        "worker.patch()\n"
+        "import socket, time\n"
+        "assert socket.socket.__module__.startswith('gevent')\n"
+        "assert time.sleep.__module__.startswith('gevent')\n"
+        "assert opened\n"
+        "assert not [name for name in opened if 'entry_points' in name]\n"
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 64 * 1024, 64 * 1024 + 1, 300_000])

@@ -28,6 +28,9 @@ PROBABILITIES = "probabilities"
 LABEL_INDEX = "label_index"
 """An output of trees, which else is found from the probabilities."""
 
+N_PROBABILITIES = "n_probabilities"
+"""An optional input of trees: for so many rows, from the first on, probabilities are wanted."""
+
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
@@ -58,6 +61,8 @@ class Model:
         except Exception as error:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
         self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]
+        optional = [found.name for found in self._session.get_overridable_initializers()]
+        self._label_alone = {N_PROBABILITIES: np.array([0])} if N_PROBABILITIES in optional else {}
         self.record = record
         self.tree = tree
         """Answers one row as the session does, and sooner; None where the model is no tree."""
@@ -80,7 +85,8 @@ class Model:
         The first of several equal probabilities wins, as in scikit-learn.
         """
         if self._has_index:
-            found: NDArray[np.int64] = self._session.run([LABEL_INDEX], {INPUT: features})[0]
+            inputs = {INPUT: features, **self._label_alone}
+            found: NDArray[np.int64] = self._session.run([LABEL_INDEX], inputs)[0]
             return found.astype(np.intp, copy=False)
         indices: NDArray[np.intp] = self.probabilities(features).argmax(axis=1)
         return indices

@@ -11,6 +11,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - here no import can f
 
 from onnxruntime import InferenceSession, SessionOptions
 
+_ERRORS = 3  # that an optional input has a default is no more than a warning
+
 
 def of_graph(graph: bytes, threads: int) -> InferenceSession:
     """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
@@ -20,6 +22,7 @@ def of_graph(graph: bytes, threads: int) -> InferenceSession:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS
     options.enable_cpu_mem_arena = False  # it would keep what the largest body has taken
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from artifact.model import INPUT, LABEL_INDEX, PROBABILITIES
+from artifact.model import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES
 from artifact.record import ArtifactError
 from artifact.tree import LEAF, NODE
 
@@ -35,7 +35,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     """Return a tree that answers as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
-    (n_rows, n_labels).
+    (n_rows, n_labels), or less rows where the optional input N_PROBABILITIES asks for less.
 
     Raises:
         ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.
@@ -48,20 +48,28 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
             "max_leaf_nodes or min_samples_leaf"
         )
     values = grown.value[leaves, 0, :]
-    looked_up = {
-        LABEL_INDEX: values.argmax(axis=1),
-        PROBABILITIES: leaf_probabilities(values),
-    }
+    tables = {LABEL_INDEX: values.argmax(axis=1), PROBABILITIES: leaf_probabilities(values)}
     graph = _graph(classifier, n_features)
     walk = _walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
     graph.node.extend([walk, *_as_index("number", "leaf")])
-    graph.initializer.append(numpy_helper.from_array(np.array([1]), "column"))
-    for name, table in looked_up.items():
-        graph.initializer.append(numpy_helper.from_array(table, f"{name}_of_leaf"))
-        graph.node.append(helper.make_node("Gather", [f"{name}_of_leaf", "leaf"], [name]))
+    # As a lookup of single numbers, GatherElements takes a sixth of the time of Gather.
+    graph.node.extend(
+        [
+            helper.make_node("GatherElements", [f"{LABEL_INDEX}_table", "leaf"], [LABEL_INDEX]),
+            helper.make_node("Slice", ["leaf", "first", N_PROBABILITIES], ["asked"]),
+            helper.make_node("Gather", [f"{PROBABILITIES}_table", "asked"], [PROBABILITIES]),
+        ]
+    )
+    for name, table in tables.items():
+        graph.initializer.append(numpy_helper.from_array(table, f"{name}_table"))
         kind = helper.np_dtype_to_tensor_dtype(table.dtype)
         shape = [None, *table.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+    constants = {"column": 1, "first": 0, N_PROBABILITIES: np.iinfo(np.int64).max}
+    for name, number in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
+    optional = helper.make_tensor_value_info(N_PROBABILITIES, TensorProto.INT64, [1])
+    graph.input.append(optional)  # an initializer that is an input too is its default
     return _model(graph)
 
 

@@ -17,8 +17,9 @@ from sklearn.tree import (
 )
 
 from artifact import export, tree_graph
-from artifact.model import Model
+from artifact.model import N_PROBABILITIES, Model
 from artifact.record import ArtifactError
+from artifact.session import of_graph
 from artifact.tree_graph import float32_at_most, leaf_probabilities
 
 Estimator = Any  # a decision tree of scikit-learn
@@ -49,19 +50,34 @@ def assert_same(estimator: Estimator, rows: Features) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("labels", [[0, 1, 2, 1], [1, 1, 1, 1]], ids=["splits", "one_leaf"])
 def test_graph_is_one_that_onnx_allows(kind: type[Any], labels: list[int]) -> None:
-    """ONNX's own checker takes it; its input is `features`, its tree one TreeEnsemble."""
+    """ONNX's own checker takes it; it needs `features` alone, and its tree is one TreeEnsemble."""
     features = np.arange(12, dtype=np.float32).reshape(4, 3)
 
     model = onnx.load_from_string(export.to_onnx(kind(random_state=0).fit(features, labels), 3))
 
     onnx.checker.check_model(model, full_check=True)
-    (rows,) = model.graph.input
+    defaults = {value.name for value in model.graph.initializer}
+    (rows,) = (value for value in model.graph.input if value.name not in defaults)
     shape = rows.type.tensor_type.shape.dim
     assert (rows.name, shape[0].HasField("dim_value"), shape[1].dim_value) == ("features", False, 3)
     (walk,) = (node for node in model.graph.node if node.domain == "ai.onnx.ml")
     asked = next(found.ints for found in walk.attribute if found.name == "nodes_featureids")
     assert walk.op_type == "TreeEnsemble"
     assert {0, 1, 2}.issuperset(asked)
+
+
+def test_probabilities_are_looked_up_for_as_many_rows_as_asked() -> None:
+    """Whoever wants labels alone asks for none; without a word there is one for each row."""
+    features = np.arange(12, dtype=np.float32).reshape(4, 3)
+    classifier = DecisionTreeClassifier(random_state=0).fit(features, [0, 1, 2, 1])
+    session = of_graph(export.to_onnx(classifier, 3), threads=1)
+
+    for asked, n_rows in ((None, 4), (0, 0), (2, 2), (9, 4)):
+        optional = {} if asked is None else {N_PROBABILITIES: np.array([asked])}
+        index, probabilities = session.run(None, {"features": features, **optional})
+        assert index.tolist() == [0, 1, 2, 1]
+        expected = classifier.predict_proba(features).astype(np.float32)[:n_rows]
+        np.testing.assert_array_equal(probabilities, expected, strict=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

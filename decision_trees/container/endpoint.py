@@ -26,6 +26,7 @@ from container.errors import (
 )
 from container.settings import Settings
 from container.shortcut import Shortcut
+from container.turns import Turns
 
 T = TypeVar("T")
 
@@ -140,6 +141,7 @@ class _State:
         self._slot = slot
         self._thread = thread
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
+        self._turns = _turns(settings)
         self.admission = Admission()
 
     def start(self, load: Callable[[Settings], Service]) -> None:
@@ -177,7 +179,7 @@ class _State:
     def _call(self, work: Callable[[], Answer], body: bytes) -> Answer:
         """Return `work()`, computed where such a body is worked on."""
         if self._thread is None:
-            return offload.call(work, body)
+            return offload.call(work, body, self._turns)
         return self._thread.call(work, self._settings.timeout_seconds)
 
     def _load(self, load: Callable[[], Service]) -> None:
@@ -195,6 +197,13 @@ class _State:
         logger.error("%s", error)
         self._service = error
         self._slot.failed(str(error), exit_code)
+
+
+def _turns(settings: Settings) -> Turns | None:
+    """Return the turns of large bodies, which need none where each worker has a core."""
+    if settings.board is None or settings.workers <= settings.cores:
+        return None
+    return Turns(settings.board, settings.cores)
 
 
 def _execution_parameters(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """A large body is read in pieces and worked on in a native thread: others do not wait for it."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from typing import IO, TypeVar
 
@@ -8,6 +9,7 @@ import gevent
 from gevent.util import wrap_errors
 
 from container.errors import UserError
+from container.turns import Turns
 
 LARGE_BODY_BYTES = 32 * 1024
 """A body of this size takes longer than a millisecond or two."""
@@ -32,17 +34,23 @@ def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
     return body.getvalue()  # without a copy, unlike a join of pieces
 
 
-def call(work: Callable[[], T], body: bytes) -> T:
-    """Return `work()`, computed here or, for a large body, in a thread.
+def call(work: Callable[[], T], body: bytes, turns: Turns | None = None) -> T:
+    """Return `work()`, computed here or, for a large body, in a thread that waits for its turn.
 
     Raises:
         UserError: as `work` does, and whatever else it raises.
     """
     if len(body) < LARGE_BODY_BYTES:
         return work()
+    turn = nullcontext() if turns is None else turns.taken()
+
+    def in_turn() -> T:
+        with turn:
+            return work()
+
     pool = gevent.get_hub().threadpool
     # The pool would log the traceback of a caller's mistake, so it gets it as a value.
-    result: T | UserError = pool.apply(wrap_errors(UserError, work))
+    result: T | UserError = pool.apply(wrap_errors(UserError, in_turn))
     if isinstance(result, UserError):
         raise result
     return result

@@ -90,7 +90,7 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
         "runtime": runtime,
         "socket": _socket(runtime),
         "port": settings.port,
-        "workers": settings.workers,
+        "workers": min(settings.workers, settings.cores),
         "max_payload_bytes": settings.max_payload_bytes,
         "body_buffer_bytes": settings.body_buffer_bytes,
         "proxy_seconds": settings.timeout_seconds + _PROXY_MARGIN_SECONDS,

@@ -1,6 +1,8 @@
 """`serve` under batch transform: its variables, its questions, its bodies."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,22 @@ def test_execution_parameters_of_an_endpoint_use_every_worker(
         reply = server.ask("/execution-parameters")
 
     assert reply.json() == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 6}
+
+
+def test_more_workers_than_cores_answer_large_bodies_in_turns(
+    trained: OptMl, tmp_path: Path
+) -> None:
+    """There are more of both than turns; every body has its answer."""
+    workers = len(os.sched_getaffinity(0)) + 2
+    pool_size, n_rows = 4 * workers, 20_000
+    with serving(trained, tmp_path, MODEL_SERVER_WORKERS=str(workers)) as server:
+        server.await_ready()
+        with ThreadPoolExecutor(pool_size) as pool:
+            answers = pool.map(lambda _: server.ask("/invocations", ROW * n_rows), range(pool_size))
+            replies = list(answers)
+
+    assert [reply.status for reply in replies] == [200] * len(replies)
+    assert {reply.body for reply in replies} == {b"setosa\n" * n_rows}
 
 
 def test_batch_may_take_an_hour(server: LoggedServer) -> None:

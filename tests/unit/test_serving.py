@@ -125,7 +125,8 @@ def test_nginx_is_started_with_its_own_configuration() -> None:
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [
-        ({"workers": 5}, ["worker_processes 5;"]),
+        ({"workers": 5, "cores": 8}, ["worker_processes 5;"]),
+        ({"workers": 5, "cores": 2}, ["worker_processes 2;"]),
         ({"port": 8081}, ["listen 8081;"]),
         ({"body_buffer_bytes": 2**20}, ["client_body_buffer_size 1048576;"]),
         ({"max_payload_bytes": 0}, ["client_max_body_size 0;"]),

@@ -35,7 +35,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     """Return a tree that answers as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
-    (n_rows, n_labels), or less rows where the optional input N_PROBABILITIES asks for less.
+    (n_rows, n_labels), or fewer rows where the optional input N_PROBABILITIES asks for fewer.
 
     Raises:
         ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.

@@ -137,7 +137,7 @@ class Board:
         self._cells = memoryview(self._pages).cast("q")
         self._n_workers = self._cells[0]
         starts = range(_PAGE, len(self._pages), _PAGE)
-        self._slots = [(start // 8, _lock(fcntl.F_RDLCK, start)) for start in starts]
+        self._slots = [(start // 8, flock(fcntl.F_RDLCK, start, _PAGE)) for start in starts]
 
     @classmethod
     def create(cls, file: Path, n_workers: int, clock: Clock = time.monotonic_ns) -> Self:
@@ -236,6 +236,14 @@ class Board:
         return self._pages[start : start + length].decode(errors="replace")
 
 
+def flock(kind: int, start: int, n_bytes: int) -> bytes:
+    """Return a `struct flock`: a lock of this kind on some bytes of a file.
+
+    Source: https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html
+    """
+    return struct.pack("hhqqi0q", kind, os.SEEK_SET, start, n_bytes, 0)
+
+
 def _status_counter(status: int) -> int:
     if status < 400:
         return _SUCCEEDED
@@ -263,15 +271,10 @@ def _lock_and_map(file: Path, start: int) -> mmap.mmap:
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, start))
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock(fcntl.F_WRLCK, start, _PAGE))
         return mmap.mmap(descriptor, _PAGE, offset=start)
     finally:
         os.close(descriptor)
-
-
-def _lock(kind: int, start: int) -> bytes:
-    """Return the `struct flock` of a slot."""
-    return struct.pack("hhqqi0q", kind, os.SEEK_SET, start, _PAGE, 0)
 
 
 _UNLOCKED = struct.pack("h", fcntl.F_UNLCK)

@@ -6,10 +6,11 @@ More of them would only push each other's rows out of the caches, and do less in
 import fcntl
 import itertools
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from container.board import flock
 
 
 class Turns:
@@ -21,7 +22,7 @@ class Turns:
     def __init__(self, file: Path, number: int) -> None:
         """Take the first `number` bytes of the file to lock; nothing is written to them."""
         self._file = file
-        self._locks = [_lock(byte) for byte in range(number)]
+        self._locks = [flock(fcntl.F_WRLCK, byte, 1) for byte in range(number)]
         self._to_wait_for = itertools.cycle(self._locks)
 
     @contextmanager
@@ -43,8 +44,3 @@ def _is_free(descriptor: int, lock: bytes) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _lock(byte: int) -> bytes:
-    """Return the `struct flock` of a byte."""
-    return struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)

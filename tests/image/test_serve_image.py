@@ -103,7 +103,7 @@ def test_workers_run_as_nobody_when_the_container_is_root(
 
     family = container.processes()
 
-    masters = {uid for pid, uid, line in family if pid == 1 or "master" in line}
+    masters = {uid for pid, uid, line in family if pid == 1 or "nginx: master" in line}
     workers = [uid for _, uid, line in family if "nginx: worker" in line]
     gunicorn = [uid for _, uid, line in family if "gunicorn" in line]
     assert masters == {0}

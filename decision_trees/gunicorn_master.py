@@ -1,6 +1,8 @@
 """gunicorn, which loads what all workers share before it forks them: serving.py starts it.
 
 The model is loaded from the first moment on, beside the import of everything else.
+What makes threads, as a model of your own may, belongs into the making of the app: no thread
+outlives the fork, and what wsgi.py imports comes before it.
 """
 
 import gc

@@ -9,6 +9,7 @@ from container import numbers
 from container.errors import ServerBusy
 from container.offload import LARGE_BODY_BYTES
 from container.resources import give_memory_back
+from container.turns import Turns
 
 AT_ONCE = 2
 """So many large bodies are in a worker's memory: one is read while the other is worked on."""
@@ -25,7 +26,10 @@ _OPEN = nullcontext()
 class Admission:
     """The door of one worker."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+    def __init__(
+        self, turns: Turns | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
+    ) -> None:
+        self._turns = turns
         self._free = BoundedSemaphore(at_once)
         self._may_wait = waiting
         self._waiting = 0
@@ -51,7 +55,8 @@ class Admission:
         finally:
             self._waiting -= 1
         try:
-            yield
+            with _OPEN if self._turns is None else self._turns.coming():
+                yield
         finally:
             self._free.release()
             self._quiet_beats = 0

@@ -142,7 +142,7 @@ class _State:
         self._thread = thread
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
         self._turns = _turns(settings)
-        self.admission = Admission()
+        self.admission = Admission(self._turns)
 
     def start(self, load: Callable[[Settings], Service]) -> None:
         """Load what answers, in the thread if there is one."""

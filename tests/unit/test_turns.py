@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from container.turns import Turns
+from container.turns import MOST, Turns
 from material import PROGRAM_DIR
 from processes import read_until
 
@@ -56,6 +58,57 @@ def test_no_more_turns_are_taken_at_once_than_there_are(file: Path, number: int)
     assert file.read_bytes() == bytes(8)
 
 
+def waiter(turns: Turns) -> tuple[threading.Thread, threading.Event]:
+    """Start a thread that waits for a turn of these, and tells when it has had it."""
+    had = threading.Event()
+
+    def wait() -> None:
+        with turns.taken():
+            had.set()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread, had
+
+
+@contextmanager
+def kept(file: Path, turns: Turns) -> Iterator[None]:
+    """Let `turns` wait for the only turn, get it, and keep it for another body that comes."""
+    with turns.coming():
+        with turns.coming():
+            with Turns(file, 1).taken():
+                thread, had = waiter(turns)
+                assert not had.wait(0.1)
+            thread.join(30)
+            assert had.is_set()
+        yield
+
+
+def test_worker_that_has_waited_keeps_its_turn_for_a_few_bodies(file: Path) -> None:
+    """Another worker has it only after those, though more bodies come."""
+    turns = Turns(file, 1)
+    with kept(file, turns), turns.coming():
+        thread, had = waiter(Turns(file, 1))
+        for _ in range(MOST - 1):
+            assert not had.wait(0.1)
+            with turns.taken():
+                pass
+        thread.join(30)
+
+    assert had.is_set()
+
+
+def test_turn_that_is_kept_for_a_body_that_fails_is_free(file: Path) -> None:
+    """Nobody waits for a worker whose other body never came to be worked on."""
+    with kept(file, Turns(file, 1)):
+        thread, had = waiter(Turns(file, 1))
+        had_to_wait = not had.wait(0.1)
+    thread.join(30)
+
+    assert had_to_wait
+    assert had.is_set()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_turn_of_a_process_that_has_died_is_free(file: Path, number: signal.Signals) -> None:
     """While it lives nobody else has the only turn; the kernel gives it back."""
@@ -67,18 +120,11 @@ def test_turn_of_a_process_that_has_died_is_free(file: Path, number: signal.Sign
         text=True,
     )
     read_until(holder, "held")
-    taken = threading.Event()
-
-    def take() -> None:
-        with Turns(file, 1).taken():
-            taken.set()
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    had_to_wait = not taken.wait(0.2)
+    thread, had = waiter(Turns(file, 1))
+    had_to_wait = not had.wait(0.2)
     holder.send_signal(number)
     thread.join(30)
     holder.communicate()
 
     assert had_to_wait
-    assert taken.is_set()
+    assert had.is_set()

@@ -18,6 +18,7 @@ def main() -> None:
 
     Source: https://docs.python.org/3/library/gc.html#gc.freeze
     """
+    gc.disable()
     settings = Settings.from_environ()
     preloading = model.preloading(settings.paths.model, settings.threads)
     with nullcontext() if settings.has_program else preloading:
@@ -27,9 +28,9 @@ def main() -> None:
 
         with suppress(Exception):  # each worker tells why it cannot be imported, and ends
             import wsgi  # noqa: F401 - the same
-    gc.collect()
     give_memory_back()
     gc.freeze()
+    gc.enable()
     wsgiapp.run(prog="gunicorn")
 
 

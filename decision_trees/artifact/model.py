@@ -47,9 +47,9 @@ class Model:
     """Rows in, for each the index of its label out, or its score when the task is regression."""
 
     def __init__(
-        self, graph: bytes, record: Record, threads: int = 1, tree: Tree | None = None
+        self, graph: bytes | Path, record: Record, threads: int = 1, tree: Tree | None = None
     ) -> None:
-        """Make ready to answer with `graph`, an ONNX model, on `threads` threads.
+        """Make ready to answer with `graph`, an ONNX model or its file, on `threads` threads.
 
         Raises:
             ArtifactError: onnxruntime cannot use the graph.
@@ -186,7 +186,8 @@ def load(directory: Path, threads: int = 1) -> Model:
     if threads == 1 and directory in _PRELOADED:
         return _PRELOADED.pop(directory)
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
-    graph = _checked(directory / ONNX_FILE, record.sha256)
+    graph = directory / ONNX_FILE
+    _checked(graph, record.sha256)
     with ThreadPoolExecutor(1) as beside:  # onnxruntime does not hold the interpreter's lock
         nodes = beside.submit(_tree, directory, record)
         model = Model(graph, record, threads)

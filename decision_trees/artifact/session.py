@@ -4,6 +4,7 @@ Its import starts no thread, so that it may come before a fork, whose children s
 """
 
 import os
+from pathlib import Path
 
 # Since 1.29 onnxruntime reports its use to its maker, by a thread, which no fork would outlive,
 # unless this is set before it is imported. https://github.com/microsoft/onnxruntime/pull/27379
@@ -14,9 +15,10 @@ from onnxruntime import InferenceSession, SessionOptions
 _ERRORS = 3  # that an optional input has a default is no more than a warning
 
 
-def of_graph(graph: bytes, threads: int) -> InferenceSession:
+def of_graph(graph: bytes | Path, threads: int) -> InferenceSession:
     """Make a session for `graph`, an ONNX model, that computes with `threads` threads.
 
+    Of a file onnxruntime makes one copy less in memory, and is ready sooner.
     With more than one, make it after a fork: a child would miss all threads but the first.
     """
     options = SessionOptions()

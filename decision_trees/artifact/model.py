@@ -187,7 +187,7 @@ def load(directory: Path, threads: int = 1) -> Model:
         return _PRELOADED.pop(directory)
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
     graph = directory / ONNX_FILE
-    _checked(graph, record.sha256)
+    _checked(graph, record.sha256)  # onnxruntime reads it for itself
     with ThreadPoolExecutor(1) as beside:  # onnxruntime does not hold the interpreter's lock
         nodes = beside.submit(_tree, directory, record)
         model = Model(graph, record, threads)

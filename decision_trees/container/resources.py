@@ -24,10 +24,13 @@ Measured on x86-64 with Python 3.11 and the model of the Iris table, as the prop
 """
 
 MODEL_FACTOR = 13
-"""How many times its file a model takes while it is loaded; 7 to 12 times are left afterwards.
+"""What each worker is given for the model, as times the largest file.
 
-Measured as the peak of the resident size (VmHWM) over that of the imports, with trees of 12 to
-86 MiB in model.onnx: 13.4 and 12.0 for classification, 13.0 for regression.
+The model is loaded once, before the workers are forked from it: at its peak that takes 10 to 19
+times the file, less than two workers are given, and leaves 3 to 7 times, which they share.
+
+Measured as the resident size (VmHWM and VmRSS) over that of the imports, with trees whose largest
+file has 5 to 67 MB: 9.8 and 11.8 for classification, 18.5 and 19.0 for regression.
 """
 
 BODY_BUFFER_BYTES = 8 * MEBIBYTE

@@ -71,9 +71,9 @@ class Turns:
 
     def _wait(self) -> None:
         """Wait for a turn that this worker may keep."""
-        self._kept = self._open()
-        fcntl.fcntl(self._kept, fcntl.F_OFD_SETLKW, next(self._to_wait_for))
-        self._n_left = MOST
+        turn = self._open()
+        fcntl.fcntl(turn, fcntl.F_OFD_SETLKW, next(self._to_wait_for))
+        self._kept, self._n_left = turn, MOST
 
 
 def _is_free(file: FileIO, lock: bytes) -> bool:

@@ -134,7 +134,7 @@ class _Lines:
         if self._padded is None or len(indices) < _MANY_ROWS:
             return self._between.join([self._lines[index] for index in indices.tolist()])
         # Lines of one length are copied without an object for each; what fills them up goes then.
-        joined = self._padded[indices].tobytes().translate(None, b"\0")
+        joined = self._padded.take(indices).tobytes().translate(None, b"\0")
         return joined[: len(joined) - len(self._between)]
 
 

@@ -1,4 +1,4 @@
-"""A large body is read in pieces and worked on in a native thread: others do not wait for it."""
+"""A large body is read and worked on so that others do not wait for it: the work has a thread."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -22,9 +22,10 @@ T = TypeVar("T")
 def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
     """Return all of a body of `n_bytes`, None where that is not known.
 
-    Between the pieces of a large one other requests have their turn.
+    Between the pieces of a large one other requests have their turn; workers.py sees to that where
+    it is known how large it is.
     """
-    if n_bytes is not None and n_bytes < LARGE_BODY_BYTES:
+    if n_bytes is not None:
         return stream.read(n_bytes)
     body = BytesIO()
     while piece := stream.read(_PIECE_BYTES):

@@ -1,18 +1,23 @@
 """gunicorn's workers, as its command line cannot say them: serving.py names this module there."""
 
 import gc
+import os
 import signal
 import sys
 from contextlib import suppress
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
+import gevent
 from gevent import events
 from gunicorn.glogging import Logger
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.ggevent import GeventWorker
 
 from container import log
 from container.errors import UNEXPECTED, reply_body
+from container.offload import LARGE_BODY_BYTES
 
 _SWITCH_SECONDS = 0.001
 _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
@@ -46,6 +51,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
 
     def handle_request(self, listener_name: str, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; a worker that is killed meanwhile leaves no head without its body."""
+        reader = req.body.reader
+        if isinstance(reader, LengthReader) and reader.length >= LARGE_BODY_BYTES:
+            req.body = _LargeBody(reader)
         joined = _OneWrite(sock)
         super().handle_request(listener_name, req, joined, addr)
         joined.flush()
@@ -56,6 +64,33 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         super().handle_error(req, page, addr, exc)
         with suppress(OSError):  # the client has gone
             client.sendall(_reply(HTTPStatus(page.status)))
+
+
+class _LargeBody(Body):  # type: ignore[misc]
+    """A body whose pieces are received to where they stay; gunicorn copies each five times.
+
+    Source: gunicorn/http/body.py (Body.read), gunicorn/http/unreader.py (Unreader.read).
+    """
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next `size` bytes, or fewer when the client has gone.
+
+        Between the pieces of the whole body other requests have their turn.
+        """
+        if not size or size != self.reader.length or self.buf.tell():
+            part: bytes = super().read(size)
+            return part
+        reader, unreader = self.reader, self.reader.unreader
+        body = BytesIO(unreader.take_buffered())
+        reader.length -= body.seek(0, os.SEEK_END)
+        body.seek(size - 1)
+        body.write(b"\0")  # so that there is room for all of it
+        with body.getbuffer() as place:
+            while found := unreader.sock.recv_into(place[size - reader.length :]):
+                reader.length -= found
+                gevent.sleep(0)
+        body.truncate(size - reader.length)
+        return body.getvalue()
 
 
 class _OneWrite:

@@ -1,17 +1,25 @@
 """What gunicorn's workers do beside gunicorn; tests/contract has them at work."""
 
 import http.client
+import io
 import json
 import queue
+import random
 import signal
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
 from types import SimpleNamespace
 
+import gevent
+import gevent.socket
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.body import LengthReader
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 
-from container.workers import _OneWrite, _Page, _reply, post_fork, when_ready
+from container.workers import _LargeBody, _OneWrite, _Page, _reply, post_fork, when_ready
 from processes import python
 
 
@@ -29,6 +37,76 @@ def arbiter_with(*signals: int) -> SimpleNamespace:
     for number in signals:
         pending.put(number)
     return SimpleNamespace(SIG_QUEUE=pending)
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[gevent.socket.socket, gevent.socket.socket]]:
+    """A connection: the client's end, and the worker's."""
+    ours, theirs = gevent.socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def post(body: bytes, n_bytes: int | None = None) -> bytes:
+    """Return a request; its head may promise more bytes than there are."""
+    n_bytes = len(body) if n_bytes is None else n_bytes
+    return b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (n_bytes, body)
+
+
+@pytest.mark.parametrize("n_bytes", [9000, 40_000, 3_000_000])
+def test_large_body_is_read_whole_and_the_next_request_after_it(
+    sockets: tuple[gevent.socket.socket, gevent.socket.socket], n_bytes: int
+) -> None:
+    """Neither what came together with the head nor what follows the body is lost or mixed up."""
+    client, worker = sockets
+    bodies = [random.Random(seed).randbytes(n_bytes) for seed in range(3)]  # noqa: S311
+    sender = gevent.spawn(client.sendall, b"".join(map(post, bodies)))
+    requests = RequestParser(Config(), worker, ("", 0))
+
+    found = [_LargeBody(next(requests).body.reader).read(n_bytes) for _ in bodies]
+
+    sender.get()
+    assert found == bodies
+
+
+def test_large_body_whose_client_goes_ends_there(
+    sockets: tuple[gevent.socket.socket, gevent.socket.socket],
+) -> None:
+    """What has come is returned, and no byte more: the app sees that some are missing."""
+    client, worker = sockets
+    gevent.spawn(client.sendall, post(b"1,2\n" * 20_000, 1_000_000)).link(lambda _: client.close())
+    body = _LargeBody(next(RequestParser(Config(), worker, ("", 0))).body.reader)
+
+    assert body.read(1_000_000) == b"1,2\n" * 20_000
+    assert body.read(8192) == b""
+
+
+def test_large_body_may_be_read_in_parts(
+    sockets: tuple[gevent.socket.socket, gevent.socket.socket],
+) -> None:
+    """An app of one's own may read as it likes."""
+    client, worker = sockets
+    content = random.Random(0).randbytes(100_000)  # noqa: S311 - no secret
+    gevent.spawn(client.sendall, post(content))
+    body = _LargeBody(next(RequestParser(Config(), worker, ("", 0))).body.reader)
+
+    parts = [body.read(0), body.read(7), body.readline(), body.read(50_000), body.read()]
+
+    assert b"".join(parts) == content
+    assert parts[2].endswith(b"\n")
+
+
+def test_others_have_their_turn_between_the_pieces_of_a_large_body() -> None:
+    """A ping is answered while a body keeps coming without a pause."""
+    content = io.BytesIO(bytes(100_000))
+    client = SimpleNamespace(recv_into=lambda place: content.readinto(place[:1000]))
+    body = _LargeBody(LengthReader(SocketUnreader(client), 100_000))
+    missing_at_ping: list[int] = []
+    gevent.spawn(lambda: missing_at_ping.append(body.reader.length))
+
+    body.read(100_000)
+
+    assert missing_at_ping == [99_000]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import gc
 from contextlib import nullcontext, suppress
 
 from artifact import model
-from container.resources import give_memory_back
+from container.resources import give_memory_back, on_the_heap
 from container.settings import Settings
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     gc.disable()
     settings = Settings.from_environ()
     preloading = model.preloading(settings.paths.model, settings.threads)
-    with nullcontext() if settings.has_program else preloading:
+    with on_the_heap(), nullcontext() if settings.has_program else preloading:
         from gunicorn.app import wsgiapp
 
         from container import workers  # noqa: F401 - gunicorn asks for it by its name

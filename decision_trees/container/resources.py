@@ -4,7 +4,7 @@ import ctypes
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -43,6 +43,9 @@ _WAITING_BODIES = 256  # take a quarter of the memory at most
 _LEAST_BUFFER_BYTES = 16 * 1024  # nginx's own default
 
 _UNLIMITED = 2**60  # version 1 of cgroups writes a number near 2**63 where there is no limit
+
+_M_MMAP_MAX = -4  # of malloc.h
+_MMAP_MAX = 65536  # what glibc begins with
 
 _TO_CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
 
@@ -149,6 +152,28 @@ def available_memory(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> int 
         words = _words(cgroup / "memory.max") + _words(cgroup / "memory.limit_in_bytes")
         limits += [int(word) for word in words if word != "max" and int(word) < _UNLIMITED]
     return min(limits, default=None)
+
+
+@contextmanager
+def on_the_heap() -> Iterator[None]:
+    """Let glibc take large blocks of memory from its heap meanwhile, as it does small ones.
+
+    Otherwise each has a mapping of its own, all of whose pages the system clears anew: a model is
+    loaded in many such blocks, one after the other. Afterwards each has so again, which the system
+    gets back as soon as it is free, and not with `give_memory_back`.
+
+    Source: https://man7.org/linux/man-pages/man3/mallopt.3.html (M_MMAP_MAX)
+    """
+    try:
+        limit_mappings = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        yield
+        return
+    limit_mappings(_M_MMAP_MAX, 0)
+    try:
+        yield
+    finally:
+        limit_mappings(_M_MMAP_MAX, _MMAP_MAX)
 
 
 def give_memory_back() -> None:

@@ -19,6 +19,7 @@ from container.resources import (
     worker_size,
 )
 from container.settings import PROGRAM_DIR
+from processes import python
 
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 GIB = 1024**3
@@ -238,3 +239,24 @@ def test_root_may_change_user_when_it_has_the_capabilities(
 def test_bodies_that_wait_take_a_quarter_of_the_memory(memory: int | None, size: int) -> None:
     """However little there is, 256 of them do; with plenty common bodies never touch the disk."""
     assert body_buffer_bytes(memory) == size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is about glibc")
+def test_large_block_is_on_the_heap_meanwhile_alone() -> None:
+    """A model is loaded without mappings; what a large body took goes back at once, as before."""
+    ended = python(
+        "import re, sys\n"
+        "from pathlib import Path\n"
+        "from container.resources import on_the_heap\n"
+        "def on_heap():\n"
+        "    block = bytes(100_000_000)\n"
+        "    maps = Path('/proc/self/maps').read_text()\n"
+        "    heap = re.search(r'(\\w+)-(\\w+) .*\\[heap\\]', maps)\n"
+        "    return int(heap[1], 16) <= id(block) < int(heap[2], 16)\n"
+        "print(on_heap())\n"
+        "with on_the_heap():\n"
+        "    print(on_heap())\n"
+        "print(on_heap())\n"
+    )
+
+    assert (ended.stdout.split(), ended.stderr) == (["False", "True", "False"], "")

@@ -1,7 +1,6 @@
 """gunicorn's workers, as its command line cannot say them: serving.py names this module there."""
 
 import gc
-import os
 import signal
 import sys
 from contextlib import suppress
@@ -81,10 +80,8 @@ class _LargeBody(Body):  # type: ignore[misc]
             part: bytes = super().read(size)
             return part
         reader, unreader = self.reader, self.reader.unreader
-        body = BytesIO(unreader.take_buffered())
-        reader.length -= body.seek(0, os.SEEK_END)
-        body.seek(size - 1)
-        body.write(b"\0")  # so that there is room for all of it
+        body = BytesIO(bytes(size))  # more than 32 MB the system clears page by page, as it comes
+        reader.length -= body.write(unreader.take_buffered())
         with body.getbuffer() as place:
             while found := unreader.sock.recv_into(place[size - reader.length :]):
                 reader.length -= found

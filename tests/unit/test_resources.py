@@ -245,7 +245,7 @@ def test_bodies_that_wait_take_a_quarter_of_the_memory(memory: int | None, size:
 def test_large_block_is_on_the_heap_meanwhile_alone() -> None:
     """A model is loaded without mappings; what a large body took goes back at once, as before."""
     ended = python(
-        "import re, sys\n"
+        "import re\n"
         "from pathlib import Path\n"
         "from container.resources import on_the_heap\n"
         "def on_heap():\n"

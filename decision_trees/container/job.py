@@ -128,7 +128,8 @@ def supervise(job: Callable[[Paths], None], paths: Paths, manner: Manner | None 
         paths.failure.unlink()
     with signals.Inbox() as inbox:
         process = multiprocessing.get_context("fork").Process(target=_run, args=(job, paths))
-        process.start()
+        with signals.held_back():
+            process.start()
         with manner.watching(process):
             stopped = _wait(process, inbox, manner)
     code = process.exitcode or 0
@@ -197,6 +198,7 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
     """Be the child process: run the job, turn an error into a failure file and an exit code."""
     signals.restore()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent acts
+    signals.let_through()
     try:
         job(paths)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -3,7 +3,8 @@
 import select
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -51,6 +52,27 @@ def restore(numbers: Iterable[int] = _WATCHED) -> None:
     signal.set_wakeup_fd(-1)
     for number in numbers:
         signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold back what asks to stop while a child is forked, which inherits that.
+
+    What comes to a child in its first moments Python would drop, or give to the handler of its
+    parent; so it waits until the child has set its own and calls `let_through`.
+
+    Source: https://github.com/python/cpython/blob/3.13/Modules/signalmodule.c (_PySignal_AfterFork)
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    try:
+        yield
+    finally:
+        let_through()
+
+
+def let_through() -> None:
+    """Let come what `held_back` has held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.ggevent import GeventWorker
 
-from container import log
+from container import log, signals
 from container.errors import UNEXPECTED, reply_body
 from container.offload import LARGE_BODY_BYTES
 
@@ -163,8 +163,12 @@ logger_class = Log
 def when_ready(arbiter: Any) -> None:
     """Fork the workers at once; gunicorn would pause up to 0.1 s after each.
 
-    Source: gunicorn/arbiter.py (spawn_workers).
+    A stop that comes to a worker, these or later ones, while it is forked is not lost: the master
+    would wait for that worker until the graceful time-out.
+
+    Source: gunicorn/arbiter.py (spawn_workers, spawn_worker, kill_workers).
     """
+    arbiter.spawn_worker = signals.held_back()(arbiter.spawn_worker)
     for _ in range(arbiter.num_workers):
         arbiter.spawn_worker()
 
@@ -177,12 +181,9 @@ def worker_exit(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn n
 def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
     """Let a worker that has just been forked end on SIGTERM, before it has its own handlers.
 
-    Until then it has the master's handler, which puts the signal into a queue that no worker
-    reads: the worker would go on, and the master wait for it until the graceful time-out.
+    Until then it has the master's handler, which puts the signal into a queue that no worker reads.
 
     Source: gunicorn/arbiter.py (spawn_worker, signal), gunicorn/workers/base.py (init_signals).
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    while not arbiter.SIG_QUEUE.empty():
-        if arbiter.SIG_QUEUE.get_nowait() == signal.SIGTERM:
-            sys.exit(0)
+    signals.let_through()

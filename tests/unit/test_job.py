@@ -18,12 +18,12 @@ PROGRAM = (
 )
 
 
-def start(job: str, opt_ml: OptMl) -> subprocess.Popen[str]:
+def start(job: str, opt_ml: OptMl, beforehand: str = "") -> subprocess.Popen[str]:
     """Start a program that runs a job of jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
     path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, job],
+        [sys.executable, "-c", beforehand + PROGRAM, job],
         env=os.environ | {"PYTHONPATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -131,6 +131,18 @@ def test_stop_ends_a_job_at_once(opt_ml: OptMl, number: signal.Signals) -> None:
     assert "stopped by a signal" in result.log
     assert not files_of(opt_ml)
     assert not opt_ml.failure.exists()
+
+
+def test_job_can_be_ended_from_its_first_moment(opt_ml: OptMl) -> None:
+    """What comes to its process right after the fork ends that, and does not reach the program."""
+    kill = "lambda: os.kill(os.getpid(), signal.SIGTERM)"
+    beforehand = f"import os, signal; os.register_at_fork(after_in_child={kill}); "
+
+    result = ended(start("waits", opt_ml, beforehand))
+
+    assert result.code == 143
+    assert "was ended by SIGTERM" in opt_ml.failure.read_text()
+    assert "asks to stop" not in result.log
 
 
 def test_stop_waits_for_a_model_that_is_being_saved(opt_ml: OptMl) -> None:

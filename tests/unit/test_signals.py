@@ -121,3 +121,32 @@ def test_restored_program_writes_nothing_to_the_inbox() -> None:
     )
 
     assert (ended.stdout, ended.stderr) == ("False\n", "")
+
+
+def test_signal_that_is_held_back_comes_to_the_child_as_well() -> None:
+    """Forked meanwhile, a child gets what came in its first moments when it lets it through."""
+    ended = run(
+        "with signals.Inbox() as inbox:\n"
+        "    with signals.held_back():\n"
+        "        child = os.fork()\n"
+        "        if not child:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "            signals.restore()\n"
+        "            signals.let_through()\n"
+        "            os._exit(0)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), inbox.wait(0))"
+    )
+
+    assert (ended.stdout, ended.stderr) == (f"{-signal.SIGTERM} False\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_that_is_held_back_comes_in_the_end(number: signal.Signals) -> None:
+    """It is not heard before."""
+    with signals.Inbox() as inbox:
+        with signals.held_back():
+            os.kill(os.getpid(), number)
+            meanwhile = inbox.wait(0)
+
+        assert not meanwhile
+        assert inbox.wait(0)

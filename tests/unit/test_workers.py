@@ -3,7 +3,6 @@
 import http.client
 import io
 import json
-import queue
 import random
 import resource
 import signal
@@ -20,24 +19,8 @@ from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
-from container.workers import _LargeBody, _OneWrite, _Page, _reply, post_fork, when_ready
+from container.workers import _LargeBody, _OneWrite, _Page, _reply, when_ready
 from processes import python
-
-
-@pytest.fixture
-def forked() -> Iterator[None]:
-    """A handler of SIGTERM as a worker has it from its master; the tests get theirs back."""
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-def arbiter_with(*signals: int) -> SimpleNamespace:
-    """Return what a worker has of its master: the signals that it has not handled yet."""
-    pending: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in signals:
-        pending.put(number)
-    return SimpleNamespace(SIG_QUEUE=pending)
 
 
 @pytest.fixture
@@ -169,19 +152,28 @@ def test_status_is_read_from_the_page_of_gunicorn() -> None:
     assert page.status == 414
 
 
-def test_worker_that_is_to_stop_before_it_has_begun_ends(forked: None) -> None:
-    """A SIGTERM that came between fork and start is not lost."""
-    with pytest.raises(SystemExit) as ended:
-        post_fork(arbiter_with(signal.SIGCHLD, signal.SIGTERM), None)
+def test_worker_can_be_stopped_from_its_first_moment() -> None:
+    """A SIGTERM between the fork and a worker's own handlers ends it, the first and later ones."""
+    ended = python(
+        "import os, signal\n"
+        "from types import SimpleNamespace\n"
+        "from container.workers import post_fork, when_ready\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os._exit(1))\n"  # the master's, not a worker's
+        "codes = []\n"
+        "def spawn_worker():\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        post_fork(arbiter, None)\n"
+        "        os._exit(0)\n"
+        "    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+        "arbiter = SimpleNamespace(num_workers=2, spawn_worker=spawn_worker)\n"
+        "when_ready(arbiter)\n"
+        "arbiter.spawn_worker()\n"
+        "print(codes)\n"
+    )
 
-    assert ended.value.code == 0
-
-
-def test_worker_can_be_stopped_from_its_first_moment(forked: None) -> None:
-    """Other signals of the master are not its own, and SIGTERM ends it from now on."""
-    post_fork(arbiter_with(signal.SIGCHLD, signal.SIGHUP), None)
-
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert (ended.stdout, ended.stderr) == (f"{3 * [-signal.SIGTERM]}\n", "")
 
 
 def test_all_workers_are_forked_at_once() -> None:

@@ -46,6 +46,7 @@ _OF_WORKERS = "workers"
 
 _NO_MODEL = "no model"
 _LOOK_SECONDS = 0.5
+_ASK_SECONDS = 1.0
 _GUNICORN_SECONDS = 5.0  # what is left for gunicorn when a client has held up nginx
 _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
@@ -161,7 +162,7 @@ def serve(settings: Settings) -> int:
     """
     if shutil.which("nginx") is None:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
-    with _runtime_directory() as runtime, signals.Inbox() as inbox:
+    with signals.Inbox() as inbox, _runtime_directory() as runtime:
         board = Board.create(runtime / BOARD, settings.workers)
         logger.info("starting %s", settings.workers_reason)
         children = _start_both(settings, runtime)
@@ -325,10 +326,14 @@ def _end(children: Children, inbox: signals.Inbox, first: str | None) -> int:
 def _stop(
     child: subprocess.Popen[bytes], number: signal.Signals, inbox: signals.Inbox, deadline: float
 ) -> int:
-    """End a server and its workers: by a signal, at the deadline by force; return its exit code."""
+    """End a server and its workers: by a signal, at the deadline by force; return its exit code.
+
+    The signal is sent again and again, as it may be lost: nginx forgets one that comes when it has
+    its handlers, and does not wait for signals yet.
+
+    Source: https://github.com/nginx/nginx/blob/master/src/os/unix/ngx_process_cycle.c
+    """
     asked = child.poll() is None
-    if asked:
-        child.send_signal(number)
     while child.poll() is None:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -336,7 +341,8 @@ def _stop(
             child.kill()
             child.wait()
         else:
-            inbox.wait(remaining)
+            child.send_signal(number)
+            inbox.wait(min(remaining, _ASK_SECONDS))
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # workers that outlived their master
     if asked and child.returncode == -number:

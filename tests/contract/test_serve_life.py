@@ -61,6 +61,25 @@ def test_serve_ends_cleanly_while_it_starts(serve: Serve, trained: OptMl) -> Non
     assert server.stop().code == 0
 
 
+def test_serve_asks_a_server_again_that_has_lost_the_signal(
+    serve: Serve, trained: OptMl, tmp_path: Path
+) -> None:
+    """A signal may come when nginx is not ready for it; here it does, and nginx still ends."""
+    nginx = tmp_path / "nginx"
+    nginx.write_text(
+        f"#!/bin/sh\ntrap '' QUIT\ntouch {tmp_path}/deaf\nsleep 0.5\n"
+        f'exec {shutil.which("nginx")} "$@"\n'
+    )
+    nginx.chmod(0o755)
+    server = serve(trained, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    await_condition((tmp_path / "deaf").exists, "a start of nginx")
+
+    ended = server.stop()
+
+    assert ended.code == 0
+    assert "killed" not in ended.log
+
+
 def test_serve_answers_a_request_in_flight_before_it_ends(serve: Serve, trained: OptMl) -> None:
     """A large body that was being worked on when the signal came is answered whole."""
     server = serve(trained, MODEL_SERVER_WORKERS="1")

@@ -15,8 +15,9 @@ import time
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
+from types import FrameType
 
-from container import samples, serving
+from container import samples, serving, signals
 from container.errors import EXIT_STOPPED, ContainerError, PlatformError
 from container.settings import PROGRAM_DIR, Settings, environment
 from container.trial import STOP_SECONDS, Failure, Process, Trial, stop
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
     if arguments:
         sys.stderr.write(USAGE)
         return os.EX_USAGE
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would not hear it
+    for number in signals.STOP:
+        signal.signal(number, _interrupt)  # without a handler, process 1 would hear neither
     try:
         with tempfile.TemporaryDirectory(prefix="selftest-") as name:
             Path(name).chmod(0o755)  # for workers that are another user
@@ -49,15 +51,19 @@ def main(arguments: list[str]) -> int:
         return EXIT_FAILED
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Interrupt the checks, and nothing else: what they have started is then stopped in peace."""
+    for number in signals.STOP:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _run(trial: Trial) -> int:
     """Make the checks in their order; return the exit code."""
     checks = Checks(trial)
-    try:
-        for name in Checks.NAMES:
-            if not _passes(name, checks):
-                return EXIT_FAILED
-    finally:
-        checks.end()
+    for name in Checks.NAMES:
+        if not _passes(name, checks):
+            return EXIT_FAILED
     return 0
 
 
@@ -67,7 +73,7 @@ def _passes(name: str, checks: "Checks") -> bool:
     except Skipped as reason:
         _say("skipped", name, str(reason))
     except (ContainerError, OSError, http.client.HTTPException) as error:
-        checks.end()  # so that the log is whole
+        checks.trial.end()  # so that the log is whole
         _say("FAILED", name, str(error) or repr(error))
         sys.stdout.write(checks.trial.excerpt())
         return False
@@ -184,11 +190,6 @@ class Checks:
         if code:
             raise Failure(f"serve ended with exit code {code} after SIGTERM; it must be 0.")
         return f"exit code 0 after SIGTERM, {_since(start)}"
-
-    def end(self) -> None:
-        """Stop the server if it runs."""
-        if self._server is not None:
-            stop(self._server)
 
     def _answers(self, lines: list[str]) -> list[str]:
         """Return the answer to each row; raises Failure when one is no answer."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from container import signals
 from container.errors import PlatformError
 from container.settings import PROGRAM_DIR
 
@@ -57,10 +58,17 @@ class Trial:
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
         }
         self.log.touch()
+        self._started: list[Process] = []
         self._last_start = 0
 
+    def end(self) -> None:
+        """Stop every program that still runs."""
+        for process in self._started:
+            stop(process)
+
     def close(self) -> None:
-        """Give the port back."""
+        """Stop every program that still runs, and give the port back."""
+        self.end()
         self._reserved.close()
 
     def find(self, program: str) -> str | None:
@@ -83,12 +91,26 @@ class Trial:
         return found
 
     def start(self, command: list[str], output: Path | None = None) -> Process:
-        """Start a program; what it prints goes to `output`, or to the log as its errors do."""
+        """Start a program; what it prints goes to `output`, or to the log as its errors do.
+
+        A signal meanwhile is not lost, and leaves no program that `end` does not know.
+        """
         self._last_start = self.log.stat().st_size
-        with self.log.open("ab") as log, (output or self.log).open("ab") as printed:
-            return subprocess.Popen(  # noqa: S603 - our own words
-                command, env=self.environ, stdin=subprocess.DEVNULL, stdout=printed, stderr=log
+        with (
+            self.log.open("ab") as log,
+            (output or self.log).open("ab") as printed,
+            signals.held_back(),
+        ):
+            process = subprocess.Popen(  # noqa: S603 - our own words
+                command,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=log,
+                preexec_fn=signals.let_through,  # noqa: PLW1509 - there are no threads
             )
+            self._started.append(process)
+        return process
 
     def run(self, command: list[str], output: Path | None = None) -> int:
         """Run a program to its end, and return its exit code; raises Failure when it has none."""

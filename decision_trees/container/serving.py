@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +158,22 @@ def serve(settings: Settings) -> int:
         SettingsError where settings do not fit the model.
 
     Raises:
-        PlatformError: nginx is not installed.
+        PlatformError: nginx is not installed, or there is no place for sockets and buffers.
     """
     if shutil.which("nginx") is None:
         raise PlatformError("nginx is not on PATH; install it, or use the image, which has it.")
-    with signals.Inbox() as inbox, _runtime_directory() as runtime:
-        board = Board.create(runtime / BOARD, settings.workers)
+    with signals.Inbox() as inbox, ExitStack() as stack:
         logger.info("starting %s", settings.workers_reason)
-        children = _start_both(settings, runtime)
+        try:
+            runtime = stack.enter_context(_runtime_directory())
+            board = Board.create(runtime / BOARD, settings.workers)
+            children = _start_both(settings, runtime)
+        except OSError as error:
+            raise PlatformError(
+                f"The servers cannot be started ({error}); they need a directory to write to, "
+                "whose path has no more than 79 characters: mount one at /tmp, or name it by "
+                "TMPDIR."
+            ) from error
         logger.info(
             "serving %s on port %d: %d s for an answer, bodies up to %d bytes",
             settings.paths.model,

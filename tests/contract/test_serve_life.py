@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from container.errors import PlatformError
 from material import PROGRAM_DIR, OptMl
 from processes import DEADLINE_SECONDS, Server, await_condition, children_of, free_port, start
 
@@ -224,6 +225,22 @@ def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Pat
     server.stop()
 
     assert not list(tmp_path.iterdir())
+
+
+def test_serve_says_what_it_lacks_when_its_directory_is_of_no_use(
+    trained: OptMl, tmp_path: Path
+) -> None:
+    """A socket's path may have 107 characters; the directory of a longer one goes again."""
+    long = tmp_path / ("x" * 80)
+    long.mkdir()
+
+    process = start("serve", trained, TMPDIR=str(long))
+    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == PlatformError.exit_code
+    assert "(AF_UNIX path too long); they need a directory" in log
+    assert "Traceback" not in log
+    assert not list(long.iterdir())
 
 
 def _listens(port: int) -> bool:

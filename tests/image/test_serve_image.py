@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
-from container.errors import EXIT_NO_MODEL
+from container.errors import EXIT_NO_MODEL, PlatformError
 from containers import Engine
 from material import OptMl, Rows, as_csv
 from recordio import frame, record
@@ -65,6 +65,19 @@ def test_image_serves_anywhere(
 
     assert container.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"
     assert container.stop(grace_seconds=5).code == 0
+
+
+def test_image_says_what_to_mount_where_it_can_write_nowhere(
+    engine: Engine, images: Images, trained_in_image: OptMl
+) -> None:
+    """On a read-only root without /tmp it ends at once, with advice."""
+    container = engine.serve(images["inference"], trained_in_image.model, ["--read-only"])
+
+    ended = container.ended()
+
+    assert ended.code == PlatformError.exit_code
+    assert "mount one at /tmp" in ended.log
+    assert "Traceback" not in ended.log
 
 
 @pytest.mark.parametrize(("target", "parquet_status"), [("full", 200), ("inference", 415)])

@@ -9,10 +9,13 @@ from container import numbers
 from container.errors import ServerBusy
 from container.offload import LARGE_BODY_BYTES
 from container.resources import give_memory_back
-from container.turns import Turns
 
 AT_ONCE = 2
-"""So many large bodies are in a worker's memory: one is read while the other is worked on."""
+"""So many large bodies are in a worker's memory: one is read while the other is worked on.
+
+Where the workers are more than the cores, one is enough: those of other workers are worked on while
+it is read, and it is not long in memory, and out of the caches again, before its turn.
+"""
 
 WAITING = 64
 """So many more wait in a worker, their bodies with nginx, which keeps the largest in files."""
@@ -26,10 +29,7 @@ _OPEN = nullcontext()
 class Admission:
     """The door of one worker."""
 
-    def __init__(
-        self, turns: Turns | None = None, at_once: int = AT_ONCE, waiting: int = WAITING
-    ) -> None:
-        self._turns = turns
+    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
         self._free = BoundedSemaphore(at_once)
         self._may_wait = waiting
         self._waiting = 0
@@ -55,8 +55,7 @@ class Admission:
         finally:
             self._waiting -= 1
         try:
-            with _OPEN if self._turns is None else self._turns.coming():
-                yield
+            yield
         finally:
             self._free.release()
             self._quiet_beats = 0

@@ -64,7 +64,6 @@ def test_module_imports_only_what_its_layer_may(file: Path) -> None:
         "container/scripts/hosting_worker.py": {"container", "gevent"},
         "container/shortcut.py": {"container", "flask"},
         "container/sources.py": {"container", "pyarrow"},
-        "container/turns.py": {"container", "gevent"},
         "container/workers.py": {"container", "gevent", "gunicorn"},
         "artifact": {"artifact", "numpy"},
         "algorithm.py": {"artifact.export", "container", "histogram", "numpy", "sklearn"},

@@ -5,14 +5,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from container.turns import MOST, Turns
+from container.turns import Turns
 from material import PROGRAM_DIR
 from processes import read_until
 
@@ -69,44 +67,6 @@ def waiter(turns: Turns) -> tuple[threading.Thread, threading.Event]:
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return thread, had
-
-
-@contextmanager
-def kept(file: Path, turns: Turns) -> Iterator[None]:
-    """Let `turns` wait for the only turn, get it, and keep it for another body that comes."""
-    with turns.coming():
-        with turns.coming():
-            with Turns(file, 1).taken():
-                thread, had = waiter(turns)
-                assert not had.wait(0.1)
-            thread.join(30)
-            assert had.is_set()
-        yield
-
-
-def test_worker_that_has_waited_keeps_its_turn_for_a_few_bodies(file: Path) -> None:
-    """Another worker has it only after those, though more bodies come."""
-    turns = Turns(file, 1)
-    with kept(file, turns), turns.coming():
-        thread, had = waiter(Turns(file, 1))
-        for _ in range(MOST - 1):
-            assert not had.wait(0.1)
-            with turns.taken():
-                pass
-        thread.join(30)
-
-    assert had.is_set()
-
-
-def test_turn_that_is_kept_for_a_body_that_fails_is_free(file: Path) -> None:
-    """Nobody waits for a worker whose other body never came to be worked on."""
-    with kept(file, Turns(file, 1)):
-        thread, had = waiter(Turns(file, 1))
-        had_to_wait = not had.wait(0.1)
-    thread.join(30)
-
-    assert had_to_wait
-    assert had.is_set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

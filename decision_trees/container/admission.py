@@ -11,10 +11,12 @@ from container.offload import LARGE_BODY_BYTES
 from container.resources import give_memory_back
 
 AT_ONCE = 2
-"""So many large bodies are in a worker's memory: one is read while the other is worked on.
+"""So many large bodies are in a worker's memory: one is read while the other is worked on."""
 
-Where the workers are more than the cores, one is enough: those of other workers are worked on while
-it is read, and it is not long in memory, and out of the caches again, before its turn.
+AT_ONCE_SHARED = 1
+"""The same where the workers are more than the cores: others work while this one reads.
+
+A second body would wait for its turn until the caches have forgotten it.
 """
 
 WAITING = 64

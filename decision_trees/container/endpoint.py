@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllo
 
 from container import log, metrics, offload, shortcut
 from container.access import ATTRIBUTES, REQUEST_ID, SIZES, AccessLog, Environ, ids, key
-from container.admission import AT_ONCE, Admission
+from container.admission import AT_ONCE, AT_ONCE_SHARED, Admission
 from container.board import Board, Slot
 from container.errors import (
     EXIT_NO_MODEL,
@@ -142,7 +142,7 @@ class _State:
         self._thread = thread
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
         self._turns = _turns(settings)
-        self.admission = Admission(AT_ONCE if self._turns is None else 1)
+        self.admission = Admission(AT_ONCE if self._turns is None else AT_ONCE_SHARED)
 
     def start(self, load: Callable[[Settings], Service]) -> None:
         """Load what answers, in the thread if there is one."""

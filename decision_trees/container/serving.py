@@ -52,6 +52,12 @@ _BACKLOG = 2048
 _PROXY_MARGIN_SECONDS = 5  # gunicorn's time-out must strike first, since it says why in the log
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
+_TMPDIR_CHARACTERS = 107 - len("/serve-12345678/workers/http")
+"""What the path of a socket, 107 characters at most, leaves to the directory above.
+
+Source: https://man7.org/linux/man-pages/man7/unix.7.html (sun_path)
+"""
+
 _NGINX_MALLOC = f"MALLOC_MMAP_THRESHOLD_={128 * 1024}"
 """The least that glibc gives back at once: said outright it stays so, and no body's memory is kept.
 
@@ -171,8 +177,8 @@ def serve(settings: Settings) -> int:
         except OSError as error:
             raise PlatformError(
                 f"The servers cannot be started ({error}); they need a directory to write to, "
-                "whose path has no more than 79 characters: mount one at /tmp, or name it by "
-                "TMPDIR."
+                f"whose path has no more than {_TMPDIR_CHARACTERS} characters: mount one at /tmp, "
+                "or name it by TMPDIR."
             ) from error
         logger.info(
             "serving %s on port %d: %d s for an answer, bodies up to %d bytes",

@@ -1,5 +1,6 @@
 """Fixtures and options of all tests, and the one place that makes the program importable."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,12 @@ sys.path.insert(0, str(PROGRAM_DIR))
 # The same examples at each run: a test that fails tells of a change, not of chance.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+# A shell that starts a program in the background ignores these signals for it and for all that it
+# starts, and bash can set no trap for a signal that is ignored when it begins.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -56,12 +56,19 @@ def restore(numbers: Iterable[int] = _WATCHED) -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold back what asks to stop while a child is forked, which inherits that.
+    """Block the signals that ask to stop while a child is forked; the child inherits the block.
 
-    What comes to a child in its first moments Python would drop, or give to the handler of its
-    parent; so it waits until the child has set its own and calls `let_through`.
+    Python drops a signal that reaches a child right after the fork, or passes it to the handler of
+    the parent. A blocked signal stays pending until the child has set its own handlers and calls
+    `let_through`. A forked child has one thread, so this holds for every parent.
 
-    Source: https://github.com/python/cpython/blob/3.13/Modules/signalmodule.c (_PySignal_AfterFork)
+    In the parent, only the calling thread is blocked. If the parent has other threads, the kernel
+    may deliver the signal to one of them, and Python then runs the handler in the main thread at
+    once. Handlers that only record the signal allow that: those of `Inbox` and of gunicorn's
+    master. A parent whose handler raises an exception must have one thread, as `selftest` has.
+
+    Sources: https://github.com/python/cpython/blob/3.13/Modules/signalmodule.c
+    (_PySignal_AfterFork), https://man7.org/linux/man-pages/man7/signal.7.html
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
@@ -71,7 +78,7 @@ def held_back() -> Iterator[None]:
 
 
 def let_through() -> None:
-    """Let come what `held_back` has held back."""
+    """Unblock the signals that `held_back` blocked."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 

@@ -1,21 +1,32 @@
 """The programs of a trial; tests/contract/test_selftest.py has whole trials."""
 
+import signal
 from pathlib import Path
+
+import pytest
 
 from processes import python
 
 
-def test_signal_while_a_program_starts_leaves_none_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_while_a_program_starts_leaves_none_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """It interrupts when the program has started, so that `close` can end it."""
     ended = python(
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from container.trial import Trial\n"
+        "def handle(number, frame):\n"
+        "    raise KeyboardInterrupt\n"
+        f"signal.signal({int(number)}, handle)\n"
         f"trial = Trial(Path({str(tmp_path)!r}), os.environ)\n"
-        "interrupt = lambda event, _: event == 'subprocess.Popen' and os.kill(os.getpid(), 2)\n"
+        "def interrupt(event, arguments):\n"
+        "    if event == 'subprocess.Popen':\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
         "sys.addaudithook(interrupt)\n"
         "try:\n"
-        "    trial.start(['/bin/sleep', '60'])\n"
+        "    trial.start(['/bin/sleep', 'infinity'])\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', os.waitpid(-1, os.WNOHANG))\n"
         "trial.close()\n"
@@ -26,3 +37,12 @@ def test_signal_while_a_program_starts_leaves_none_behind(tmp_path: Path) -> Non
     )
 
     assert (ended.stdout, ended.stderr) == ("interrupted (0, 0)\nno child\n", "")
+
+
+def test_selftest_has_one_thread() -> None:
+    """`held_back` defers its handlers, which raise, only in a program of one thread."""
+    ended = python(
+        "import os\nfrom container import selftest\nprint(len(os.listdir('/proc/self/task')))"
+    )
+
+    assert (ended.stdout, ended.stderr) == ("1\n", "")

@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# train_local.sh - train in a container on test_dir, as the platform does on /opt/ml.
+# train_local.sh - train in a container on this machine, as SageMaker does.
 #
-# usage: train_local.sh IMAGE
+# usage: train_local.sh IMAGE [DIRECTORY]
 #
-# Reads test_dir/input, writes test_dir/model and, when the job fails, test_dir/output/failure.
-# What the container writes belongs to you.
+# DIRECTORY (default: test_dir) is /opt/ml in the container: the job reads its input/ and writes
+# model/ and output/. When the job fails, output/failure has the reason. The files that the
+# container writes belong to you.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
-if [[ $# -ne 1 ]]; then
-    echo "usage: train_local.sh IMAGE" >&2
+if [[ $# -lt 1 || $# -gt 2 ]]; then
+    echo "usage: train_local.sh IMAGE [DIRECTORY]" >&2
     exit 2
 fi
-mkdir -p -- "${here}/test_dir/model" "${here}/test_dir/output"
+directory=${2:-${here}/test_dir}
+if [[ ! -d ${directory}/input ]]; then
+    echo "train_local: there is no directory ${directory}/input; the data and the hyperparameters of the job belong there." >&2
+    exit 1
+fi
+directory=$(CDPATH='' cd -- "${directory}" >/dev/null && pwd)
+mkdir -p -- "${directory}/model" "${directory}/output"
 exec docker run --rm --user "$(id -u):$(id -g)" \
-    --mount "type=bind,source=${here}/test_dir,target=/opt/ml" "$1" train
+    --mount "type=bind,source=${directory},target=/opt/ml" "$1" train

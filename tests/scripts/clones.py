@@ -5,19 +5,21 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from material import ROOT
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 300.0
 
 _TOOLS = (
     "basename bash cat chmod cmp cp curl cut dirname env grep id ln mkdir mktemp paste rm sed "
-    "sleep tail tee touch"
+    "sleep tail tee touch wc"
 )
-_NOT_COPIED = ("__pycache__", "model", "output")
+_NOT_COPIED = ("__pycache__", "model", "output", "own_dir")
 
 
 @dataclass(frozen=True)
@@ -87,27 +89,24 @@ class Clone:
         **variables: str,
     ) -> Ended:
         """Run a script of this copy to its end."""
-        with self.start(script, *arguments, fakes=fakes, **variables) as process:
-            try:
-                out, err = process.communicate(timeout=DEADLINE_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+        with self.running(script, *arguments, fakes=fakes, **variables) as process:
+            out, err = process.communicate(timeout=DEADLINE_SECONDS)
         return Ended(process.returncode, out, err)
 
-    def start(
+    @contextmanager
+    def running(
         self,
         script: str,
         *arguments: str | Path,
         fakes: Sequence[Fake] = (),
         **variables: str,
-    ) -> subprocess.Popen[str]:
-        """Start a script of this copy, in a process group of its own.
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run a script of this copy in a process group of its own, which is ended afterwards.
 
         It is called by a relative path, from another directory than its own.
         """
         path = [*(str(fake.directory) for fake in fakes), str(self.tools)]
-        return subprocess.Popen(
+        with subprocess.Popen(
             [(self.root / script).relative_to(self._parent), *arguments],
             cwd=self._parent,
             env={"PATH": ":".join(path), "HOME": str(self._parent)} | variables,
@@ -116,10 +115,36 @@ class Clone:
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a script that still runs, and whatever it has left behind."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=DEADLINE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def with_environment(parent: Path) -> Clone:
+    """Return a clone with the virtual environment of these tests, which prepare.sh keeps."""
+    clone = Clone(parent)
+    venv = clone.root / ".venv"
+    venv.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    shutil.copy(clone.root / "decision_trees/requirements/train.txt", venv / "train.installed")
+    clone.provide("nginx")
+    return clone
 
 
 def _leave_out(directory: str, names: list[str]) -> list[str]:
     """Leave out what the programs have made."""
-    made_here = Path(directory).name in {"test_dir", "decision_trees"}
+    made_here = Path(directory).name in {"local_test", "test_dir", "decision_trees"}
     return [name for name in names if name in _NOT_COPIED and (made_here or name == "__pycache__")]

@@ -17,18 +17,18 @@ def with_model(parent: Path) -> Clone:
     return clone
 
 
-@pytest.mark.parametrize("arguments", [[], ["one", "two"]], ids=["none", "two"])
+@pytest.mark.parametrize("arguments", [[], ["one", "two", "three"]], ids=["none", "three"])
 @pytest.mark.parametrize("name", ["train_local.sh", "serve_local.sh"])
 def test_train_and_serve_local_refuse_wrong_arguments(
     tmp_path: Path, name: str, arguments: list[str]
 ) -> None:
-    """Anything but one image gives the usage and exit code 2, and docker is not called."""
+    """No image, or too many arguments, gives the usage and exit code 2; docker is not called."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = with_model(tmp_path).run(f"local_test/{name}", *arguments, fakes=[docker])
 
     assert ended.code == 2
-    assert ended.err == f"usage: {name} IMAGE\n"
+    assert ended.err == f"usage: {name} IMAGE [DIRECTORY]\n"
     assert docker.calls() == []
 
 
@@ -55,6 +55,33 @@ def test_train_local_finds_its_files_in_spite_of_cdpath(tmp_path: Path) -> None:
 
     assert ended.code == 0, ended.err
     assert f"type=bind,source={clone.test_dir},target=/opt/ml" in docker.call("run")
+
+
+def test_train_local_trains_in_another_directory(tmp_path: Path) -> None:
+    """A directory of the caller takes the place of test_dir, whatever CDPATH is."""
+    docker = Fake(tmp_path / "bin", "docker")
+    (tmp_path / "a job/input").mkdir(parents=True)
+
+    ended = Clone(tmp_path).run(
+        "local_test/train_local.sh", "image", "a job", fakes=[docker], CDPATH="/"
+    )
+
+    assert ended.code == 0, ended.err
+    assert f"type=bind,source={tmp_path}/a job,target=/opt/ml" in docker.call("run")
+    assert {path.name for path in (tmp_path / "a job").iterdir()} == {"input", "model", "output"}
+
+
+def test_train_local_says_that_there_is_no_input(tmp_path: Path) -> None:
+    """A directory without a job is named in one sentence, and nothing is made or started."""
+    docker = Fake(tmp_path / "bin", "docker")
+
+    ended = Clone(tmp_path).run("local_test/train_local.sh", "image", "nowhere", fakes=[docker])
+
+    assert ended.code == 1
+    assert ended.err.startswith("train_local: there is no directory nowhere/input; ")
+    assert ended.err.count("\n") == 1
+    assert docker.calls() == []
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_train_local_makes_the_directories_of_the_results(tmp_path: Path) -> None:
@@ -87,6 +114,18 @@ def test_serve_local_runs_the_container_on_a_read_only_model(tmp_path: Path) -> 
             *("--mount", mount, "decision-trees", "serve"),
         ]
     ]
+
+
+def test_serve_local_serves_another_directory(tmp_path: Path) -> None:
+    """The model is that of the directory of the caller."""
+    docker = Fake(tmp_path / "bin", "docker")
+    model = tmp_path / "a job/model"
+    model.mkdir(parents=True)
+
+    ended = Clone(tmp_path).run("local_test/serve_local.sh", "image", "a job", fakes=[docker])
+
+    assert ended.code == 0, ended.err
+    assert f"type=bind,source={model},target=/opt/ml/model,readonly" in docker.call("run")
 
 
 def test_serve_local_publishes_another_port(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Requests as people send them: each is answered right, or refused with its message.
+"""Requests as people send them: each is answered correctly, or rejected with its message.
 
 payloads/corpus.py describes the tables that hold them.
 """
@@ -31,7 +31,7 @@ REJECTED = corpus.read(RejectedRequest)
 EXCHANGES: list[AcceptedRequest | RejectedRequest] = [*ACCEPTED, *REJECTED]
 
 SHOWN_CHARACTERS = 2048
-"""So many characters of an error the platform shows to the caller.
+"""Maximum number of characters of an error that the platform shows to the caller.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
 """
@@ -47,13 +47,13 @@ Client = Callable[[Exchange], FlaskClient]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """What stands for /opt/ml, by the name of the model in it."""
+    """Directories in place of /opt/ml, by the name of the model in them."""
     return serving_models.saved(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def client_for(models: Mapping[str, Path]) -> Client:
-    """A client of the endpoint that an exchange asks; one that is alike is used again."""
+    """A client of the endpoint that an exchange asks, shared by exchanges with equal settings."""
 
     @cache
     def client(model: str, settings: tuple[tuple[str, Any], ...]) -> FlaskClient:
@@ -65,7 +65,7 @@ def client_for(models: Mapping[str, Path]) -> Client:
 
 
 def settings_of(exchange: Exchange) -> tuple[tuple[str, Any], ...]:
-    """Return the settings of an exchange by name, lists as the tuples that `Settings` has."""
+    """Return the settings of an exchange, with lists as tuples, as in `Settings`."""
     given = exchange.request.settings.items()
     return tuple(
         (name, tuple(value) if isinstance(value, list) else value) for name, value in given
@@ -73,25 +73,25 @@ def settings_of(exchange: Exchange) -> tuple[tuple[str, Any], ...]:
 
 
 def sent(client_for: Client, exchange: Exchange, **headers: str) -> TestResponse:
-    """Send a request to the endpoint that it asks."""
+    """Send a request to its endpoint."""
     return client_for(exchange).post(
         "/invocations", data=exchange.body, headers=exchange.request.headers | headers
     )
 
 
 def predictions(exchange: AcceptedRequest) -> list[list[Cell] | None]:
-    """Return what scikit-learn answers to the rows of a request, None for a row that is marked."""
+    """Return scikit-learn's predictions for the rows of a request; None stands for a marked row."""
     good = [row for row in exchange.features if row is not None]
     cells = [[math.nan if cell is None else cell for cell in row] for row in good]
     estimator = serving_models.made(exchange.request.model).estimator
     columns = np.array(cells, dtype=np.float64).astype(np.float32)
-    told = [told_of(estimator, columns, name) for name in exchange.outputs] if good else []
-    answers = ([cell_of(cell) for cell in chain(*row)] for row in zip(*told, strict=True))
+    values = [values_of(estimator, columns, name) for name in exchange.outputs] if good else []
+    answers = ([cell_of(cell) for cell in chain(*row)] for row in zip(*values, strict=True))
     return [None if row is None else next(answers) for row in exchange.features]
 
 
-def told_of(estimator: Any, features: NDArray[np.float32], output: str) -> list[list[Any]]:
-    """Return for each row the values of one output."""
+def values_of(estimator: Any, features: NDArray[np.float32], output: str) -> list[list[Any]]:
+    """Return the values of one output for each row."""
     if output == "labels":
         return [estimator.classes_.tolist()] * len(features)
     if output in ("prediction", "predicted_label", "predicted_score"):
@@ -104,7 +104,7 @@ def told_of(estimator: Any, features: NDArray[np.float32], output: str) -> list[
 
 @pytest.mark.parametrize("exchange", ACCEPTED, ids=attrgetter("name"))
 def test_request_is_answered(client_for: Client, exchange: AcceptedRequest) -> None:
-    """The reply is the expected one to the byte, and says what scikit-learn says of the rows."""
+    """The reply is as expected, byte for byte, and has scikit-learn's predictions."""
     response = sent(client_for, exchange)
 
     assert response.status_code == 200, response.text
@@ -114,19 +114,19 @@ def test_request_is_answered(client_for: Client, exchange: AcceptedRequest) -> N
 
 
 @pytest.mark.parametrize("exchange", REJECTED, ids=attrgetter("name"))
-def test_request_is_refused(client_for: Client, exchange: RejectedRequest) -> None:
-    """The reply is the expected error word for word, and short enough to be shown."""
+def test_request_is_rejected(client_for: Client, exchange: RejectedRequest) -> None:
+    """The reply is the expected error, and short enough to be shown."""
     response = sent(client_for, exchange)
 
-    told = {"status": response.status_code, **(response.json or {})}
-    assert told == {**exchange.reply, "request_id": None}
+    reply = {"status": response.status_code, **(response.json or {})}
+    assert reply == {**exchange.reply, "request_id": None}
     assert response.content_type == "application/json"
     assert response.data.endswith(b"}\n")
     assert len(response.text) <= SHOWN_CHARACTERS
 
 
-def test_refusal_names_the_request(client_for: Client) -> None:
-    """The id that came with a request is in the error, so that the log can be searched for it."""
+def test_error_has_the_id_of_the_request(client_for: Client) -> None:
+    """The id of a request is in its error, so that the caller can search the log for it."""
     response = sent(client_for, REJECTED[0], **{REQUEST_ID: "4f1c"})
 
     assert response.json
@@ -134,7 +134,7 @@ def test_refusal_names_the_request(client_for: Client) -> None:
 
 
 def group_of(exchange: Exchange) -> str:
-    """Return which server an exchange needs: the model, and settings other than the default."""
+    """Return the model and the settings of the server that an exchange needs."""
     settings = [f"{name}={value}" for name, value in exchange.request.settings.items()]
     return " ".join([exchange.request.model, *settings])
 
@@ -143,13 +143,13 @@ def group_of(exchange: Exchange) -> str:
 def test_server_answers_as_the_app(
     serve: Callable[..., Server], models: Mapping[str, Path], group: str
 ) -> None:
-    """Nginx and gunicorn hand through what is asked and what is replied."""
+    """Nginx and gunicorn change neither requests nor replies."""
     asked = [found for found in EXCHANGES if group_of(found) == group]
     settings = {
         VARIABLES[name]: value if isinstance(value, str) else ",".join(value)
         for name, value in asked[0].request.settings.items()
     }
-    # A line a request would fill the pipe that nobody reads before the server has ended.
+    # One log line a request would fill the pipe, which is read only after the server has exited.
     variables = {"MODEL_SERVER_WORKERS": "1", "MODEL_SERVER_LOG_LEVEL": "ERROR", **settings}
     server = serve(OptMl(models[asked[0].request.model]), **variables)
     server.await_ready()
@@ -161,6 +161,6 @@ def test_server_answers_as_the_app(
             assert (reply.status, reply.body) == (200, exchange.reply), exchange.name
             assert reply.content_type == exchange.reply_type
         else:
-            told = {"status": reply.status, **reply.json()}
-            assert told.pop("request_id")
-            assert told == exchange.reply, exchange.name
+            error = {"status": reply.status, **reply.json()}
+            assert error.pop("request_id")
+            assert error == exchange.reply, exchange.name

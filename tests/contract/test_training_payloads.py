@@ -1,4 +1,4 @@
-"""Training inputs as people send them: each is read exactly, or refused with its message.
+"""Training inputs as people send them: each is read exactly, or rejected with its message.
 
 payloads/corpus.py describes the tables that hold them.
 """
@@ -65,7 +65,7 @@ def as_table(
 
 
 def assert_same(found: Table, expected: Table) -> None:
-    """Compare all that a table says of its rows, the types of labels too."""
+    """Compare all parts of two tables, including the types of labels."""
     assert found.features.dtype == np.float32
     np.testing.assert_array_equal(found.features, expected.features)
     assert found.labels.tolist() == expected.labels.tolist()
@@ -77,7 +77,7 @@ def assert_same(found: Table, expected: Table) -> None:
 
 
 def scikit_learn_answers(table: Table, given: dict[str, str]) -> NDArray[Any]:
-    """Return what scikit-learn itself, told the same, answers to the rows of `table`."""
+    """Return scikit-learn's own predictions for a table that it is fitted on."""
     kind = DecisionTreeRegressor if given.get("task") == "regression" else DecisionTreeClassifier
     own = {name: value for name, value in given.items() if name in kind().get_params()}
     estimator = kind(random_state=0, **{name: _value(text) for name, text in own.items()})
@@ -87,7 +87,7 @@ def scikit_learn_answers(table: Table, given: dict[str, str]) -> NDArray[Any]:
 
 
 def _value(text: str) -> object:
-    """Return a hyperparameter as scikit-learn takes it."""
+    """Return a hyperparameter as an argument of scikit-learn."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -96,7 +96,7 @@ def _value(text: str) -> object:
 
 
 def artifact_answers(directory: Path, features: NDArray[np.float32]) -> NDArray[Any]:
-    """Return what the artifact answers: labels, or scores as float32."""
+    """Return the predictions of the artifact: labels, or scores as float32."""
     loaded = model.load(directory)
     answers: NDArray[Any] = loaded.answers(features)
     return np.array(loaded.record.labels)[answers] if loaded.record.labels else answers
@@ -104,7 +104,7 @@ def artifact_answers(directory: Path, features: NDArray[np.float32]) -> NDArray[
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=attrgetter("name"))
 def test_accepted_input_is_read_and_learnt(case: AcceptedInput, paths: Paths) -> None:
-    """The table is exactly the expected one, and the model is scikit-learn's on that table."""
+    """The table is exactly as expected, and the model predicts as scikit-learn's on that table."""
     lay_out(case, paths)
     values = dict(case.expected)
     validation_values = values.pop("validation", None)
@@ -130,23 +130,23 @@ def test_accepted_input_is_read_and_learnt(case: AcceptedInput, paths: Paths) ->
 
 
 @pytest.mark.parametrize("case", REJECTED, ids=attrgetter("name"))
-def test_rejected_input_is_told_of(case: RejectedInput, paths: Paths) -> None:
+def test_rejected_input_fails_with_its_message(case: RejectedInput, paths: Paths) -> None:
     """The failure has exactly the expected message, and there is no model."""
     lay_out(case, paths)
 
     with pytest.raises(UserError) as caught:
         training.run(algorithm, paths)
 
-    told = job.describe(caught.value, paths)
-    assert len(told) <= job.FAILURE_CHARACTERS
-    told = told.replace(str(paths.data), "{data}")
-    told = told.replace(str(paths.hyperparameters.parent), "{config}")
-    assert told == case.message
+    message = job.describe(caught.value, paths)
+    assert len(message) <= job.FAILURE_CHARACTERS
+    message = message.replace(str(paths.data), "{data}")
+    message = message.replace(str(paths.hyperparameters.parent), "{config}")
+    assert message == case.message
     assert not paths.model.exists() or not list(paths.model.iterdir())
 
 
-def test_channel_without_a_file_is_told_of(paths: Paths) -> None:
-    """A prefix that matches no object leaves an empty folder, which a table cannot hold."""
+def test_channel_without_a_file_is_reported(paths: Paths) -> None:
+    """A prefix that matches no object leaves an empty folder, which no table can contain."""
     (paths.data / "train/2024").mkdir(parents=True)
 
     with pytest.raises(UserError) as caught:
@@ -162,7 +162,7 @@ def test_channel_without_a_file_is_told_of(paths: Paths) -> None:
 def test_file_behind_a_link_is_read(
     paths: Paths, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A link to a file, as in a folder that stands in for /opt/ml, is that file."""
+    """A link is read as the file that it points to."""
     caplog.set_level(logging.INFO)
     (tmp_path / "iris.csv").write_bytes(flowers.TEXT)
     (paths.data / "train").mkdir()

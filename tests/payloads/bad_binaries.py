@@ -45,7 +45,7 @@ def _arrays() -> dict[str, bytes]:
 
 
 def _npy_of(header: str, content: bytes = b"") -> bytes:
-    """Return a file with a header that nobody has checked."""
+    """Return a file with any header, valid or not."""
     text = header.encode("latin-1").ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
 

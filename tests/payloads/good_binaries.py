@@ -14,7 +14,7 @@ from payloads.binaries import GAPS, ROWS, TABLE, answer, dense, npy, sparse
 from payloads.flowers import parquet
 
 LEAF: list[float] = [2 / 3, 1 / 3]
-"""What one leaf of the flowers says of versicolor and virginica."""
+"""Probabilities of versicolor and virginica in one leaf of the flowers."""
 
 
 def bodies() -> list[dict[str, bytes]]:

@@ -3,14 +3,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["sagemaker >= 3"]
 # ///
-"""Train with the SageMaker Python SDK, version 3: the image's own algorithm, or your program.
+"""Train with the SageMaker Python SDK, version 3: the algorithm of the image, or your program.
 
 usage: model_trainer.py --image URI --role ARN --region REGION [--program FILE]   on AWS
-       model_trainer.py --image IMAGE --local [--program FILE]                    here
+       model_trainer.py --image IMAGE --local [--program FILE]                    on this machine
 
-With --program the image's `train` is not run: the SDK sends the directory of the file as source
-code, and runs the file in the image, with the packages that are there or that a requirements.txt
-beside it names.
+With --program, the SDK uploads the directory of the file and runs the file in the image instead of
+`train`. The program can import the packages of the image, and those that a requirements.txt next to
+it names.
 """
 
 import argparse
@@ -25,30 +25,30 @@ from sagemaker.train.configs import Compute, InputData, SourceCode
 from sagemaker.train.model_trainer import Mode
 
 LOCAL_TEST = Path(__file__).resolve().parent.parent / "local_test"
-LOCAL_ROLE = "arn:aws:iam::123456789012:role/nobody"  # local mode asks for one, and uses it nowhere
+LOCAL_ROLE = "arn:aws:iam::123456789012:role/nobody"  # local mode needs one, but does not use it
 NO_KEYS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
 
 
 def trainer(arguments: argparse.Namespace) -> ModelTrainer:
-    """Return what trains on the image."""
+    """Return a trainer that uses the image."""
     return ModelTrainer(
         training_image=arguments.image,
         source_code=source_code(arguments.program),
-        hyperparameters={"max_leaf_nodes": 5},
+        hyperparameters=dict(arguments.hyperparameter),
         base_job_name="decision-trees",
-        **(here(arguments.output) if arguments.local else on_aws(arguments)),
+        **(locally(arguments.output) if arguments.local else on_aws(arguments)),
     )
 
 
 def source_code(program: Path | None) -> SourceCode | None:
-    """Return what runs instead of the image's `train`, if anything does."""
+    """Return the code to run instead of `train`; None without a program."""
     if program is None:
         return None
     return SourceCode(source_dir=str(program.resolve().parent), entry_script=program.name)
 
 
-def here(output: str | None) -> dict[str, Any]:
-    """Return what makes a container of a job; its compressed_artifacts/ has the model.tar.gz."""
+def locally(output: str | None) -> dict[str, Any]:
+    """Return the arguments of a job on this machine, which writes compressed_artifacts/."""
     return {
         "sagemaker_session": Session(boto3.DEFAULT_SESSION),
         "training_mode": Mode.LOCAL_CONTAINER,
@@ -59,7 +59,7 @@ def here(output: str | None) -> dict[str, Any]:
 
 
 def on_aws(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what makes a job of SageMaker of it; data, code and model go to --output."""
+    """Return the arguments of a job on AWS; its data, code and model go to --output."""
     bucket, _, prefix = (arguments.output or "").removeprefix("s3://").strip("/").partition("/")
     return {
         "sagemaker_session": Session(
@@ -72,22 +72,39 @@ def on_aws(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def hyperparameter(text: str) -> tuple[str, str]:
+    """Parse NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value
+
+
 def parse() -> argparse.Namespace:
-    """Return the arguments, after a check that they fit together."""
+    """Return the arguments; exit with a message if they do not fit together."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--image", required=True, help="what build_and_push.sh has printed")
+    parser.add_argument(
+        "--image", required=True, help="on AWS, the URI that build_and_push.sh printed"
+    )
     parser.add_argument("--role", help="ARN of the execution role")
-    parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--region", default="us-east-1", help="AWS region (default: us-east-1)")
     parser.add_argument("--local", action="store_true", help="run a container on this machine")
-    parser.add_argument("--output", help="where all goes: s3://BUCKET/PREFIX, or a directory")
-    parser.add_argument("--training", type=Path, help="directory of the training channel")
+    parser.add_argument("--output", help="where to write: s3://BUCKET/PREFIX or a directory")
+    parser.add_argument("--training", type=Path, help="directory of the training data")
     parser.add_argument("--program", type=Path, help="Python file to run instead of `train`")
-    parser.set_defaults(training=LOCAL_TEST / "test_dir/input/data/training")
+    parser.add_argument(
+        "--hyperparameter",
+        type=hyperparameter,
+        action="append",
+        metavar="NAME=VALUE",
+        help="set a hyperparameter; may be repeated",
+    )
+    parser.set_defaults(training=LOCAL_TEST / "test_dir/input/data/training", hyperparameter=[])
     arguments = parser.parse_args()
     if not (arguments.local or arguments.role):
-        parser.error("AWS needs the role that it takes on; give --role, or try --local.")
+        parser.error("--role is missing; give it, or run on this machine with --local.")
     return arguments
 
 

@@ -6,16 +6,18 @@
 """Train, tune, deploy and transform with the SageMaker Python SDK, version 2.
 
 usage: sagemaker_sdk.py --image URI --role ARN --region REGION [STEP...]   on AWS
-       sagemaker_sdk.py --image IMAGE --local [STEP...]                    in containers, here
+       sagemaker_sdk.py --image IMAGE --local [STEP...]                    on this machine
 
-Without steps it trains, and nothing else. Everything that a step has started and that costs money
-while nobody uses it is deleted before the step ends.
+Without steps, the script only trains. With `tune` it trains several times and keeps the best
+model. The other steps use the model: `realtime` and `serverless` deploy an endpoint, send rows to
+it and delete it; `batch` runs a batch transform.
 """
 
 import argparse
 import json
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +32,23 @@ from sagemaker.s3 import S3Uploader
 from sagemaker.serializers import CSVSerializer, JSONSerializer, NumpySerializer
 from sagemaker.serverless import ServerlessInferenceConfig
 from sagemaker.session import Session
-from sagemaker.tuner import HyperparameterTuner, IntegerParameter
+from sagemaker.tuner import ContinuousParameter, HyperparameterTuner, IntegerParameter
 from sagemaker.utils import name_from_base
 
 LOCAL_TEST = Path(__file__).resolve().parent.parent / "local_test"
-LOCAL_ROLE = "arn:aws:iam::123456789012:role/nobody"  # local mode asks for one, and uses it nowhere
+LOCAL_ROLE = "arn:aws:iam::123456789012:role/nobody"  # local mode needs one, but does not use it
 NO_KEYS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-NAME = "decision-trees"  # the SDK would take the image's, which with a digest is no valid name
-AWS_ONLY = {"tune", "serverless"}
+NAME = "decision-trees"  # the SDK's default name is not valid if the image's URI has a digest
+STEPS = ("tune", "realtime", "serverless", "batch")
+AWS_ONLY = ("tune", "serverless")
 METRICS = [
-    {"Name": f"{rows}:{metric}", "Regex": f"{rows}:{metric}=(.*?);"}
+    f"{rows}:{metric}"
     for rows in ("train", "validation")
     for metric in ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc")
 ]
+# What `tune` does by default, for the decision tree of this image.
+OBJECTIVE = "validation:accuracy"
+RANGES = {"max_depth": IntegerParameter(1, 12), "min_samples_leaf": IntegerParameter(1, 20)}
 FORMATS = {
     "csv": (CSVSerializer(), CSVDeserializer()),
     "json": (JSONSerializer(), JSONDeserializer()),
@@ -62,12 +68,14 @@ class Account:
         self.local: bool = arguments.local
         self.role: str = arguments.role or LOCAL_ROLE
         self.instances: int = arguments.instances
+        self.hyperparameters = dict(arguments.hyperparameter)
+        self.metrics = definitions(arguments.objective)
         if self.local:
             self._directory = Path(arguments.output or tempfile.mkdtemp()).resolve()
             self.session = LocalSession(boto3.DEFAULT_SESSION)
             self.session.config = {
                 "local": {
-                    "local_code": True,  # data and models stay in files
+                    "local_code": True,  # read and write files, not S3
                     "container_root": str(self._directory),
                     "serving_port": arguments.port,
                 }
@@ -78,11 +86,11 @@ class Account:
 
     @property
     def instance_type(self) -> str:
-        """The smallest that SageMaker has for training, endpoints and batch transform alike."""
+        """The smallest type that training, endpoints and batch transform have in common."""
         return "local" if self.local else "ml.m5.large"
 
     def source(self, path: Path) -> str:
-        """Return the URI of a file or directory; on AWS it is uploaded first."""
+        """Return the URI of a file or directory; on AWS, upload it first."""
         if self.local:
             return path.resolve().as_uri()
         prefix = self.destination(f"input/{path.stem}")
@@ -97,22 +105,22 @@ class Account:
         directory.mkdir(parents=True, exist_ok=True)
         return directory.as_uri()
 
-    def estimator(self, **hyperparameters: object) -> Estimator:
-        """Return what trains on this image."""
+    def estimator(self, **defaults: str) -> Estimator:
+        """Return an estimator that trains on this image; --hyperparameter overrides `defaults`."""
         return Estimator(
             image_uri=self.image,
             role=self.role,
             base_job_name=NAME,
             instance_count=self.instances,
             instance_type=self.instance_type,
-            hyperparameters=hyperparameters,
-            metric_definitions=METRICS,
+            hyperparameters=defaults | self.hyperparameters,
+            metric_definitions=self.metrics,
             output_path=self.destination("models"),
             sagemaker_session=self.session,
         )
 
     def model(self, data: str) -> Model:
-        """Return what serves a model.tar.gz from this image."""
+        """Return a model that serves a model.tar.gz with this image."""
         return Model(
             image_uri=self.image,
             model_data=data,
@@ -123,24 +131,27 @@ class Account:
         )
 
 
+def definitions(objective: str) -> list[dict[str, str]]:
+    """Return how SageMaker finds the metrics in the log; a name that no job prints does no harm."""
+    names = [*METRICS, *({objective} - set(METRICS))]
+    return [{"Name": name, "Regex": f"{name}=(.*?);"} for name in names]
+
+
 def train(account: Account, training: Path) -> str:
-    """Train one tree, and return the URI of its model.tar.gz."""
-    estimator = account.estimator(max_leaf_nodes=5)
+    """Train once; return the URI of the model.tar.gz."""
+    estimator = account.estimator()
     estimator.fit({"training": account.source(training)}, logs="All" if account.local else "None")
     data: str = estimator.model_data
     return data
 
 
-def tune(account: Account, training: Path) -> str:
-    """Train eight trees, two at a time, and return the URI of the best one's model.tar.gz."""
+def tune(account: Account, training: Path, objective: str, ranges: Mapping[str, Any]) -> str:
+    """Train eight times, two at a time; return the URI of the model.tar.gz of the best job."""
     tuner = HyperparameterTuner(
-        account.estimator(validation_fraction=0.3),
-        objective_metric_name="validation:accuracy",
-        hyperparameter_ranges={
-            "max_depth": IntegerParameter(1, 12),
-            "min_samples_leaf": IntegerParameter(1, 20),
-        },
-        metric_definitions=METRICS,
+        account.estimator(validation_fraction="0.3"),
+        objective_metric_name=objective,
+        hyperparameter_ranges=dict(ranges),
+        metric_definitions=account.metrics,
         base_tuning_job_name=NAME,
         max_jobs=8,
         max_parallel_jobs=2,
@@ -151,52 +162,54 @@ def tune(account: Account, training: Path) -> str:
 
 
 def realtime(account: Account, model: Model, rows: Path) -> None:
-    """Ask an endpoint on an instance of its own."""
+    """Send rows to an endpoint on an instance."""
     predictor = model.deploy(initial_instance_count=1, instance_type=account.instance_type)
     ask_and_delete(predictor, rows)
 
 
 def serverless(model: Model, rows: Path) -> None:
-    """Ask an endpoint that costs nothing while nobody asks."""
+    """Send rows to a serverless endpoint, which costs nothing between requests."""
     memory = ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=5)
     ask_and_delete(model.deploy(serverless_inference_config=memory), rows)
 
 
 def ask_and_delete(predictor: Predictor, rows: Path) -> None:
-    """Ask for the labels of all rows in each format, and for their probabilities; then clean up."""
+    """Log the predictions for all rows in each format, and probabilities; delete the endpoint."""
     features = np.loadtxt(rows, delimiter=",", ndmin=2)
     try:
         for name, (predictor.serializer, predictor.deserializer) in FORMATS.items():
-            tell(f"{name} labels", labels_of(predictor.predict(plain(name, features))))
-        wanted = {"custom_attributes": "output=probabilities"}
-        tell("probabilities", predictor.predict(features, **wanted)["predictions"])
+            reply = predictor.predict(serializable(name, features))
+            tell(f"{name} labels", predictions_of(reply))
+        if "predicted_label" in reply["predictions"][0]:  # not a regression
+            wanted = {"custom_attributes": "output=probabilities"}
+            tell("probabilities", predictor.predict(features, **wanted)["predictions"])
     finally:
         predictor.delete_endpoint()
 
 
-def plain(name: str, features: Any) -> Any:
-    """Return rows as a serializer takes them: JSON has no arrays."""
+def serializable(name: str, features: Any) -> Any:
+    """Return rows as the serializer of a format accepts them: JSON has no arrays."""
     return features if name == "npy" else features.tolist()
 
 
-def labels_of(answer: Any) -> list[str]:
-    """Return the label of each row, from parsed CSV or JSON."""
-    if isinstance(answer, dict):
-        return [row["predicted_label"] for row in answer["predictions"]]
-    return [label for (label,) in answer]
+def predictions_of(reply: Any) -> list[Any]:
+    """Return the label or score of each row, from parsed CSV or JSON."""
+    if isinstance(reply, dict):
+        return [prediction for row in reply["predictions"] for prediction in row.values()]
+    return [prediction for (prediction,) in reply]
 
 
-def tell(what: str, answers: object) -> None:
-    """Log answers as one line of JSON."""
-    logger.info("%s: %s", what, json.dumps(answers))
+def tell(what: str, predictions: object) -> None:
+    """Log predictions as one line of JSON."""
+    logger.info("%s: %s", what, json.dumps(predictions))
 
 
 def batch(account: Account, model: Model, rows: Path, strategy: str | None) -> None:
-    """Label every line of a file; beside the rows' name the answers' has the suffix .out."""
+    """Predict every line of a file; the results are in a file of the same name with .out added."""
     transformer = model.transformer(
         instance_count=1,
         instance_type=account.instance_type,
-        strategy=strategy,  # None: what /execution-parameters says, else MultiRecord
+        strategy=strategy,  # None: as /execution-parameters says, or MultiRecord
         accept="text/csv",
         output_path=account.destination("batch"),
     )
@@ -206,44 +219,87 @@ def batch(account: Account, model: Model, rows: Path, strategy: str | None) -> N
     logger.info("batch: %s/%s.out", transformer.output_path, rows.name)
 
 
-def parse() -> argparse.Namespace:
-    """Return the arguments, after a check that they fit together."""
+def hyperparameter(text: str) -> tuple[str, str]:
+    """Parse NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name, value
+
+
+def search_range(text: str) -> tuple[str, Any]:
+    """Parse NAME=LOW:HIGH; if both bounds are whole numbers, so are the values that are tried."""
+    try:
+        name, bounds = hyperparameter(text)
+        low, high = bounds.split(":")
+        if low.isdecimal() and high.isdecimal():
+            return name, IntegerParameter(int(low), int(high))
+        return name, ContinuousParameter(float(low), float(high))
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=LOW:HIGH") from error
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    steps = ["tune", "realtime", "serverless", "batch"]
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(steps))
-    parser.add_argument("--image", required=True, help="what build_and_push.sh has printed")
-    parser.add_argument("--role", help="ARN of the execution role")
-    parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--local", action="store_true", help="run containers on this machine")
-    parser.add_argument("--instances", type=int, default=1, help="hosts that train one tree")
-    parser.add_argument("--port", type=int, default=8080, help="of a local endpoint")
-    parser.add_argument("--output", help="where all goes: s3://BUCKET/PREFIX, or a directory")
-    parser.add_argument("--model-data", help="URI of a model.tar.gz: do not train")
-    parser.add_argument("--training", type=Path, help="directory of the training channel")
-    parser.add_argument("--rows", type=Path, help="CSV file of rows to predict")
-    parser.add_argument("--strategy", choices=["MultiRecord", "SingleRecord"], help="of batch")
+    add = parser.add_argument
+    add("steps", nargs="*", metavar="STEP", help=", ".join(STEPS))
+    add("--image", required=True, help="image; on AWS, the URI that build_and_push.sh printed")
+    add("--role", help="ARN of the execution role")
+    add("--region", default="us-east-1", help="AWS region (default: us-east-1)")
+    add("--local", action="store_true", help="run containers on this machine")
+    add("--instances", type=int, default=1, help="number of hosts of a training job")
+    add("--port", type=int, default=8080, help="port of a local endpoint")
+    add("--output", help="where to write: s3://BUCKET/PREFIX, or a directory with --local")
+    add("--model-data", help="URI of a model.tar.gz to use instead of training")
+    add("--training", type=Path, help="directory of the training data")
+    add("--rows", type=Path, help="CSV file of rows to predict")
+    add("--strategy", choices=["MultiRecord", "SingleRecord"], help="of the batch transform")
+    add(
+        "--hyperparameter",
+        type=hyperparameter,
+        action="append",
+        metavar="NAME=VALUE",
+        help="set a hyperparameter; may be repeated",
+    )
+    add(
+        "--range",
+        type=search_range,
+        action="append",
+        metavar="NAME=LOW:HIGH",
+        help="tune this hyperparameter; may be repeated",
+    )
+    add("--objective", help=f"metric that `tune` maximizes (default: {OBJECTIVE})")
     parser.set_defaults(training=LOCAL_TEST / "test_dir/input/data/training")
-    parser.set_defaults(rows=LOCAL_TEST / "payload.csv")
-    arguments = parser.parse_intermixed_args()  # steps may stand before, between and after options
+    parser.set_defaults(rows=LOCAL_TEST / "payload.csv", hyperparameter=[])
+    return parser
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments; exit with a message if they do not fit together."""
+    parser = make_parser()
+    arguments = parser.parse_intermixed_args()  # steps may be before, between and after options
     for step in arguments.steps:
-        if step not in steps:
-            parser.error(f"there is no step '{step}'; try one of {', '.join(steps)}.")
+        if step not in STEPS:
+            parser.error(f"there is no step '{step}'; the steps are {', '.join(STEPS)}.")
         if arguments.local and step in AWS_ONLY:
-            parser.error(f"local mode has no '{step}'; leave it out.")
+            parser.error(f"'{step}' does not work with --local; leave it out.")
     if not (arguments.local or arguments.role):
-        parser.error("AWS needs the role that it takes on; give --role, or try --local.")
+        parser.error("--role is missing; give it, or run on this machine with --local.")
+    if (arguments.range or arguments.objective) and "tune" not in arguments.steps:
+        parser.error("--range and --objective need the step 'tune'.")
+    arguments.objective = arguments.objective or OBJECTIVE
     return arguments
 
 
 def main() -> None:
-    """Train or tune, and then do what the arguments ask for."""
+    """Train or tune, then run the other steps."""
     arguments = parse()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     account = Account(arguments)
-    choose = tune if "tune" in arguments.steps else train
-    data = arguments.model_data or choose(account, arguments.training)
+    data = arguments.model_data or make_model(account, arguments)
     logger.info("model: %s", data)
     model = account.model(data)
     if "realtime" in arguments.steps:
@@ -252,6 +308,14 @@ def main() -> None:
         serverless(model, arguments.rows)
     if "batch" in arguments.steps:
         batch(account, model, arguments.rows, arguments.strategy)
+
+
+def make_model(account: Account, arguments: argparse.Namespace) -> str:
+    """Train or tune; return the URI of the model.tar.gz."""
+    if "tune" not in arguments.steps:
+        return train(account, arguments.training)
+    ranges = dict(arguments.range or RANGES)
+    return tune(account, arguments.training, arguments.objective, ranges)
 
 
 if __name__ == "__main__":

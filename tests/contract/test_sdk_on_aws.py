@@ -85,14 +85,26 @@ def is_complete(aws: Account, job: dict[str, Any]) -> bool:
 
 
 def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
-    """Without steps there is one job, whose data was uploaded and whose hyperparameters hold."""
+    """Without steps there is one job, whose data was uploaded; it has no hyperparameters."""
     ended = examples.run("sagemaker_sdk.py", *ON_AWS, **aws.variables())
 
     assert ended.code == 0, ended.out + ended.err
     job = described(aws, "training_job")
     assert is_complete(aws, job)
-    assert parse(job["HyperParameters"], Hyperparameters).max_leaf_nodes == 5
+    assert job.get("HyperParameters", {}) == {}
     assert [channel["ChannelName"] for channel in job["InputDataConfig"]] == ["training"]
+
+
+def test_example_passes_hyperparameters_on(aws: Account, examples: Examples) -> None:
+    """The job has them by name, as text, whatever a value contains."""
+    weights = '{"a=b": 2}'
+    given = ("--hyperparameter", "max_leaf_nodes=5", f"--hyperparameter=class_weight={weights}")
+
+    ended = examples.run("sagemaker_sdk.py", *ON_AWS, *given, **aws.variables())
+
+    assert ended.code == 0, ended.out + ended.err
+    job = described(aws, "training_job")
+    assert job["HyperParameters"] == {"max_leaf_nodes": "5", "class_weight": weights}
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "npy"])
@@ -128,6 +140,34 @@ def test_example_tunes_what_the_algorithm_declares(every_step: Ended, aws: Accou
     assert objective in {definition["Name"] for definition in definitions}
 
 
+def test_example_tunes_other_algorithms(aws: Account, examples: Examples) -> None:
+    """Ranges, objective and hyperparameters are those of the command line, and no others."""
+    given = (
+        *("tune", "--objective", "validation:score", "--hyperparameter=validation_fraction=0.2"),
+        *("--range", "n_estimators=10:200", "--range=learning_rate=0.01:1"),
+    )
+
+    ended = examples.run("sagemaker_sdk.py", *given, *ON_AWS, **aws.variables())
+
+    assert ended.code == 0, ended.out + ended.err
+    tuning = described(aws, "hyper_parameter_tuning_job")
+    chosen, job = tuning["HyperParameterTuningJobConfig"], tuning["TrainingJobDefinition"]
+    objective = chosen["HyperParameterTuningJobObjective"]["MetricName"]
+    ranges = {
+        kind: [(one["Name"], one["MinValue"], one["MaxValue"]) for one in found]
+        for kind, found in chosen["ParameterRanges"].items()
+        if found
+    }
+    assert ranges == {
+        "IntegerParameterRanges": [("n_estimators", "10", "200")],
+        "ContinuousParameterRanges": [("learning_rate", "0.01", "1.0")],
+    }
+    definitions = job["AlgorithmSpecification"]["MetricDefinitions"]
+    assert {"Name": objective, "Regex": "validation:score=(.*?);"} in definitions
+    assert job["StaticHyperParameters"]["validation_fraction"] == "0.2"
+    assert not {"max_depth", "min_samples_leaf"} & set(job["StaticHyperParameters"])
+
+
 def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
     """Lines of an uploaded file are sent; how many at once is left to /execution-parameters."""
     job = described(aws, "transform_job")
@@ -138,7 +178,16 @@ def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
     assert not {"BatchStrategy", "MaxPayloadInMB", "MaxConcurrentTransforms"} & set(job)
 
 
-@pytest.mark.parametrize("program", [(), ("--program", ROOT / "tests/material_scripts/tree.py")])
+@pytest.mark.parametrize(
+    "program",
+    [
+        (),
+        (
+            *("--program", ROOT / "tests/material_scripts/tree.py"),
+            *("--hyperparameter", "max_leaf_nodes=5"),
+        ),
+    ],
+)
 def test_model_trainer_trains_on_aws(
     aws: Account, tmp_path_factory: pytest.TempPathFactory, program: tuple[str, ...]
 ) -> None:
@@ -152,6 +201,7 @@ def test_model_trainer_trains_on_aws(
     assert ended.code == 0, ended.out + ended.err
     job = described(aws, "training_job")
     assert is_complete(aws, job)
+    assert ("max_leaf_nodes" in job.get("HyperParameters", {})) == bool(program)
     names = {channel["ChannelName"] for channel in job["InputDataConfig"]}
     assert names == ({"train", "code", "sm_drivers"} if program else {"train"})
 
@@ -161,16 +211,24 @@ def test_model_trainer_trains_on_aws(
     [
         (
             ("--local", "realtme"),
-            "there is no step 'realtme'; try one of tune, realtime, serverless, batch.",
+            "there is no step 'realtme'; the steps are tune, realtime, serverless, batch.",
         ),
-        (("--local", "batch", "tune"), "local mode has no 'tune'; leave it out."),
-        ((), "AWS needs the role that it takes on; give --role, or try --local."),
+        (("--local", "batch", "tune"), "'tune' does not work with --local; leave it out."),
+        ((), "--role is missing; give it, or run on this machine with --local."),
+        (("--local", "--range=a=1:2"), "--range and --objective need the step 'tune'."),
+        (
+            ("--local", "--hyperparameter", "max_depth"),
+            "argument --hyperparameter: 'max_depth' is not NAME=VALUE",
+        ),
+        (("--local", "--range=a=1"), "argument --range: 'a=1' is not NAME=LOW:HIGH"),
+        (("--local", "--range=a=x:y"), "argument --range: 'a=x:y' is not NAME=LOW:HIGH"),
+        (("--local", "--range=1:2"), "argument --range: '1:2' is not NAME=LOW:HIGH"),
     ],
 )
 def test_example_says_which_arguments_do_not_fit(
     examples: Examples, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    """It ends before anything is started, with a sentence."""
+    """The script exits with a message before anything is started."""
     ended = examples.run("sagemaker_sdk.py", "--image", IMAGE, *arguments)
 
     assert ended.code == 2

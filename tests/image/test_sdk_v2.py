@@ -29,7 +29,7 @@ def sdk(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ex
 @pytest.fixture(scope="module")
 def tree(iris: Rows) -> DecisionTreeClassifier:
     """What the example trains, by scikit-learn itself."""
-    return DecisionTreeClassifier(max_leaf_nodes=5, random_state=0).fit(iris.features, iris.labels)
+    return DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
 
 @pytest.fixture(scope="module")

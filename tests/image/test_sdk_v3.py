@@ -62,7 +62,7 @@ def test_model_trainer_runs_train_without_any_argument(
     """Without SourceCode the image trains, though nobody says `train`, and its model serves."""
     rows, expected = labels
 
-    model = train(sdk, images["full"])
+    model = train(sdk, images["full"], "--hyperparameter", "max_leaf_nodes=5")
 
     server = engine.serve(images["full"], model)
     server.await_ready()
@@ -78,7 +78,7 @@ def test_model_trainer_runs_source_code_in_the_image(
     program.parent.mkdir()
     shutil.copyfile(ROOT / "tests/material_scripts/tree.py", program)
 
-    model = train(sdk, images["full"], "--program", program)
+    model = train(sdk, images["full"], "--program", program, "--hyperparameter=max_leaf_nodes=5")
 
     (model / "code").mkdir()
     shutil.copyfile(program, model / "code/inference.py")

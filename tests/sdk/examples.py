@@ -76,7 +76,7 @@ class Examples:
 def options_of(example: str) -> set[str]:
     """Return the options that the parser of an example takes."""
     text = (ROOT / "examples" / example).read_text(encoding="utf-8")
-    return set(re.findall(r'add_argument\("(--[\w-]+)"', text))
+    return set(re.findall(r'add(?:_argument)?\(\s*"(--[\w-]+)"', text))
 
 
 def told(ended: Ended, what: str) -> list[Any]:

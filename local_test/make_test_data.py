@@ -1,9 +1,9 @@
-"""Write the data of local_test: the Iris table (sepals and petals are leaves of a flower).
+"""Write the sample data of local_test from scikit-learn's Iris table.
 
 usage: python local_test/make_test_data.py
 
-leaf_train.csv is what `train` reads: 150 rows, label first, no header. payload.csv is a request:
-every tenth row, without its label.
+leaf_train.csv is the training data: 150 rows, the label first, no header. payload.csv is the body
+of a request: every tenth row, without its label.
 """
 
 import csv

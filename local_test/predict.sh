@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# predict.sh - send a file to the server on this machine and print its answer.
+# predict.sh - send a file to the server on this machine and print the predictions.
 #
-# usage: predict.sh PAYLOAD [CONTENT_TYPE]      CONTENT_TYPE is text/csv when left out
+# usage: predict.sh PAYLOAD [CONTENT_TYPE]
 #
-# PORT names another port than 8080.
+# CONTENT_TYPE is that of the file (default: text/csv), PORT the port of the server (default: 8080).
 set -euo pipefail
 
 if [[ $# -lt 1 || $# -gt 2 ]]; then
@@ -11,7 +11,7 @@ if [[ $# -lt 1 || $# -gt 2 ]]; then
     exit 2
 fi
 if [[ ! -r $1 ]]; then
-    echo "predict: $1 cannot be read." >&2
+    echo "predict: the file $1 does not exist or cannot be read." >&2
     exit 1
 fi
 exec curl --silent --show-error --fail-with-body --noproxy '*' \

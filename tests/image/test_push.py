@@ -213,7 +213,7 @@ def test_push_fails_when_the_registry_goes_down(ecr: Ecr, repository: str) -> No
     finally:
         ecr.registry.start()
 
-    assert "failed for the reason above" in sentence(Ended(process.returncode, out, err), 1)
+    assert "failed; the reason is above" in sentence(Ended(process.returncode, out, err), 1)
     assert not [*ecr.registry.storage.glob(f"**/{repository}/_manifests/tags/*")]
 
 
@@ -223,7 +223,7 @@ def test_push_refuses_an_index(ecr: Ecr, small: Clones, repository: str, tmp_pat
     first = storing(tmp_path, ecr, INDEX, manifest)
     ended = ecr.push(small(SMALL), repository, "--tag", "v1", "--platform", MACHINE, first=first)
 
-    assert f":v1 was pushed as {INDEX}, which SageMaker refuses" in sentence(ended, 1)
+    assert f":v1 was pushed as {INDEX}, which SageMaker rejects" in sentence(ended, 1)
     assert ecr.registry.tags(repository) == {"v1"}
 
 
@@ -237,7 +237,7 @@ def test_push_refuses_another_platform(
     ended = ecr.push(small(SMALL), repository, "--tag", "v1", "--platform", MACHINE, first=first)
 
     assert other.code == 0, other.err
-    assert f"is '{OTHER} true ' and not '{MACHINE} true '" in sentence(ended, 1)
+    assert f"is '{OTHER} true ' instead of '{MACHINE} true '" in sentence(ended, 1)
     assert other.out == f"{HOST}/{repository}@{ecr.registry.digest(repository, 'latest')}\n"
 
 
@@ -246,5 +246,5 @@ def test_push_refuses_an_image_without_the_label(ecr: Ecr, small: Clones, reposi
     without = "\n".join(line for line in SMALL.splitlines() if not line.startswith("LABEL"))
     ended = ecr.push(small(without), repository, "--tag", "v1", "--platform", MACHINE)
 
-    assert f"is '{MACHINE}  ' and not" in sentence(ended, 1)
+    assert f"is '{MACHINE}  ' instead of" in sentence(ended, 1)
     assert ecr.registry.tags(repository) == {"v1"}

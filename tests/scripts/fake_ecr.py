@@ -11,7 +11,7 @@ URI = f"{REGISTRY}/decision-trees"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 MISSING = "echo 'An error occurred (RepositoryNotFoundException): no such thing' >&2; exit 254"
-NO_COMMIT = "build_and_push: git knows no commit of this clone, so no tag names one\n"
+NO_COMMIT = "build_and_push: the git commit of this clone is unknown, so there is no tag for it\n"
 
 
 class FakeEcr:

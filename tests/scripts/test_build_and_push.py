@@ -44,30 +44,41 @@ def sentence(ended: Ended) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        [],
-        ["--build-only"],
-        ["--build-only", "one", "two"],
-        ["--build-only", "decision-trees", "--target"],
-        ["--build-only", "decision-trees", "--push"],
-        ["--build-only", "decision-trees", "--tag", "v1"],
-        ["--build-only", "decision-trees", "--region", "eu-central-1"],
-        ["--build-only", "decision-trees", "--platform", "linux/amd64"],
-        ["--build-only", "decision-trees", "--immutable"],
-        ["--build-only", "decision-trees", "--dry-run"],
-        ["one", "two"],
-        ["decision-trees", "--region"],
-        ["decision-trees", "--tag", ""],
-        ["--help"],
+        ("", "the name of the image is missing."),
+        ("--build-only", "the name of the image is missing."),
+        ("--build-only one two", "there are two images, 'one' and 'two'; give one."),
+        ("--build-only decision-trees --target", "--target needs a value after it."),
+        ("--build-only decision-trees --push", "there is no option '--push'."),
+        ("--build-only decision-trees --tag v1", "--tag has no effect"),
+        ("--build-only decision-trees --region eu-central-1", "--region has no effect"),
+        ("--build-only decision-trees --platform linux/amd64", "--platform has no effect"),
+        ("--build-only decision-trees --immutable", "--immutable has no effect"),
+        ("--build-only decision-trees --dry-run", "--dry-run has no effect"),
+        ("one two", "there are two images, 'one' and 'two'; give one."),
+        ("decision-trees --region", "--region needs a value after it."),
+        ("decision-trees --tag ''", "--tag needs a value after it."),
     ],
-    ids=" ".join,
 )
-def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
-    """Arguments that make no sense give the usage and exit code 2, before docker is asked."""
+def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: str, said: str) -> None:
+    """Wrong arguments give a sentence, the usage and exit code 2, before docker is asked."""
     docker = fake_docker(tmp_path / "bin")
 
-    ended = Clone(tmp_path).run(SCRIPT, *arguments, fakes=[docker])
+    ended = Clone(tmp_path).run(SCRIPT, *shlex.split(arguments), fakes=[docker])
+
+    first, usage = ended.err.split("\n", 1)
+    assert ended.code == 2
+    assert first.startswith(f"build_and_push: {said}")
+    assert usage == USAGE
+    assert docker.calls() == []
+
+
+def test_build_and_push_shows_its_usage(tmp_path: Path) -> None:
+    """--help gives the usage and exit code 2, before docker is asked."""
+    docker = fake_docker(tmp_path / "bin")
+
+    ended = Clone(tmp_path).run(SCRIPT, "--help", fakes=[docker])
 
     assert ended.code == 2
     assert ended.err == USAGE

@@ -13,10 +13,10 @@ UNAVAILABLE = 69
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (["Decision-Trees"], "'Decision-Trees' is no repository of ECR"),
+        (["Decision-Trees"], "'Decision-Trees' is not a valid repository name"),
         (["decision-trees:v1"], "--tag for a tag"),
-        (["decision-trees", "--tag", "a b"], "'a b' is no tag"),
-        (["decision-trees", "--tag", "-v1"], "'-v1' is no tag"),
+        (["decision-trees", "--tag", "a b"], "'a b' is not a valid tag"),
+        (["decision-trees", "--tag", "-v1"], "'-v1' is not a valid tag"),
         (["decision-trees", "--platform", "windows/amd64"], "does not run windows/amd64"),
     ],
 )
@@ -62,7 +62,7 @@ def test_push_says_which_program_is_missing(tmp_path: Path, program: str) -> Non
         ({"info": "exit 1"}, "no Docker engine answers"),
         (
             {"describe": "echo 'AccessDeniedException' >&2; exit 254"},
-            "(AccessDeniedException); check that ecr:DescribeRepositories is allowed",
+            "(AccessDeniedException); check the permission ecr:DescribeRepositories",
         ),
     ],
 )

@@ -189,12 +189,12 @@ def test_push_stops_at_the_first_tag_that_fails(tmp_path: Path) -> None:
             {"manifest": "200 application/vnd.docker.distribution.manifest.list.v2+json"},
             "manifest.list.v2+json",
         ),
-        ({"manifest": "404 text/plain"}, "the registry says 404 (000"),
-        ({"manifest": "000 "}, "the registry says 000"),
+        ({"manifest": "404 text/plain"}, "the registry returned 404 for it (000"),
+        ({"manifest": "000 "}, "the registry returned 000"),
         ({"pull": "exit 1"}, "cannot be pulled"),
-        ({"found": "linux/arm64 true "}, "'linux/arm64 true ' and not 'linux/amd64 true '"),
-        ({"found": "linux/amd64  "}, "'linux/amd64  ' and not 'linux/amd64 true '"),
-        ({"found": "linux/amd64 true f00ba45"}, "'linux/amd64 true f00ba45' and not"),
+        ({"found": "linux/arm64 true "}, "'linux/arm64 true ' instead of 'linux/amd64 true '"),
+        ({"found": "linux/amd64  "}, "'linux/amd64  ' instead of 'linux/amd64 true '"),
+        ({"found": "linux/amd64 true f00ba45"}, "'linux/amd64 true f00ba45' instead of"),
     ],
 )
 def test_push_refuses_what_it_reads_back(

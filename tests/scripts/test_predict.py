@@ -64,7 +64,7 @@ def test_predict_says_that_a_file_cannot_be_read(tmp_path: Path) -> None:
     ended = Clone(tmp_path).run(SCRIPT, "no such file.csv")
 
     assert ended.code == 1
-    assert ended.err == "predict: no such file.csv cannot be read.\n"
+    assert ended.err == "predict: the file no such file.csv does not exist or cannot be read.\n"
 
 
 def test_predict_sends_the_file_as_it_is(tmp_path: Path, endpoint: Endpoint) -> None:

@@ -114,7 +114,7 @@ def test_prepare_replaces_an_environment_without_pip(tmp_path: Path) -> None:
     ended = clone.run(SCRIPT, "train", fakes=[python, nginx])
 
     assert ended.code == 0, ended.err
-    assert "making a virtual environment" in ended.err
+    assert "creating a virtual environment" in ended.err
     assert ["-m", "venv", str(clone.root / ".venv")] in python.calls()
 
 
@@ -126,7 +126,7 @@ def test_prepare_says_that_a_python_does_not_suit(tmp_path: Path) -> None:
 
     assert sentence(ended) == (
         f"prepare: {python.path} is missing or not Python 3.11 to 3.13; "
-        "name another one, as in PYTHON=python3.13."
+        "set PYTHON to another interpreter, such as PYTHON=python3.13."
     )
     assert ended.err.count("\n") == 1
 
@@ -202,7 +202,7 @@ def test_prepare_says_again_that_the_unpacked_nginx_does_not_run(tmp_path: Path)
 
     first, second = (clone.run(SCRIPT, "train", fakes=[apt]) for _ in range(2))
 
-    assert "the unpacked nginx does not run here" in sentence(first)
+    assert "the unpacked nginx does not run on this machine" in sentence(first)
     assert sentence(second) == sentence(first)
 
 

@@ -1,4 +1,4 @@
-"""What one container answers, another takes as its request: pipelines chain them like that."""
+"""The reply of one container is a request of the next, as in inference pipelines."""
 
 import itertools
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OUTPUTS = ["predicted_label", "probability", "probabilities", "predicted_score"]
 
 @dataclass(frozen=True)
 class Link:
-    """A model of a chain, and a client of its endpoint."""
+    """A model in a chain, and a client of its endpoint."""
 
     made: Made
     client: FlaskClient
@@ -32,7 +32,7 @@ class Link:
 
 @pytest.fixture(scope="module")
 def link(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Made], Link]:
-    """Serve a model."""
+    """Return a function that serves a model."""
 
     def serve(made: Made) -> Link:
         base_dir = tmp_path_factory.mktemp("link")
@@ -45,7 +45,7 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Made], Link]:
 
 @pytest.fixture(scope="module")
 def classifier(link: Callable[[Made], Link]) -> Link:
-    """The first of a chain: of 2 features, with the labels 0, 1 and 7."""
+    """The first model in a chain: 2 features, the labels 0, 1 and 7."""
     labels = np.array([0, 1, 7])[(ROWS[:, 0] > 4).astype(int) + (ROWS[:, 1] > 6)]
     noisy = np.where(np.arange(200) % 7 == 0, 7, labels)
     tree = DecisionTreeClassifier(max_depth=3, random_state=0)
@@ -54,14 +54,14 @@ def classifier(link: Callable[[Made], Link]) -> Link:
 
 @pytest.fixture(scope="module")
 def regressor(link: Callable[[Made], Link]) -> Link:
-    """The first of a chain: of 2 features, with scores from 0 to 10."""
+    """The first model in a chain: 2 features, scores from 0 to 10."""
     tree = DecisionTreeRegressor(max_depth=4, random_state=0)
     return link(Made(tree.fit(ROWS, ROWS[:, 0] * ROWS[:, 1] / 10), ROWS, Naming()))
 
 
 @pytest.fixture(scope="module")
 def seconds(link: Callable[[Made], Link]) -> dict[tuple[int, bool], Link]:
-    """The second of a chain: of 1 or 3 features, with names or without."""
+    """The second models in a chain: 1 or 3 features, with names and without."""
     random = np.random.default_rng(2)
     found = {}
     for width, has_names in itertools.product((1, 3), (False, True)):
@@ -74,7 +74,7 @@ def seconds(link: Callable[[Made], Link]) -> dict[tuple[int, bool], Link]:
 
 
 def predicted(first: Link, output: str) -> NDArray[np.float32]:
-    """Return what scikit-learn says of ROWS, shape (n_rows, n_values)."""
+    """Return scikit-learn's predictions for ROWS, shape (n_rows, n_values)."""
     estimator = first.made.estimator
     if output in ("predicted_label", "predicted_score"):
         return np.asarray(estimator.predict(ROWS)[:, np.newaxis], dtype=np.float32)
@@ -95,7 +95,7 @@ def test_reply_is_a_request_of_another_model(
     output: str,
     has_names: bool,
 ) -> None:
-    """Every output in every format is taken for what it says, by a model of so many features."""
+    """Each output in each format is read correctly by a model with as many features."""
     first = regressor if output == "predicted_score" else classifier
     features = predicted(first, output)
     second = seconds[features.shape[1], has_names]
@@ -112,10 +112,10 @@ def test_reply_is_a_request_of_another_model(
     assert rows_of("text/csv", last.data) == expected[:, np.newaxis].tolist()
 
 
-def test_seconds_tell_answers_apart(
+def test_second_models_distinguish_all_predictions(
     classifier: Link, regressor: Link, seconds: dict[tuple[int, bool], Link]
 ) -> None:
-    """The test above would see another value, or another order of the probabilities."""
+    """The test above would fail if a value, or the order of the probabilities, changed."""
     for output in OUTPUTS:
         features = predicted(regressor if output == "predicted_score" else classifier, output)
         estimator = seconds[features.shape[1], False].made.estimator

@@ -1,4 +1,4 @@
-"""Bodies that the model server refuses and that nobody can write with an editor."""
+"""Binary request bodies that the model server refuses."""
 
 import struct
 from math import inf
@@ -11,33 +11,21 @@ from payloads.binaries import ROWS, TABLE, answer, dense, npy, sparse
 from payloads.flowers import gzip, parquet
 
 
-def rejected() -> dict[str, bytes]:
-    """Return all files, by their paths below serving/rejected/."""
-    return {**_text(), **_arrays(), **_headers(), **_records(), **_tables()}
+def bodies() -> list[dict[str, bytes]]:
+    """Return request bodies by name."""
+    return [_texts(), _arrays(), _headers(), _records(), _tables()]
 
 
-def _text() -> dict[str, bytes]:
-    return {
-        "csv_latin_1/body.csv": b"1,2,3\n4,\xe9,6\n",
-        "csv_nul/body.csv": b"1,2,3\n4,5,6\0\n",
-        "csv_utf_16/body.csv": "1,2,3\n".encode("utf-16-le"),
-        "csv_utf_16_with_mark/body.csv": b"\xff\xfe" + "1,2,3\n".encode("utf-16-le"),
-        "csv_gzip/body.csv": gzip(b"1,2,3\n"),
-        "json_latin_1/body.json": b'[[1, 2, 3],\n [4, 5, "\xe9"]]',
-        "json_utf_16_with_mark/body.json": b"\xff\xfe" + "[[1, 2, 3]]".encode("utf-16-le"),
-        "json_lines_latin_1/body.jsonl": b'[1, 2, 3]\n[4, 5, "\xe9"]\n',
-        "libsvm_latin_1/body.libsvm": b"1:1 2:2\n\xe9 1:4\n",
-    }
+def _texts() -> dict[str, bytes]:
+    return {"gzip.csv": gzip(b"1,2,3\n"), "nested_too_deep.json": b"[" * 20_000}
 
 
 def _arrays() -> dict[str, bytes]:
     whole = npy(ROWS)
     bodies = {
-        "empty": b"",
         "of_objects": _npy_of(
             "{'descr': '|O', 'fortran_order': False, 'shape': (1, 3), }", b"\x80\x04N."
         ),
-        "pickled": b"\x80\x04\x95\x10\0\0\0\0\0\0\0]\x94.",
         "structured": npy(np.zeros(3, [("a", "<f4"), ("b", "<f4")]), dtype="<f4,<f4"),
         "of_texts": npy([["1", "2", "3"]], "<U1"),
         "of_bytes": npy([["1", "2", "3"]], "|S1"),
@@ -52,14 +40,12 @@ def _arrays() -> dict[str, bytes]:
         "beyond_float32": npy([[1, 2, 3], [4, 5, 1e39]]),
         "cut_off": whole[:-4],
         "with_more_behind": whole + bytes(8),
-        "archive": b"PK\x03\x04" + bytes(26),
-        "named_npy_but_csv": b"1,2,3\n4,5,6\n",
     }
-    return {f"npy_{name}/body.npy": body for name, body in bodies.items()}
+    return {f"{name}.npy": body for name, body in bodies.items()}
 
 
 def _npy_of(header: str, content: bytes = b"") -> bytes:
-    """Return a file with a header that nobody has checked."""
+    """Return a file with any header, valid or not."""
     text = header.encode("latin-1").ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
 
@@ -76,14 +62,13 @@ def _headers() -> dict[str, bytes]:
     bodies = {name: _npy_of(header, bytes(24)) for name, header in headers.items()}
     bodies["long_header"] = _npy_of(fields + "(1, 3), }" + " " * 5000, bytes(24))
     bodies["header_cut_off"] = npy(ROWS)[:40]
-    return {f"npy_{name}/body.npy": body for name, body in bodies.items()}
+    return {f"{name}.npy": body for name, body in bodies.items()}
 
 
 def _records() -> dict[str, bytes]:
     good = dense(ROWS)
     first = good[: len(good) // 2]
     bodies = {
-        "empty": b"",
         "cut_off": good[:-3],
         "cut_off_in_a_header": good + good[:6],
         "wrong_magic": b"\0" + good[1:],
@@ -104,9 +89,8 @@ def _records() -> dict[str, bytes]:
         "of_two_outputs": answer(
             predicted_label=("int32_tensor", [1]), probability=("float32_tensor", [0.75])
         ),
-        "of_csv": b"1,2,3\n",
     }
-    return {f"recordio_{name}/body.recordio": body for name, body in bodies.items()}
+    return {f"{name}.recordio": body for name, body in bodies.items()}
 
 
 def _tables() -> dict[str, bytes]:
@@ -124,5 +108,5 @@ def _tables() -> dict[str, bytes]:
         "beyond_float32": pa.table({**TABLE, "tens": [2, 1e39]}),
     }
     bodies = {name: parquet(table) for name, table in tables.items()}
-    bodies |= {"cut_off": good[:-20], "cut_off_at_the_start": good[20:], "empty": b""}
-    return {f"parquet_{name}/body.parquet": body for name, body in bodies.items()}
+    bodies |= {"cut_off": good[:-20], "cut_off_at_the_start": good[20:]}
+    return {f"{name}.parquet": body for name, body in bodies.items()}

@@ -1,4 +1,4 @@
-"""Bodies and replies of the model server that are no text, made of a few digits."""
+"""Functions that write rows of digits, and replies, in binary formats."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def dense(rows: Sequence[Sequence[float]], tensor: str = "float32_tensor") -> by
 
 
 def sparse(rows: Sequence[Mapping[int, float]], shape: Sequence[int] = ()) -> bytes:
-    """Return records without a label, each with some cells."""
+    """Return sparse records without a label."""
     return b"".join(
         recordio.frame(recordio.record(list(row.values()), [], keys=list(row), shape=shape))
         for row in rows
@@ -36,7 +36,7 @@ def sparse(rows: Sequence[Mapping[int, float]], shape: Sequence[int] = ()) -> by
 
 
 def answer(**outputs: tuple[str, Sequence[Any]]) -> bytes:
-    """Return the record in which a container answers: for each output the tensor and its values."""
+    """Return the record of a reply: for each output the type of its tensor, and the values."""
     payload = b""
     for name, (kind, values) in outputs.items():
         message: Any = Record()

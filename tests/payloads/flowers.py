@@ -1,4 +1,4 @@
-"""Tables and files of four flowers, as make_training_payloads.py puts them into its cases."""
+"""Tables of four flowers, and functions that write them to files."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def parquet(rows: pa.Table, **options: Any) -> bytes:
 
 
 def gzip(content: bytes) -> bytes:
-    """Return a gzip member without a time, stored as it is: the same bytes from every zlib."""
+    """Return an uncompressed gzip member without a time: the same bytes from every zlib."""
     deflate = zlib.compressobj(0, wbits=-zlib.MAX_WBITS)
     stored = deflate.compress(content) + deflate.flush()
     header = bytes.fromhex("1f8b08000000000000ff")
@@ -49,7 +49,7 @@ def zstd(content: bytes) -> bytes:
 
 
 def of_pandas(rows: pa.Table, index: object) -> pa.Table:
-    """Return the table with the metadata in which pandas says what its index is."""
+    """Return the table with the metadata in which pandas stores its index."""
     return rows.replace_schema_metadata({"pandas": json.dumps({"index_columns": [index]})})
 
 
@@ -57,5 +57,5 @@ def zipped(name: str) -> bytes:
     """Return a zip archive of one file."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(name), TEXT)  # its time is always 1980
+        archive.writestr(zipfile.ZipInfo(name), TEXT)  # a ZipInfo has the time 1980-01-01
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The replies of the model server, read without the program that writes them."""
+"""Readers of the replies of the model server, independent of the code that writes them."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ Cell = float | str
 
 
 def cell_of(value: object) -> Cell:
-    """Return a number as all replies have it, in 32 bits, and text as it is."""
+    """Return a number rounded to 32 bits, as in all replies, or a text unchanged."""
     try:
         return float(np.float32(value))  # type: ignore[arg-type]
     except ValueError:
@@ -38,13 +38,13 @@ def rows_of_json_lines(body: bytes) -> list[list[Any]]:
 
 
 def values_of(item: dict[str, Any] | None) -> list[Any]:
-    """Return the values of an object, those of a list one by one."""
+    """Return the values of an object, with lists flattened."""
     values = (item or {}).values()
     return [cell for value in values for cell in (value if isinstance(value, list) else [value])]
 
 
 def rows_of_npy(body: bytes) -> list[list[Any]]:
-    """Return the rows of an array; NaN and empty text stand for a row that is marked."""
+    """Return the rows of an array; NaN and empty text stand for a marked row."""
     array = np.load(io.BytesIO(body))
     rows = array.reshape(len(array), -1).tolist()
     return [[] if row[0] == "" or row[0] != row[0] else row for row in rows]
@@ -56,7 +56,7 @@ def rows_of_recordio(body: bytes) -> list[list[Any]]:
 
 
 def values_of_record(payload: bytes) -> list[Any]:
-    """Return the labels of a record; a map of protobuf does not tell their order, bytes do."""
+    """Return the labels of a record in the order of its bytes; a protobuf map has no order."""
     label = Record.FromString(payload).label
     values: list[Any] = []
     for name in sorted(label, key=lambda name: payload.index(name.encode())):
@@ -76,5 +76,5 @@ READERS: dict[str, Callable[[bytes], list[list[Any]]]] = {
 
 
 def rows_of(media_type: str, body: bytes) -> list[list[Cell] | None]:
-    """Read a reply without the program; None for a row that is marked."""
+    """Return the rows of a reply; None stands for a marked row."""
     return [[cell_of(cell) for cell in row] or None for row in READERS[media_type](body)]

@@ -1,4 +1,4 @@
-"""The models that the requests below serving/ ask; each is made when it is first asked for."""
+"""The models that the requests in serving_*.yaml ask; each is fitted on first use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ DIGITS = ["hundreds", "tens", "ones"]
 
 @dataclass(frozen=True)
 class Made:
-    """A fitted estimator, and what its artifact is made of."""
+    """A fitted estimator, with what is needed to export it."""
 
     estimator: Any
     features: NDArray[np.float32]
@@ -42,9 +42,9 @@ def flowers() -> tuple[NDArray[np.float32], list[str]]:
 
 @cache
 def digits(n_columns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return each row of digits, and the number that they are the digits of.
+    """Return all rows of digits, and the numbers that they form.
 
-    So the score of a row tells which digits were read, and in which order.
+    So the score of a row shows which digits were read, and in which order.
     """
     rows = np.indices((10,) * n_columns).reshape(n_columns, -1).T
     return rows.astype(np.float32), rows @ 10.0 ** np.arange(n_columns)[::-1]
@@ -52,7 +52,7 @@ def digits(n_columns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
 
 @cache
 def buyers() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return 200 rows of 2 features, and labels 0 and 1 that they do not quite tell."""
+    """Return 200 rows of 2 features, with labels 0 and 1 that overlap."""
     random = np.random.default_rng(0)
     features = random.uniform(0, 100, size=(200, 2)).astype(np.float32)
     return features, (features[:, 0] + random.normal(0, 15, 200) > 50).astype(np.int64)
@@ -92,9 +92,10 @@ MODELS: Mapping[str, Callable[[], Made]] = {
     "digit": lambda: _digits(1),
     "digit_with_name": lambda: _digits(1, ["ones"]),
 }
-"""By the name that a request gives its model.
+"""Functions that fit the models, by name.
 
-`flowers_from_zero` counts features from 0 in libsvm; `flowers_without_gaps` takes no missing cell.
+`flowers_from_zero` counts features from 0 in libsvm; `flowers_without_gaps`
+accepts no missing cells.
 """
 
 
@@ -105,7 +106,7 @@ def made(name: str) -> Made:
 
 
 def saved(directory: Path) -> Mapping[str, Path]:
-    """Write the artifacts of all models; returns for each name what stands for /opt/ml."""
+    """Write the artifacts of all models, and return their replacements of /opt/ml by name."""
     for name in MODELS:
         made(name).save(directory / name)
     return {name: directory / name for name in MODELS}

@@ -1,7 +1,7 @@
 """CSV becomes rows: with or without a header, exactly, or not at all."""
 
-import json
 import math
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from container import decoding
 from container.errors import MalformedPayload
 from container.rows import Expected, Rows
-from payloads.exchanges import Exchange, exchanges
+from payloads import corpus
+from payloads.corpus import RejectedRequest, Request
 
 REMEDY = "send one row a line: 2 numbers with commas between, no header, no label."
 LARGEST = math.nextafter(2.0**128 - 2.0**103, 0)
 DOUBLES = st.floats(min_value=-LARGEST, max_value=LARGEST) | st.just(math.nan)
 REJECTED = [
     exchange
-    for exchange in exchanges("rejected")
-    if exchange.request == {"model": "flowers", "content_type": "text/csv"}
-    and exchange.directory.name != "csv_header"  # as the model has names, it is accepted
+    for exchange in corpus.read(RejectedRequest)
+    if exchange.request == Request(model="flowers", content_type="text/csv")
+    and exchange.name != "csv_header"  # as the model has names, it is accepted
 ]
 
 
@@ -195,14 +196,14 @@ def test_column_with_a_name_is_called_by_it() -> None:
     assert (caught.value.row, caught.value.column) == (3, "a")
 
 
-@pytest.mark.parametrize("exchange", REJECTED, ids=lambda exchange: exchange.directory.name)
-def test_what_is_refused_without_names_is_refused_with_names(exchange: Exchange) -> None:
+@pytest.mark.parametrize("exchange", REJECTED, ids=attrgetter("name"))
+def test_what_is_refused_without_names_is_refused_with_names(exchange: RejectedRequest) -> None:
     """Every payload of the corpus has its message."""
     names = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
     with pytest.raises(MalformedPayload) as caught:
         decoding.decode(exchange.body, "text/csv", Expected(4, names))
 
-    assert str(caught.value) == json.loads(exchange.reply)["message"]
+    assert str(caught.value) == exchange.message
 
 
 def test_bad_rows_are_marked() -> None:

@@ -82,8 +82,8 @@ RUN set -eux; \
     chmod -R a+rX .; \
     chmod a+x selftest serve train; \
     python3 -m compileall -q .; \
-    python3 -c 'import algorithm, predictor, container.formats.parquet, container.formats.recordio'; \
-    # What a program that a job brings may need: see container/scripts.
+    python3 -c 'import algorithm, predictor, container.formats.parquet_columns, container.formats.recordio_frames'; \
+    # What a program that a job brings may need: see container/script_mode.
     python3 -c 'import boto3, pip, setuptools, venv'; \
     nginx -v
 # Local mode of version 3 of the SageMaker SDK gives no argument when it trains.

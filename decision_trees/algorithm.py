@@ -23,15 +23,15 @@ from sklearn.metrics import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact import export
-from container.cells import is_number
-from container.dataset import Dataset
+from container.data.dataset import Dataset
+from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import hyperparameter
-from container.kinds import Choice, Fraction, Integer, Json, Null, Number
-from container.options import InputOptions
-from container.tables import Table
-from histogram import engine, evaluation
-from histogram.refusals import refusals
+from container.formats.cells import is_number
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import hyperparameter
+from container.value_types import Choice, Fraction, Integer, Json, Null, Number
+from trees import engine, evaluation
+from trees.engine import refusals
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _CRITERIA = {
     "regression": ("squared_error", "absolute_error", "poisson"),
 }
 HISTOGRAM_ROWS = 400_000
-"""From here on histogram is not slower than exact at any depth, by tests/benchmarks/histogram.py.
+"""From here on histogram is not slower than exact at any depth, by benchmarks/histogram.py.
 
 With 28 features, 3 classes and 2 cores: 8 times at depth 6, 6 to 10 times at depth 12, and as
 fast without a limit, where exact is faster for 100,000 and 200,000 rows. Accuracies are alike.

@@ -24,7 +24,7 @@ def main() -> None:
     with on_the_heap(), nullcontext() if settings.has_program else preloading:
         from gunicorn.app import wsgiapp
 
-        from container import workers  # noqa: F401 - gunicorn asks for it by its name
+        from container.serving import gunicorn_conf  # noqa: F401 - gunicorn asks for it by its name
 
         with suppress(Exception):  # each worker tells why it cannot be imported, and ends
             import wsgi  # noqa: F401 - the same

@@ -6,17 +6,21 @@ import numpy as np
 from flask import Flask
 
 from artifact import model as artifact
+from artifact.metadata import REGRESSION, ArtifactError
 from artifact.model import Model
-from artifact.record import REGRESSION, ArtifactError
-from container import accept, decoding, endpoint
-from container.accept import Defaults, Reply
-from container.answers import Answers
-from container.decoders import one_row
-from container.encoding import Encoder
-from container.endpoint import Answer, Invocation
 from container.errors import MalformedPayload, ModelNotReady, NotAcceptable, SettingsError
-from container.media import PREDICTED_LABEL, PREDICTED_SCORE, PROBABILITIES, PROBABILITY
-from container.rows import Expected, Rows
+from container.formats.media_types import (
+    PREDICTED_LABEL,
+    PREDICTED_SCORE,
+    PROBABILITIES,
+    PROBABILITY,
+)
+from container.payloads import decoding, negotiation, one_row
+from container.payloads.encoding import Encoder
+from container.payloads.negotiation import Defaults, ResponseFormat
+from container.payloads.types import Expected, Predictions, Rows
+from container.serving import app
+from container.serving.app import Answer, Invocation
 from container.settings import Settings
 
 _OF_A_TREE = ((PREDICTED_LABEL,), (PREDICTED_SCORE,))
@@ -25,7 +29,7 @@ _OF_A_TREE = ((PREDICTED_LABEL,), (PREDICTED_SCORE,))
 
 def create_app(settings: Settings) -> Flask:
     """Build the app and load its model; without a usable model it answers 503 with the reason."""
-    return endpoint.create_app(__name__, settings, ScoringService.load)
+    return app.create_app(__name__, settings, ScoringService.load)
 
 
 class ScoringService:
@@ -58,11 +62,11 @@ class ScoringService:
                 f"together with this model: {error}"
             ) from error
 
-    def _reply_to(self, accepted: str | None, attributes: str | None) -> Reply:
+    def _reply_to(self, accepted: str | None, attributes: str | None) -> ResponseFormat:
         """Return the form of reply that two headers ask for; raises NotAcceptable."""
         record = self.model.record
-        reply = accept.choose(accepted, attributes, self._defaults, record.task)
-        accept.check(reply, record.labels)
+        reply = negotiation.choose(accepted, attributes, self._defaults, record.task)
+        negotiation.check(reply, record.labels)
         return reply
 
     def answer(self, invocation: Invocation) -> Answer:
@@ -85,7 +89,7 @@ class ScoringService:
         body = self._encoder.encode(answers, reply, rows.bad)
         return Answer(body, reply.media_type, len(rows.features))
 
-    def _of_one_row(self, invocation: Invocation, reply: Reply) -> bytes | None:
+    def _of_one_row(self, invocation: Invocation, reply: ResponseFormat) -> bytes | None:
         """Return the answer of a tree to one plain row, sooner than the lines above; else None."""
         tree = self.model.tree
         if tree is None or reply.outputs not in _OF_A_TREE:
@@ -95,18 +99,18 @@ class ScoringService:
             return None
         if self.model.record.task == REGRESSION:
             scores = np.array([tree.score(row)], dtype=np.float32)
-            return self._encoder.encode(Answers(scores=scores), reply)
+            return self._encoder.encode(Predictions(scores=scores), reply)
         return self._encoder.encode_label(tree.label(row), reply)
 
-    def _answers(self, rows: Rows, reply: Reply) -> Answers:
+    def _answers(self, rows: Rows, reply: ResponseFormat) -> Predictions:
         # YOURS: change the next lines if the model is asked in another way.
         labels = self.model.record.labels
         if self.model.record.task == REGRESSION:
-            return Answers(scores=self.model.scores(rows.features))
+            return Predictions(scores=self.model.scores(rows.features))
         if not {PROBABILITY, PROBABILITIES} & set(reply.outputs):
-            return Answers(labels, self.model.predict(rows.features))
+            return Predictions(labels, self.model.predict(rows.features))
         probabilities = self.model.probabilities(rows.features)
-        return Answers(labels, probabilities.argmax(axis=1), probabilities)
+        return Predictions(labels, probabilities.argmax(axis=1), probabilities)
 
 
 def _without_missing(rows: Rows, mark_bad: bool) -> Rows:

@@ -8,7 +8,7 @@ from container.settings import Settings
 settings = Settings.from_environ()
 if settings.has_program:
     from artifact import estimator
-    from container.scripts import hosting
+    from container.script_mode.serving import service
 else:
     import predictor
 
@@ -17,5 +17,5 @@ def make_app() -> Flask:
     """Build the app, whose worker loads the model."""
     log.configure(settings.log_level, as_json=True)
     if settings.has_program:
-        return hosting.create_app(settings, estimator.load)
+        return service.create_app(settings, estimator.load)
     return predictor.create_app(settings)

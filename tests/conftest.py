@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
-import containers
-from material import PROGRAM_DIR, OptMl, Rows, as_csv
-from processes import Server, free_port, start, train
+from support import containers
+from support.material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
+from support.processes import Server, free_port, start, train
 
-sys.path.insert(0, str(PROGRAM_DIR))
+sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
 
 # The same examples at each run: a test that fails tells of a change, not of chance.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -18,7 +18,7 @@ check_scripts() {
     local scripts=(build_and_push.sh .ci/run)
     while IFS= read -r -d '' script; do
         scripts+=("${script}")
-    done < <(find local_test tests decision_trees -name '*.sh' -print0)
+    done < <(find benchmarks local_test tests decision_trees -name '*.sh' -print0)
     # Not asked for: braces around every name (SC2250); and set -e is known not to reach into
     # conditions (SC2310) and substitutions (SC2312), so what matters there is checked by hand.
     shellcheck --enable=all --exclude=SC2250,SC2310,SC2312 "${scripts[@]}"
@@ -34,7 +34,7 @@ main() {
     ruff check
     ruff format --check
     step "mypy"
-    mypy decision_trees decision_trees/{selftest,serve,train} examples local_test tests
+    mypy decision_trees decision_trees/{selftest,serve,train} examples benchmarks local_test tests
     step "shellcheck and shfmt"
     check_scripts
     step "hadolint"

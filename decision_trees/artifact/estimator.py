@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact import model
+from artifact.metadata import REGRESSION
 from artifact.model import Model
-from artifact.record import REGRESSION
 
 
 class Estimator:

@@ -12,9 +12,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from artifact import tree, tree_graph
-from artifact.model import INPUT, Model, near
-from artifact.record import (
+from artifact import onnx_tree, tree
+from artifact.metadata import (
     CLASSIFICATION,
     ONNX_FILE,
     RECORD_FILE,
@@ -22,9 +21,10 @@ from artifact.record import (
     TREE_FILE,
     ArtifactError,
     LabelProbe,
-    Record,
+    Metadata,
     ScoreProbe,
 )
+from artifact.model import INPUT, Model, near
 
 PROBE_ROWS = 8
 MISSING_ROWS = 1000
@@ -81,8 +81,8 @@ def save(
     """
     answers = _in_slices(lambda rows: _answers(estimator, rows), features)
     graph = to_onnx(estimator, features.shape[1])
-    nodes = tree.to_bytes(tree_graph.nodes(estimator)) if _is_tree(estimator) else None
-    record = Record(
+    nodes = tree.to_bytes(onnx_tree.nodes(estimator)) if _is_tree(estimator) else None
+    record = Metadata(
         task=CLASSIFICATION if _is_classifier(estimator) else REGRESSION,
         n_features=features.shape[1],
         feature_names=None if naming.names is None else list(naming.names),
@@ -113,7 +113,7 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
             converted by skl2onnx, or not to a model with one answer a row.
     """
     if _is_tree(estimator):
-        written = tree_graph.of_classifier if _is_classifier(estimator) else tree_graph.of_regressor
+        written = onnx_tree.of_classifier if _is_classifier(estimator) else onnx_tree.of_regressor
         model = written(estimator, n_features)
     else:
         model = _converted(estimator, n_features)

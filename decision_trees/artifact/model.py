@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact import tree
-from artifact.record import (
+from artifact.metadata import (
     ONNX_FILE,
     RECORD_FILE,
     REGRESSION,
     TREE_FILE,
     ArtifactError,
-    Record,
+    Metadata,
     ScoreProbe,
     from_json,
 )
@@ -47,7 +47,7 @@ class Model:
     """Rows in, for each the index of its label out, or its score when the task is regression."""
 
     def __init__(
-        self, graph: bytes | Path, record: Record, threads: int = 1, tree: Tree | None = None
+        self, graph: bytes | Path, record: Metadata, threads: int = 1, tree: Tree | None = None
     ) -> None:
         """Make ready to answer with `graph`, an ONNX model or its file, on `threads` threads.
 
@@ -196,7 +196,7 @@ def load(directory: Path, threads: int = 1) -> Model:
     return model
 
 
-def _tree(directory: Path, record: Record) -> Tree | None:
+def _tree(directory: Path, record: Metadata) -> Tree | None:
     if record.tree_sha256 is None:
         return None
     return tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))

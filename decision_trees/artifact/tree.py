@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.record import TREE_FILE, ArtifactError
+from artifact.metadata import TREE_FILE, ArtifactError
 
 NODE = np.dtype([("feature", "<i4"), ("threshold", "<f8"), ("left", "<i4"), ("right", "<i4")])
 """A node: rows go left whose value of `feature` is at most `threshold`. The root is the first.

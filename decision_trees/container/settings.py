@@ -6,21 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from container.errors import SettingsError
-from container.kinds import Boolean
-from container.media import JSON, OUTPUTS, REPLIES
+from container.formats.media_types import JSON, OUTPUTS, REPLIES
+from container.paths import Paths
 from container.resources import (
+    DEFAULT_MEGABYTES,
     MEBIBYTE,
     Resources,
     body_buffer_bytes,
     counted,
+    mini_batches,
     worker_count,
     worker_size,
 )
-from container.transforms import DEFAULT_MEGABYTES, mini_batches
-from container.variables import Choice, Names, PortRange, Text, Variables, WholeNumber, Word
-
-PROGRAM_DIR = Path(__file__).resolve().parent.parent
+from container.value_types import (
+    Boolean,
+    Names,
+    OneOf,
+    PortRange,
+    Text,
+    Variables,
+    WholeNumber,
+    Word,
+)
 
 BOARD_VARIABLE = "MODEL_SERVER_BOARD"
 
@@ -48,74 +55,6 @@ _BATCH_SECONDS = 3600  # the default of the time-out, see Settings.timeout_secon
 def environment() -> dict[str, str]:
     """Return all variables: what a program that somebody brings is given too."""
     return dict(os.environ)
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where the platform puts things.
-
-    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
-    and https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html.
-    """
-
-    base_dir: Path = Path("/opt/ml")
-    """`SAGEMAKER_BASE_DIR`: stands in for /opt/ml, for runs without a container."""
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Paths":
-        """Read the paths; raises SettingsError for a relative base directory."""
-        base_dir = Path(environ.get("SAGEMAKER_BASE_DIR") or cls.base_dir)
-        if not base_dir.is_absolute():
-            raise SettingsError(
-                f"SAGEMAKER_BASE_DIR is {str(base_dir)!r}; it must be an absolute path, "
-                f"for example {str(base_dir.resolve())!r}."
-            )
-        return cls(base_dir)
-
-    @property
-    def hyperparameters(self) -> Path:
-        """The hyperparameters of the job, a flat JSON object of strings."""
-        return self.base_dir / "input/config/hyperparameters.json"
-
-    @property
-    def input_data_config(self) -> Path:
-        """The input mode and the content type of each channel, in JSON."""
-        return self.base_dir / "input/config/inputdataconfig.json"
-
-    @property
-    def resource_config(self) -> Path:
-        """The hosts of the job and what they are, in JSON."""
-        return self.base_dir / "input/config/resourceconfig.json"
-
-    @property
-    def code(self) -> Path:
-        """The program that a job brings, and its files: script mode."""
-        return self.base_dir / "code"
-
-    @property
-    def data(self) -> Path:
-        """The directory with one directory a channel, or the pipes of one."""
-        return self.base_dir / "input/data"
-
-    @property
-    def model(self) -> Path:
-        """The artifact: written by training, read-only for serving."""
-        return self.base_dir / "model"
-
-    @property
-    def model_code(self) -> Path:
-        """The program that comes with a model, and answers in place of predictor.py."""
-        return self.model / "code"
-
-    @property
-    def metrics(self) -> Path:
-        """The metrics of the job, in JSON; the platform keeps what is beside it too."""
-        return self.base_dir / "output/data/metrics.json"
-
-    @property
-    def failure(self) -> Path:
-        """Why the job failed, in text."""
-        return self.base_dir / "output/failure"
 
 
 @dataclass(frozen=True)
@@ -287,11 +226,11 @@ class Settings:
             ),
             outputs=read(Names(OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
             default_accept=read(
-                Choice(*REPLIES),
+                OneOf(*REPLIES),
                 JSON if scripted else cls.default_accept,
                 "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
             ),
-            bad_records=read(Choice("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
+            bad_records=read(OneOf("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
             port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
             safe_port_range=read(PortRange(), cls.safe_port_range, "SAGEMAKER_SAFE_PORT_RANGE"),
             batch=batch,

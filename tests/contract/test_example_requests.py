@@ -11,12 +11,12 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 from algorithm import Hyperparameters
-from container.hyperparameters import parse
-from container.media import REPLIES
+from container.formats.media_types import REPLIES
+from container.hyperparameters.loader import parse
 from container.settings import Settings
-from material import ROOT, OptMl
-from processes import train
-from readme import README, metric_definitions
+from support.material import ROOT, OptMl
+from support.processes import train
+from support.readme import README, metric_definitions
 
 REQUESTS = sorted(path.stem for path in (ROOT / "examples").glob("*.json"))
 LEAF_TRAIN = ROOT / "local_test/test_dir/input/data/training/leaf_train.csv"

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KernelDensity
 
-from container import schema
+from container.data.table import Table
 from container.errors import UserError
-from container.tables import Table
+from container.hyperparameters import specification
 from fork.forks import FORKS, Fork, check_trained
-from material import ROOT, OptMl
-from processes import DEADLINE_SECONDS, Ended, Server, environment, free_port, start
+from support.material import ROOT, OptMl
+from support.processes import DEADLINE_SECONDS, Ended, Server, environment, free_port, start
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def test_fork_tells_of_its_hyperparameters(clone: Clone, tmp_path: Path, argumen
     declared = clone.fork.algorithm.Hyperparameters
     assert (done.returncode, done.stderr) == (0, "")
     if argument == "--help":
-        assert done.stdout == schema.help_text(declared)
+        assert done.stdout == specification.help_text(declared)
     else:
         names = [one["Name"] for one in json.loads(done.stdout)]
         assert set(clone.fork.given) <= set(names)

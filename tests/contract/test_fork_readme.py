@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from container.samples import N_ROWS
-from container.selftest import Checks
+from container.selftest.checks import Checks
+from container.selftest.sandbox import N_ROWS
 from fork.forks import FOLDER, FORKS
-from material import ROOT
+from support.material import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -14,15 +14,15 @@ import pytest
 
 from algorithm import Hyperparameters
 from container import errors
+from container.data.readers import detection
 from container.errors import ContainerError
-from container.formats import choice
-from container.hyperparameters import declarations
-from container.media import OUTPUTS, REPLIES
+from container.formats.media_types import OUTPUTS, REPLIES
+from container.hyperparameters.loader import declarations
+from container.resources import mini_batches
 from container.settings import BOARD_VARIABLE, Settings
-from container.transforms import mini_batches
-from material import PROGRAM_DIR, ROOT, OptMl
-from processes import Server, train
-from readme import README, metric_definitions
+from support.material import PROGRAM_DIR, ROOT, OptMl
+from support.processes import Server, train
+from support.readme import README, metric_definitions
 
 
 def rows_after(words: str) -> dict[str, list[str]]:
@@ -173,8 +173,8 @@ def test_readme_lists_every_content_type_and_suffix() -> None:
     """The table of formats has what the program knows."""
     rows = rows_after("### Data").values()
 
-    assert set(re.findall(r"[\w.-]+/[\w.-]+", str(rows))) == set(choice.MEDIA_TYPES)
-    assert set(re.findall(r"(?<![\w/])\.\w+", str(rows))) == set(choice.SUFFIXES)
+    assert set(re.findall(r"[\w.-]+/[\w.-]+", str(rows))) == set(detection.MEDIA_TYPES)
+    assert set(re.findall(r"(?<![\w/])\.\w+", str(rows))) == set(detection.SUFFIXES)
 
 
 def test_readme_gives_definitions_that_find_each_metric_once(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from material import ROOT, OptMl
-from processes import Server
-from readme import Block, blocks
 from sdk.examples import options_of
+from support.material import ROOT, OptMl
+from support.processes import Server
+from support.readme import Block, blocks
 
 THIS = "contract/test_readme_commands.py"
 AWS = ("From clone to endpoint on AWS", "When one machine is not enough")

@@ -14,12 +14,12 @@ import botocore.session
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from material import ROOT, OptMl, Rows
-from readme import README, blocks
 from scripts.clones import Fake
 from sdk.account import IMAGE, NUMBER, REGION, ROLE, Account, account
 from sdk.examples import options_of
-from servers import serving
+from support.material import ROOT, OptMl, Rows
+from support.readme import README, blocks
+from support.servers import serving
 
 CLONE_TO_ENDPOINT, MORE_MACHINES = (
     "From clone to endpoint on AWS",

@@ -8,13 +8,13 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from algorithm import Hyperparameters
-from container.hyperparameters import declarations, parse
-from material import ROOT, OptMl, Rows
-from readme import README, metric_definitions
+from container.hyperparameters.loader import declarations, parse
 from scripts.clones import Ended
 from sdk.account import IMAGE, REGION, ROLE, Account, account
 from sdk.examples import Examples, interpreter, told
-from servers import serving
+from support.material import ROOT, OptMl, Rows
+from support.readme import README, metric_definitions
+from support.servers import serving
 
 pytestmark = (
     pytest.mark.soak

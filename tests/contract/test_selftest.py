@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_STOPPED
-from container.samples import N_ROWS
-from container.selftest import EXIT_FAILED, USAGE, Checks
-from material import PROGRAM_DIR, OptMl
-from processes import DEADLINE_SECONDS, environment, read_until
+from container.selftest.checks import EXIT_FAILED, USAGE, Checks
+from container.selftest.sandbox import N_ROWS
+from support.material import PROGRAM_DIR, OptMl
+from support.processes import DEADLINE_SECONDS, environment, read_until
 
 Change = Callable[[str], str]
 
@@ -191,7 +191,7 @@ BROKEN = {
         "",
     ),
     "stop": (
-        write("serve", lambda text: text.replace("serving.main()", "serving.main() or 3")),
+        write("serve", lambda text: text.replace("server.main()", "server.main() or 3")),
         "stop",
         "serve ended with exit code 3 after SIGTERM; it must be 0.",
         "stopped",

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from container.media import REPLIES
-from material import OptMl, Rows, as_csv
-from processes import Server
-from servers import LoggedServer, serving
+from container.formats.media_types import REPLIES
+from support.material import OptMl, Rows, as_csv
+from support.processes import Server
+from support.servers import LoggedServer, serving
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 ROW = b"5.1,3.5,1.4,0.2\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from material import OptMl
-from servers import LoggedServer, serving
+from support.material import OptMl
+from support.servers import LoggedServer, serving
 
 ROW = b"5.1,3.5,1.4,0.2\n"
 MEBIBYTE = 2**20

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from material import OptMl
-from processes import DEADLINE_SECONDS, await_condition
-from servers import LoggedServer, serving
+from support.material import OptMl
+from support.processes import DEADLINE_SECONDS, await_condition
+from support.servers import LoggedServer, serving
 
 ROW = b"5.1,3.5,1.4,0.2\n"
 KEYS = ["error", "message", "row", "column", "request_id"]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_NO_MODEL
-from container.serving import NO_MODEL_SECONDS
-from material import OptMl
-from processes import await_condition, children_of
-from servers import LoggedServer, serving
+from container.serving.server import NO_MODEL_SECONDS
+from support.material import OptMl
+from support.processes import await_condition, children_of
+from support.servers import LoggedServer, serving
 
 
 def workers_of(server: LoggedServer) -> list[int]:

@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from container.errors import PlatformError
-from material import PROGRAM_DIR, OptMl
-from processes import DEADLINE_SECONDS, Server, await_condition, children_of, free_port, start
+from support.material import PROGRAM_DIR, OptMl
+from support.processes import (
+    DEADLINE_SECONDS,
+    Server,
+    await_condition,
+    children_of,
+    free_port,
+    start,
+)
 
 Serve = Callable[..., Server]
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from material import OptMl
-from processes import await_condition, children_of, train
-from servers import Line, LoggedServer, serving
+from support.material import OptMl
+from support.processes import await_condition, children_of, train
+from support.servers import Line, LoggedServer, serving
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SAMPLE = re.compile(r'([a-z_:]+)(\{(?:[a-z_]+="[^"]*",?)+\})? (-?[0-9.e+-]+)')

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_NO_MODEL
-from material import PROGRAM_DIR, OptMl, Rows
-from processes import await_condition, children_of, environment
-from servers import LoggedServer, serving
+from support.material import PROGRAM_DIR, OptMl, Rows
+from support.processes import await_condition, children_of, environment
+from support.servers import LoggedServer, serving
 
 SLOW = """
 import time
@@ -314,7 +314,7 @@ def test_script_mode_is_imported_only_for_a_program(
     )
     modules = set(ended.stdout.splitlines())
 
-    assert any(name.startswith("container.scripts") for name in modules) == loaded
+    assert any(name.startswith("container.script_mode") for name in modules) == loaded
     assert ("predictor" in modules) == (not loaded)
     assert not (loaded and "onnxruntime" in modules)
 
@@ -322,12 +322,12 @@ def test_script_mode_is_imported_only_for_a_program(
 def test_serve_without_a_program_loads_nothing_of_script_mode(
     trained: OptMl, tmp_path: Path
 ) -> None:
-    """From the start to an answer, no process of a plain server imports container.scripts."""
+    """From the start to an answer, no process of a plain server imports container.script_mode."""
     with serving(trained, tmp_path, PYTHONPROFILEIMPORTTIME="1") as server:
         server.await_ready()
         status = server.invoke("5.1,3.5,1.4,0.2").status
         imported = server.errors()
 
     assert status == 200
-    assert "container.endpoint" in imported
-    assert "container.scripts" not in imported
+    assert "container.serving.app" in imported
+    assert "container.script_mode" not in imported

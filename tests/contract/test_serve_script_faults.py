@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_NO_MODEL
-from material import OptMl
-from processes import await_condition, command_line
 from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
-from servers import LoggedServer, serving
+from support.material import OptMl
+from support.processes import await_condition, command_line
+from support.servers import LoggedServer, serving
 
 FAULTY = """
 import multiprocessing, os, subprocess, sys, time

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from material import OptMl
-from processes import DEADLINE_SECONDS, children_of, start
-from servers import serving
+from support.material import OptMl
+from support.processes import DEADLINE_SECONDS, children_of, start
+from support.servers import serving
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact.export import Naming
-from container.media import REPLIES
-from container.settings import Paths, Settings
+from container.formats.media_types import REPLIES
+from container.paths import Paths
+from container.settings import Settings
 from payloads.replies import rows_of
 from payloads.serving_models import Made
 from predictor import create_app

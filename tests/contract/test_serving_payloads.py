@@ -17,14 +17,15 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from werkzeug.test import TestResponse
 
-from container.access import REQUEST_ID
-from container.settings import Paths, Settings
-from material import OptMl
+from container.paths import Paths
+from container.serving.middleware import REQUEST_ID
+from container.settings import Settings
 from payloads import corpus, serving_models
 from payloads.corpus import AcceptedRequest, Exchange, RejectedRequest
 from payloads.replies import Cell, cell_of, rows_of
 from predictor import create_app
-from processes import Server
+from support.material import OptMl
+from support.processes import Server
 
 ACCEPTED = corpus.read(AcceptedRequest)
 REJECTED = corpus.read(RejectedRequest)

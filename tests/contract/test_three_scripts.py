@@ -9,9 +9,9 @@ from typing import Any
 import joblib  # type: ignore[import-untyped]
 import pytest
 
-from material import ROOT, OptMl, Rows
-from processes import train
-from servers import serving
+from support.material import ROOT, OptMl, Rows
+from support.processes import train
+from support.servers import serving
 
 SCRIPTS = ROOT / "tests/material_scripts"
 

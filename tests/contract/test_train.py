@@ -11,8 +11,8 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from material import ARTIFACT, OptMl, Rows
-from processes import train
+from support.material import ARTIFACT, OptMl, Rows
+from support.processes import train
 
 
 def failure_of(opt_ml: OptMl, log: str) -> str:

@@ -13,9 +13,9 @@ import pytest
 from botocore.validate import ParamValidator
 
 from algorithm import Hyperparameters
-from container import schema
-from material import PROGRAM_DIR, OptMl
-from processes import DEADLINE_SECONDS, environment
+from container.hyperparameters import specification
+from support.material import PROGRAM_DIR, OptMl
+from support.processes import DEADLINE_SECONDS, environment
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def test_train_help_prints_the_table_and_does_nothing_else(tmp_path: Path) -> No
     ended = run(tmp_path, "--help")
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == schema.help_text(Hyperparameters)
+    assert ended.stdout == specification.help_text(Hyperparameters)
     assert max(map(len, ended.stdout.splitlines())) <= 100
     assert list(tmp_path.iterdir()) == []
 
@@ -88,7 +88,7 @@ def test_train_with_other_arguments_says_how_it_is_used(
     ended = run(tmp_path, *arguments)
 
     assert (ended.returncode, ended.stdout) == (os.EX_USAGE, "")
-    assert ended.stderr == schema.USAGE
+    assert ended.stderr == specification.USAGE
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,10 +8,10 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import export
-from fifos import fed, pipe_of
-from formats import FORMATS, NAMES, Table, as_parquet, with_header
-from material import OptMl, Rows, as_csv
-from processes import Ended, read_until, start, train
+from support.fifos import fed, pipe_of
+from support.formats import FORMATS, NAMES, Table, as_parquet, with_header
+from support.material import OptMl, Rows, as_csv
+from support.processes import Ended, read_until, start, train
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from container.scripts.requirements import can_build
-from material import OptMl, Rows
-from processes import Ended, python, train
+from container.script_mode.packages import can_build
 from scripts_material.sources import PACKAGE, archive_of, write_files
+from support.material import OptMl, Rows
+from support.processes import Ended, python, train
 
 TELL = """
 import json, os, sys
@@ -316,7 +316,7 @@ def test_output_of_a_program_is_passed_on_whole(opt_ml: OptMl) -> None:
 def test_script_mode_is_imported_only_for_a_program(
     opt_ml: OptMl, iris: Rows, program: str | None
 ) -> None:
-    """Python tells what it imports: nothing of container.scripts, until a program is named.
+    """Python tells what it imports: no training of script mode, until a program is named.
 
     A variable may be blank, and a hyperparameter have the name of the key as its value.
     """
@@ -329,9 +329,8 @@ def test_script_mode_is_imported_only_for_a_program(
 
     assert ended.code == 0, ended.log
     imported = {line.split("|")[-1].strip() for line in ended.log.splitlines() if "|" in line}
-    assert ("container.scripts.run" in imported) == (program == "train.py")
-    assert ("container.scripts" in imported) == (program == "train.py")
-    assert ("container.training" in imported) == (program != "train.py")
+    assert ("container.script_mode.training" in imported) == (program == "train.py")
+    assert ("container.training.job" in imported) == (program != "train.py")
     assert "boto3" not in imported
 
 
@@ -342,10 +341,10 @@ def test_script_starts_as_soon_as_the_built_in(opt_ml: OptMl) -> None:
     opt_ml.write_hyperparameters({"sagemaker_program": "train.py"})
 
     ended = train(opt_ml)
-    code = "from container.scripts import run\nimport sys\nprint(*sys.modules)"
+    code = "from container.script_mode import training\nimport sys\nprint(*sys.modules)"
     modules = set(python(code).stdout.split())
 
     assert ended.code == 0, ended.log
     assert "numpy" not in ended.log.split("running the Python program", 1)[1]
-    assert {"container.scripts.run"} <= modules
+    assert {"container.script_mode.training"} <= modules
     assert {"numpy", "boto3", "botocore", "pip", "venv", "algorithm"}.isdisjoint(modules)

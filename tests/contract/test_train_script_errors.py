@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from material import PROGRAM_DIR, OptMl
-from processes import DEADLINE_SECONDS, Ended, command_line, environment, train
 from scripts_material.sources import archive_of_members, member, write_files
+from support.material import PROGRAM_DIR, OptMl
+from support.processes import DEADLINE_SECONDS, Ended, command_line, environment, train
 
 
 def run(opt_ml: OptMl, name: str, files: Mapping[str, str], **variables: str) -> Ended:

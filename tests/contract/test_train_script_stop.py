@@ -7,9 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from material import OptMl
-from processes import DEADLINE_SECONDS, Ended, await_condition, command_line, read_until, start
 from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
+from support.material import OptMl
+from support.processes import (
+    DEADLINE_SECONDS,
+    Ended,
+    await_condition,
+    command_line,
+    read_until,
+    start,
+)
 
 SAVES = """
 import os, signal, sys, time

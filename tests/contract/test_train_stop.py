@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from artifact import model as artifact
-from fifos import pipe_of
-from material import OptMl
-from processes import read_until, start
+from support.fifos import pipe_of
+from support.material import OptMl
+from support.processes import read_until, start
 
 STOP_SECONDS = 10
 """What the job may take to end; the platform would wait for 120."""

@@ -16,14 +16,17 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import algorithm
 from artifact import model
-from container import channels, hyperparameters, job, tables, training
+from container import supervisor
+from container.data import channels
+from container.data.table import Table, split
 from container.errors import UserError
+from container.hyperparameters import loader
+from container.paths import Paths
 from container.progress import Counter
-from container.settings import Paths
-from container.tables import Table
+from container.training import job
 from payloads import corpus, flowers
 from payloads.corpus import AcceptedInput, RejectedInput, TrainingInput
-from written import read
+from support.written import read
 
 ACCEPTED = corpus.read(AcceptedInput)
 REJECTED = corpus.read(RejectedInput)
@@ -109,9 +112,9 @@ def test_accepted_input_is_read_and_learnt(case: AcceptedInput, paths: Paths) ->
     values = dict(case.expected)
     validation_values = values.pop("validation", None)
     expected = as_table(**values)
-    options = hyperparameters.load(paths.hyperparameters, algorithm.Hyperparameters)
+    options = loader.load(paths.hyperparameters, algorithm.Hyperparameters)
 
-    training.run(algorithm, paths)
+    job.run(algorithm, paths)
 
     channel, validation = channels.find(paths)
     table = read(channel, options, Counter())
@@ -123,7 +126,7 @@ def test_accepted_input_is_read_and_learnt(case: AcceptedInput, paths: Paths) ->
     learnt = expected
     if options.validation_fraction:
         by_class = options.task == "classification"
-        learnt, _ = tables.split(expected, options.validation_fraction, by_class)
+        learnt, _ = split(expected, options.validation_fraction, by_class)
     answers = artifact_answers(paths.model, learnt.features)
     right = scikit_learn_answers(learnt, case.hyperparameters or {})
     assert answers.tolist() == right.astype(answers.dtype).tolist()
@@ -135,10 +138,10 @@ def test_rejected_input_fails_with_its_message(case: RejectedInput, paths: Paths
     lay_out(case, paths)
 
     with pytest.raises(UserError) as caught:
-        training.run(algorithm, paths)
+        job.run(algorithm, paths)
 
-    message = job.describe(caught.value, paths)
-    assert len(message) <= job.FAILURE_CHARACTERS
+    message = supervisor.describe(caught.value, paths)
+    assert len(message) <= supervisor.FAILURE_CHARACTERS
     message = message.replace(str(paths.data), "{data}")
     message = message.replace(str(paths.hyperparameters.parent), "{config}")
     assert message == case.message
@@ -150,7 +153,7 @@ def test_channel_without_a_file_is_reported(paths: Paths) -> None:
     (paths.data / "train/2024").mkdir(parents=True)
 
     with pytest.raises(UserError) as caught:
-        training.run(algorithm, paths)
+        job.run(algorithm, paths)
 
     assert str(caught.value) == (
         "There is nothing to train on in the channel training (or train): found under "
@@ -168,6 +171,6 @@ def test_file_behind_a_link_is_read(
     (paths.data / "train").mkdir()
     (paths.data / "train/iris.csv").symlink_to(tmp_path / "iris.csv")
 
-    training.run(algorithm, paths)
+    job.run(algorithm, paths)
 
     assert "train:rows=4;" in caplog.messages

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
-from container import hyperparameters
-from container.tables import Table
-from material import PROGRAM_DIR, OptMl, as_csv
-from processes import Endpoint
+from container.data.table import Table
+from container.hyperparameters import loader
+from support.material import PROGRAM_DIR, OptMl, as_csv
+from support.processes import Endpoint
 
 FOLDER = Path(__file__).resolve().parent
 ONNX = ("model.json", "model.onnx")
@@ -82,7 +82,7 @@ class Fork:
     def model(self) -> Any:
         """Return what its `fit` learns in that job."""
         declared = self.algorithm.Hyperparameters
-        return self.algorithm.fit(self.table(), hyperparameters.parse(self.given, declared))
+        return self.algorithm.fit(self.table(), loader.parse(self.given, declared))
 
     def check_answers(self, endpoint: Endpoint) -> None:
         """Hold what the endpoint answers, in CSV and in JSON, against its model."""

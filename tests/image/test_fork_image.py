@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from container.errors import UserError
-from containers import Engine, run
 from fork.forks import FORKS, Fork, check_trained
-from material import OptMl
+from support.containers import Engine, run
+from support.material import OptMl
 
 Images = Mapping[str, str]
 

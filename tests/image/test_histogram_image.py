@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from containers import Engine
-from material import ROOT, OptMl, Rows
+from support.containers import Engine
+from support.material import ROOT, OptMl, Rows
 
 PURE_PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """What pytest consists of; it is all Python, so that that of the tests runs in the image too."""

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from artifact import model as artifact
-from cluster import Cluster
-from containers import Container, Engine, run
-from material import ARTIFACT, OptMl, as_csv
-from processes import Ended, await_condition
+from support.cluster import Cluster
+from support.containers import Container, Engine, run
+from support.material import ARTIFACT, OptMl, as_csv
+from support.processes import Ended, await_condition
 
 SECONDS = 60
 """Within which all hosts must have ended after one has failed."""

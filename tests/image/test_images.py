@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from containers import Engine, run
+from support.containers import Engine, run
 
 Images = Mapping[str, str]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-import registry
-from containers import Engine, run
-from material import ROOT, OptMl, Rows
-from processes import await_condition
-from registry import HOST, MANIFEST, PASSWORD, REGION, SILENT_REGION, Ecr
 from scripts.clones import Ended, Fake
+from support import registry
+from support.containers import Engine, run
+from support.material import ROOT, OptMl, Rows
+from support.processes import await_condition
+from support.registry import HOST, MANIFEST, PASSWORD, REGION, SILENT_REGION, Ecr
 
 Clones = Callable[[str], Path]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from containers import Container, Engine, run
-from material import ROOT, OptMl, Rows
-from processes import Ended, Reply, await_condition
 from scripts_material.sources import write_files
+from support.containers import Container, Engine, run
+from support.material import ROOT, OptMl, Rows
+from support.processes import Ended, Reply, await_condition
 
 Images = Mapping[str, str]
 

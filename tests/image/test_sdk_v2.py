@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from material import Rows, as_csv
-from processes import free_port
 from scripts.clones import Ended
 from sdk import local_mode
 from sdk.examples import Examples, told
+from support.material import Rows, as_csv
+from support.processes import free_port
 
 Images = Mapping[str, str]
 RandomFeatures = Callable[[int, int], NDArray[np.float64]]

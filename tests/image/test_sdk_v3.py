@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from containers import Engine, run
-from material import ROOT, Rows, as_csv
 from sdk import local_mode
 from sdk.examples import Examples
+from support.containers import Engine, run
+from support.material import ROOT, Rows, as_csv
 
 Images = Mapping[str, str]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from container.selftest import EXIT_FAILED, Checks
-from containers import Engine
-from material import PROGRAM_DIR
+from container.selftest.checks import EXIT_FAILED, Checks
+from support.containers import Engine
+from support.material import PROGRAM_DIR
 
 Images = Mapping[str, str]
 

@@ -14,9 +14,9 @@ from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import EXIT_NO_MODEL, PlatformError
-from containers import Engine
-from material import OptMl, Rows, as_csv
-from recordio import frame, record
+from support.containers import Engine
+from support.material import OptMl, Rows, as_csv
+from support.recordio import frame, record
 
 Images = Mapping[str, str]
 

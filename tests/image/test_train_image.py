@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from containers import Engine, run
-from formats import FORMATS
-from material import ARTIFACT, OptMl, Rows
-from processes import await_condition
+from support.containers import Engine, run
+from support.formats import FORMATS
+from support.material import ARTIFACT, OptMl, Rows
+from support.processes import await_condition
 
 Images = Mapping[str, str]
 

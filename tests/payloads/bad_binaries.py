@@ -6,9 +6,9 @@ from math import inf
 import numpy as np
 import pyarrow as pa
 
-import recordio
 from payloads.binaries import ROWS, TABLE, answer, dense, npy, sparse
 from payloads.flowers import gzip, parquet
+from support import recordio
 
 
 def bodies() -> list[dict[str, bytes]]:

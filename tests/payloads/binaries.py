@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import recordio
-from container.formats.aialgs import Record
+from container.formats.recordio_messages import Record
+from support import recordio
 
 ROWS: list[list[float]] = [[1, 2, 3], [4, 5, 6]]
 GAPS: list[list[float]] = [[1, nan, 3], [4, 5, 6]]

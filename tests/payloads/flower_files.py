@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-import recordio
 from payloads.flowers import (
     LABELS,
     LENGTHS,
@@ -22,6 +21,7 @@ from payloads.flowers import (
     zipped,
     zstd,
 )
+from support import recordio
 
 FIRST, SECOND = TEXT[:30], TEXT[30:]
 DENSE = [[5.5, 3.5], [4.5, 3.0], [6.25, 3.25], [5.75, 2.75]]

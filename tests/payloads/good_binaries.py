@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import recordio
-from container.formats.aialgs import Record
+from container.formats.recordio_messages import Record
 from payloads.binaries import GAPS, ROWS, TABLE, answer, dense, npy, sparse
 from payloads.flowers import parquet
+from support import recordio
 
 LEAF: list[float] = [2 / 3, 1 / 3]
 """Probabilities of versicolor and virginica in one leaf of the flowers."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from container.formats.aialgs import Record
-from container.formats.recordio import frames
+from container.formats.recordio_frames import frames
+from container.formats.recordio_messages import Record
 
 Cell = float | str
 

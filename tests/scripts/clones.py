@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from material import ROOT
+from support.material import ROOT
 
 DEADLINE_SECONDS = 300.0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from material import ROOT
+from support.material import ROOT
 
 FOLDERS = ("local_test", "tests", "decision_trees")
 SCRIPTS = sorted(

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from material import ROOT, OptMl
+from support.material import ROOT, OptMl
 
 TABLE = "price,city,area\n200,Rome,70\n260,Oslo,90\n120,Bern,45\n"
 

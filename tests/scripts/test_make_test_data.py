@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from material import ROOT, Rows
+from support.material import ROOT, Rows
 
 TRAINING = Path("local_test/test_dir/input/data/training/leaf_train.csv")
 PAYLOAD = Path("local_test/payload.csv")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from processes import free_port
 from scripts.clones import Clone
+from support.processes import free_port
 
 SCRIPT = "local_test/predict.sh"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from material import ROOT
 from scripts.clones import Clone, Ended, Fake
+from support.material import ROOT
 
 SCRIPT = "local_test/prepare.sh"
 LOCK = Path("decision_trees/requirements/train.txt")

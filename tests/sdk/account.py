@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from processes import Endpoint, Reply
+from support.processes import Endpoint, Reply
 
 REGION = "eu-central-1"
 NUMBER = "123456789012"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from containers import run
-from material import ROOT
-from processes import free_port
 from scripts.clones import Ended
+from support.containers import run
+from support.material import ROOT
+from support.processes import free_port
 
 _NO_TELEMETRY = """\
 SchemaVersion: "1.0"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from containers import run
 from sdk.examples import Examples, interpreter
+from support.containers import run
 
 _NETWORK = "sagemaker-local"  # the SDK's name for it, whoever uses it
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from material import PROGRAM_DIR, OptMl, Rows
-from mixture import LARGEST_BODY_MEGABYTES, Mixture
-from processes import environment, free_port
-from soaking import LoggedServer, StartServe
+from support.material import PROGRAM_DIR, OptMl, Rows
+from support.mixture import LARGEST_BODY_MEGABYTES, Mixture
+from support.processes import environment, free_port
+from support.soaking import LoggedServer, StartServe
 
 
 @pytest.fixture(scope="session")

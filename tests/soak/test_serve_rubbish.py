@@ -11,9 +11,9 @@ from contextlib import closing
 
 import pytest
 
-from load import Answer, Connection, Fate, flaw_of, read_answers
-from rubbish import Rubbish
-from soaking import StartServe, workers
+from support.load import Answer, Connection, Fate, flaw_of, read_answers
+from support.rubbish import Rubbish
+from support.soaking import StartServe, workers
 
 N_RUBBISH = 20_000
 N_CONNECTIONS = 8

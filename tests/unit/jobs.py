@@ -7,14 +7,14 @@ import signal
 import sys
 from pathlib import Path
 
-from container import job
+from container import supervisor
 from container.errors import SettingsError, UserError
-from container.settings import Paths
+from container.paths import Paths
 
 
 def succeeds(paths: Paths) -> None:
     """Save a model of two files."""
-    with job.stop_postponed(), job.whole_or_nothing(paths.model) as directory:
+    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
         (directory / "model.onnx").write_text("graph")
         (directory / "model.json").write_text("record")
 
@@ -70,7 +70,7 @@ def writes_too_large_a_file(paths: Paths) -> None:
     """Write a model that is larger than a file may be."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    with job.whole_or_nothing(paths.model) as directory:
+    with supervisor.whole_or_nothing(paths.model) as directory:
         (directory / "model.json").write_text("record")
         (directory / "model.onnx").write_bytes(bytes(2000))
 
@@ -82,7 +82,7 @@ def reads_what_is_not_there(paths: Paths) -> None:
 
 def is_killed(paths: Paths) -> None:
     """End as the kernel ends a process that uses too much memory, in the middle of a save."""
-    with job.whole_or_nothing(paths.model) as directory:
+    with supervisor.whole_or_nothing(paths.model) as directory:
         (directory / "model.onnx").write_text("half")
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -108,14 +108,14 @@ def waits(paths: Paths) -> None:
 
 def waits_while_saving(paths: Paths) -> None:
     """Begin to save and never end."""
-    with job.stop_postponed(), job.whole_or_nothing(paths.model) as directory:
+    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
         (directory / "model.onnx").write_text("half")
         waits(paths)
 
 
 def saves_until_told(paths: Paths) -> None:
     """Save a model, but only once the file `go` is there."""
-    with job.stop_postponed(), job.whole_or_nothing(paths.model) as directory:
+    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
         (directory / "model.onnx").write_text("graph")
         sys.stdout.write("saving\n")
         sys.stdout.flush()

@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container import accept
-from container.accept import Defaults, Reply, choose
 from container.errors import NotAcceptable, SettingsError
-from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, OF_NUMBERS, RECORDIO, REPLIES
+from container.formats.media_types import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    NPY,
+    OF_CLASSES,
+    OF_NUMBERS,
+    RECORDIO,
+    REPLIES,
+)
+from container.payloads import negotiation
+from container.payloads.negotiation import Defaults, ResponseFormat, choose
 
 THERE_ARE = "there are predicted_label, labels, probability and probabilities."
 ALL = (
@@ -154,7 +163,9 @@ def test_outputs_come_from_the_custom_attributes(
 )
 def test_default_outputs_serve_regression_too(names: tuple[str, ...] | None, expected: str) -> None:
     """One setting does for every model: a regression's answer is its score."""
-    assert choose(None, None, Defaults(JSON, names), "regression") == Reply(JSON, (expected,))
+    assert choose(None, None, Defaults(JSON, names), "regression") == ResponseFormat(
+        JSON, (expected,)
+    )
 
 
 @pytest.mark.parametrize(
@@ -236,7 +247,7 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
     ("reply", "labels", "expected"),
     [
         (
-            Reply(NPY, ("predicted_label", "probability")),
+            ResponseFormat(NPY, ("predicted_label", "probability")),
             ["a", "b"],
             (
                 "In application/x-npy there is no text beside numbers, and the labels are text; "
@@ -244,12 +255,12 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
             ),
         ),
         (
-            Reply(NPY, ("probabilities", "labels")),
+            ResponseFormat(NPY, ("probabilities", "labels")),
             [1, 2],
             "In application/x-npy labels comes alone; ask for it alone, or for application/json.",
         ),
         (
-            Reply(NPY, ("predicted_label",)),
+            ResponseFormat(NPY, ("predicted_label",)),
             ["a", "b\0"],
             (
                 "The label 'b\\x00' cannot be written exactly in application/x-npy; "
@@ -257,7 +268,7 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
             ),
         ),
         (
-            Reply(RECORDIO, ("labels",)),
+            ResponseFormat(RECORDIO, ("labels",)),
             [1, 2**53 + 1],
             (
                 "The label 9007199254740993 cannot be written exactly in "
@@ -267,11 +278,11 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
     ],
 )
 def test_reply_that_its_type_cannot_hold_is_not_acceptable(
-    reply: Reply, labels: list[Any], expected: str
+    reply: ResponseFormat, labels: list[Any], expected: str
 ) -> None:
     """It is refused before anything is predicted, and the message says what to ask for."""
     with pytest.raises(NotAcceptable) as caught:
-        accept.check(reply, labels)
+        negotiation.check(reply, labels)
 
     assert str(caught.value) == expected
-    accept.check(Reply(JSON, reply.outputs), labels)
+    negotiation.check(ResponseFormat(JSON, reply.outputs), labels)

@@ -8,13 +8,13 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from container.admission import QUIET_BEATS, Admission
-from container.board import Board
 from container.errors import MalformedPayload, ServerBusy
-from container.offload import LARGE_BODY_BYTES
-from container.settings import Paths, Settings
+from container.paths import Paths
+from container.serving.concurrency import LARGE_BODY_BYTES, QUIET_BEATS, Admission
+from container.serving.scoreboard import Scoreboard
+from container.settings import Settings
 from predictor import create_app
-from processes import DEADLINE_SECONDS
+from support.processes import DEADLINE_SECONDS
 
 LARGE = LARGE_BODY_BYTES
 
@@ -67,7 +67,7 @@ def test_worker_that_shares_a_core_takes_large_bodies_one_by_one(
 ) -> None:
     """With a core of its own it reads one while it works on another."""
     board = tmp_path / "board"
-    Board.create(board, workers).close()
+    Scoreboard.create(board, workers).close()
     settings = Settings(paths=Paths(tmp_path), cores=2, workers=workers, board=board)
     requests = Requests(create_app(settings).extensions["admission"])
 

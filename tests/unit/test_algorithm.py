@@ -10,11 +10,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import algorithm
 from algorithm import Hyperparameters
+from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import parse
-from container.tables import Table
-from iris_tables import classes_of, quantities_of, table_of, weighted
-from material import ARTIFACT, Rows
+from container.hyperparameters.loader import parse
+from support.iris_tables import classes_of, quantities_of, table_of, weighted
+from support.material import ARTIFACT, Rows
 
 REGRESSION = Hyperparameters(task="regression")
 

@@ -13,10 +13,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from algorithm import Hyperparameters
 from container.errors import HyperparameterError
-from container.hyperparameters import Declaration, declarations, parse
-from container.kinds import Choice, Integer, Kind, Number
-from container.options import InputOptions
-from container.schema import specification
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import Declaration, declarations, parse
+from container.hyperparameters.specification import specification
+from container.value_types import Choice, Integer, Kind, Number
 
 ESTIMATORS = [DecisionTreeClassifier, DecisionTreeRegressor]
 OWN = [*(field.name for field in fields(InputOptions)), "engine", "max_bins"]

@@ -9,9 +9,9 @@ from sklearn import metrics
 
 import algorithm
 from algorithm import Hyperparameters
-from container.tables import Table
-from iris_tables import classes_of, quantities_of, table_of, weighted
-from material import Rows
+from container.data.table import Table
+from support.iris_tables import classes_of, quantities_of, table_of, weighted
+from support.material import Rows
 
 REGRESSION = Hyperparameters(task="regression")
 

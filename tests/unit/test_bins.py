@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from container.dataset import Dataset
-from container.tables import Table
-from groups import connected, on_all
-from histogram import bins
+from container.data.dataset import Dataset
+from container.data.table import Table
+from support.groups import connected, on_all
+from trees import quantiles
 
-N_ROWS = bins.SAMPLE_ROWS + 20_000
+N_ROWS = quantiles.SAMPLE_ROWS + 20_000
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def in_order(table: Table, order: NDArray[np.intp]) -> Dataset:
 
 def test_few_values_are_all_there(table: Table) -> None:
     """Also one that a sample would have missed."""
-    found = bins.reference(Dataset.of_table(table, are_numbers=False), 256)
+    found = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
 
     values = [column[~np.isnan(column)].tolist() for column in found.T[1:]]
     assert values == [[0, 1, 2, 3, 4], [0, 1, 9]]
@@ -47,32 +47,33 @@ def test_few_values_are_all_there(table: Table) -> None:
 
 def test_many_values_have_the_quantiles_of_all(table: Table) -> None:
     """The sample is as good as drawn by lot."""
-    found = bins.reference(Dataset.of_table(table, are_numbers=False), 256)[:, 0]
+    found = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)[:, 0]
 
     levels = np.linspace(0, 1, 101)
     ranks = np.searchsorted(np.sort(table.features[:, 0]), np.nanquantile(found, levels))
-    assert len(found) == bins.SAMPLE_ROWS
+    assert len(found) == quantiles.SAMPLE_ROWS
     np.testing.assert_allclose(ranks / (N_ROWS * 6 / 7), levels, atol=0.01)
 
 
 def test_order_of_rows_does_not_count(table: Table) -> None:
     """Nor where a batch ends."""
-    expected = bins.reference(Dataset.of_table(table, are_numbers=False), 256)
+    expected = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
 
-    found = bins.reference(in_order(table, np.random.default_rng(1).permutation(N_ROWS)), 256)
+    found = quantiles.reference(in_order(table, np.random.default_rng(1).permutation(N_ROWS)), 256)
 
     np.testing.assert_array_equal(found, expected)
 
 
 def test_number_of_hosts_does_not_count(table: Table) -> None:
     """Each host gets the bins of all rows, also one that has none."""
-    expected = bins.reference(Dataset.of_table(table, are_numbers=False), 256)
+    expected = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
     parts = [np.arange(0, 30_000), np.arange(30_000, N_ROWS), np.arange(0)]
     shares = [in_order(table, part) for part in parts]
 
     with connected() as machines:
         found = on_all(
-            machines, lambda group: bins.reference(replace(shares[group.rank], group=group), 256)
+            machines,
+            lambda group: quantiles.reference(replace(shares[group.rank], group=group), 256),
         )
 
     for of_host in found:
@@ -89,4 +90,4 @@ def test_values_that_are_too_many_are_sampled(most: int) -> None:
 
     dataset = replace(Dataset.of_table(batches[0], are_numbers=False), batches=passes)
 
-    assert sorted(bins.reference(dataset, most)[:, 0].tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(quantiles.reference(dataset, most)[:, 0].tolist()) == [0, 1, 2, 3, 4]

@@ -15,18 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container import board as module
-from container.board import HEARTBEAT_SECONDS, REASON_BYTES, Board, Health
 from container.errors import PlatformError
-from container.metrics import BOUNDS_SECONDS, N_BUCKETS, Totals
-from container.settings import PROGRAM_DIR
-from processes import DEADLINE_SECONDS
+from container.paths import PROGRAM_DIR
+from container.serving import scoreboard as module
+from container.serving.metrics import BOUNDS_SECONDS, N_BUCKETS, Totals
+from container.serving.scoreboard import HEARTBEAT_SECONDS, REASON_BYTES, Health, Scoreboard
+from support.processes import DEADLINE_SECONDS
 
 WORKER = """
 import sys
 from pathlib import Path
-from container.board import Board
-board = Board.open(Path(sys.argv[1]))
+from container.serving.scoreboard import Scoreboard
+board = Scoreboard.open(Path(sys.argv[1]))
 slot = board.claim()
 for line in sys.stdin:
     exec(line)
@@ -95,7 +95,7 @@ def not_ready(reason: str) -> Health:
     return Health(ready=False, reason=reason)
 
 
-def watch(board: Board, n_requests: int) -> list[Totals]:
+def watch(board: Scoreboard, n_requests: int) -> list[Totals]:
     """Read the totals until as many requests are counted to their last step."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     seen = [board.totals()]
@@ -112,7 +112,7 @@ def loaded(n_ready: int, n_workers: int) -> Health:
 
 def test_board_is_ready_when_every_worker_is(file: Path, start: Start) -> None:
     """One worker that answers is not enough when there are to be two."""
-    with closing(Board.create(file, 2)) as board:
+    with closing(Scoreboard.create(file, 2)) as board:
         said = [board.health()]
         for worker in (start(), start()):
             said.append(board.health())
@@ -124,7 +124,7 @@ def test_board_is_ready_when_every_worker_is(file: Path, start: Start) -> None:
 
 def test_killed_worker_is_missed_at_once(file: Path, start: Start) -> None:
     """It counts no longer, though nobody has waited for the process and its heartbeat is fresh."""
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         worker = start()
         worker.do("slot.ready()")
         before = board.health()
@@ -137,7 +137,7 @@ def test_killed_worker_is_missed_at_once(file: Path, start: Start) -> None:
 def test_totals_go_on_when_workers_are_replaced(file: Path, start: Start) -> None:
     """More workers may follow each other than there are slots, and nothing counted is lost."""
     rows = []
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         for _ in range(RELOADED_SLOTS + 2):
             worker = start()
             worker.do("slot.ready(); slot.count(200, 7, 0, 0, 0.1)")
@@ -151,7 +151,7 @@ def test_totals_go_on_when_workers_are_replaced(file: Path, start: Start) -> Non
 
 def test_replacement_says_nothing_of_its_predecessor(file: Path) -> None:
     """A new owner of a slot loads the model, whatever the last one had come to."""
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         slot = board.claim()
         slot.failed("The model cannot be used: it is absent.", 66)
         slot.close()
@@ -162,7 +162,7 @@ def test_replacement_says_nothing_of_its_predecessor(file: Path) -> None:
 
 def test_old_worker_answers_until_the_new_one_does(file: Path) -> None:
     """During a reload there are more workers than there are to be."""
-    with closing(Board.create(file, 1)) as board, closing(board.claim()) as new:
+    with closing(Scoreboard.create(file, 1)) as board, closing(board.claim()) as new:
         with closing(board.claim()) as old:
             old.ready()
             during = board.health()
@@ -174,7 +174,7 @@ def test_old_worker_answers_until_the_new_one_does(file: Path) -> None:
 
 def test_claim_without_a_free_slot_is_refused(file: Path) -> None:
     """The error says what holds the slots and what to do."""
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         slots = [board.claim() for _ in range(RELOADED_SLOTS)]
         with pytest.raises(PlatformError) as caught:
             board.claim()
@@ -189,9 +189,9 @@ def test_claim_without_a_free_slot_is_refused(file: Path) -> None:
 
 def test_slot_is_kept_when_the_worker_opens_the_board_again(file: Path) -> None:
     """A worker reads the board too; that it closes it does not cost it its slot."""
-    with closing(Board.create(file, 1)) as board, closing(board.claim()) as slot:
+    with closing(Scoreboard.create(file, 1)) as board, closing(board.claim()) as slot:
         slot.ready()
-        Board.open(file).close()
+        Scoreboard.open(file).close()
 
         assert board.health() == READY
 
@@ -210,7 +210,7 @@ def test_worker_without_heartbeat_does_not_answer(
 ) -> None:
     """A worker that is held up is named, and counts again once it gives a heartbeat."""
     now = 10**12
-    with closing(Board.create(file, 1, lambda: now)) as board, closing(board.claim()) as slot:
+    with closing(Scoreboard.create(file, 1, lambda: now)) as board, closing(board.claim()) as slot:
         slot.ready()
         now += nanoseconds
         if isinstance(said, str):
@@ -224,7 +224,7 @@ def test_worker_without_heartbeat_does_not_answer(
 def test_reason_of_a_failure_is_told(file: Path) -> None:
     """One worker that cannot use the model tells why; only when all say so have all failed."""
     reason = "The model cannot be used: the file é is absent."
-    with closing(Board.create(file, 2)) as board:
+    with closing(Scoreboard.create(file, 2)) as board:
         all_failed = [board.all_failed()]
         with closing(board.claim()) as one:
             one.failed(reason, 66)
@@ -242,7 +242,7 @@ def test_reason_of_a_failure_is_told(file: Path) -> None:
 
 def test_long_reason_is_cut_between_characters(file: Path) -> None:
     """What is kept of a reason is whole characters."""
-    with closing(Board.create(file, 1)) as board, closing(board.claim()) as slot:
+    with closing(Scoreboard.create(file, 1)) as board, closing(board.claim()) as slot:
         slot.failed("." + "é" * REASON_BYTES, 66)
 
         assert board.health() == not_ready("." + "é" * ((REASON_BYTES - 1) // 2))
@@ -253,7 +253,7 @@ def test_long_reason_is_cut_between_characters(file: Path) -> None:
 )
 def test_broken_reason_does_not_break_a_reader(file: Path, length: int, kept: str) -> None:
     """A slot may hold anything, since its owner may die between any two stores."""
-    with closing(Board.create(file, 1)) as board, closing(board.claim()) as slot:
+    with closing(Scoreboard.create(file, 1)) as board, closing(board.claim()) as slot:
         slot.failed("reason", 66)
         slot._pages[module._REASON] = 0xFF
         slot._cells[module._REASON_LENGTH] = length
@@ -273,7 +273,7 @@ def test_totals_are_the_sums_over_the_workers(first: list[Answer], second: list[
     """Each number of each answer is in the total of its name, and the time in its bucket."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(Board.create(Path(folder) / "board", 2)) as board,
+        closing(Scoreboard.create(Path(folder) / "board", 2)) as board,
         closing(board.claim()) as one,
         closing(board.claim()) as other,
     ):
@@ -303,7 +303,7 @@ def test_totals_are_the_sums_over_the_workers(first: list[Answer], second: list[
 def test_totals_never_fall_while_workers_count(file: Path, start: Start) -> None:
     """A reader finds each number whole at any time, and every answer counted in the end."""
     counting = "[slot.count(200, 2**32 + 1, 1, 1, 0.01) for _ in range(50_000)]"
-    with closing(Board.create(file, 2)) as board:
+    with closing(Scoreboard.create(file, 2)) as board:
         workers = [start(), start()]
         for worker in workers:
             worker.tell(counting)
@@ -316,7 +316,7 @@ def test_totals_never_fall_while_workers_count(file: Path, start: Start) -> None
 
 def test_worker_killed_while_it_counts_leaves_its_counters(file: Path, start: Start) -> None:
     """At most the answer that it was counting is counted in part."""
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         for _ in range(3):
             worker = start()
             before = sum(board.totals().buckets)
@@ -331,7 +331,7 @@ def test_worker_killed_while_it_counts_leaves_its_counters(file: Path, start: St
 
 def test_reader_cannot_write(file: Path) -> None:
     """The board is mapped to read, and its file is open to read."""
-    with closing(Board.create(file, 1)) as board:
+    with closing(Scoreboard.create(file, 1)) as board:
         with pytest.raises(TypeError):
             board._cells[0] = 3
 
@@ -340,7 +340,7 @@ def test_reader_cannot_write(file: Path) -> None:
 
 def test_new_board_has_its_blocks_and_is_open_to_workers(file: Path) -> None:
     """A store cannot find the disk full, and workers that are somebody else may write."""
-    Board.create(file, 4).close()
+    Scoreboard.create(file, 4).close()
     status = file.stat()
 
     assert status.st_blocks * 512 >= status.st_size
@@ -350,9 +350,10 @@ def test_new_board_has_its_blocks_and_is_open_to_workers(file: Path) -> None:
 def test_board_without_room_is_refused(file: Path) -> None:
     """The error of a disk that is full, here of a limit, comes when the board is made."""
     script = (
-        "import resource, sys\nfrom pathlib import Path\nfrom container.board import Board\n"
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from container.serving.scoreboard import Scoreboard\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
-        "Board.create(Path(sys.argv[1]), 2)"
+        "Scoreboard.create(Path(sys.argv[1]), 2)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, file],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container.cells import (
+from container.formats.cells import (
     DECIMAL_POINT,
     FLOAT32_OVERFLOW,
     CellError,

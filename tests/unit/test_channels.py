@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from container.channels import Channel, find
+from container.data.channels import Channel, find
+from container.data.streams import Source
 from container.errors import TrainingDataError
-from container.settings import Paths
-from container.sources import Source
-from material import OptMl
+from container.paths import Paths
+from support.material import OptMl
 
 
 def files_of(opt_ml: OptMl) -> list[str]:

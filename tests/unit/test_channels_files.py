@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from container.channels import find
+from container.data.channels import find
 from container.errors import TrainingDataError
-from container.settings import Paths
-from material import OptMl
+from container.paths import Paths
+from support.material import OptMl
 
 
 def files_of(opt_ml: OptMl) -> list[str]:

@@ -7,12 +7,12 @@ import struct
 
 import pytest
 
-from container.cells import CellError
+from container.data.readers import detection
+from container.data.streams import Content
 from container.errors import TrainingDataError
-from container.formats import choice
-from container.options import InputOptions
-from container.sources import Content
-from processes import python
+from container.formats.cells import CellError
+from container.hyperparameters.input_options import InputOptions
+from support.processes import python
 
 PARQUET = b"PAR1\x15\x04"
 RECORDIO = struct.pack("<II", 0xCED7230A, 8)
@@ -28,7 +28,7 @@ class Unseekable(io.BytesIO):
 
 def chosen(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
     """Return the format of a file with these first bytes."""
-    return choice.choose(Content(head, io.BytesIO(head), False), name, content_type)
+    return detection.choose(Content(head, io.BytesIO(head), False), name, content_type)
 
 
 def refusal_of(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
@@ -237,7 +237,7 @@ def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
 def test_parquet_that_cannot_be_sought_is_refused(content: Content, message: str) -> None:
     """Its table of contents is at its end, which a stream reaches last."""
     with pytest.raises(CellError) as caught:
-        choice.choose(content, "train_0", "application/x-parquet")
+        detection.choose(content, "train_0", "application/x-parquet")
 
     assert f"{caught.value}; {caught.value.remedy}" == message
 
@@ -254,7 +254,7 @@ def test_parquet_that_cannot_be_sought_is_refused(content: Content, message: str
 )
 def test_format_has_its_reader(kind: str, text: bytes, options: InputOptions, what: str) -> None:
     """TSV has tabs unless the hyperparameter says otherwise; the options reach the reader."""
-    assert choice.read(kind, io.BytesIO(text), options).kind == what
+    assert detection.read(kind, io.BytesIO(text), options).kind == what
 
 
 @pytest.mark.parametrize(("kind", "text"), [("CSV", b"a,1\n"), ("libsvm", b"a 1:1\n")])
@@ -262,9 +262,9 @@ def test_text_needs_no_library_of_another_format(kind: str, text: bytes) -> None
     """What reads Parquet and RecordIO-protobuf is loaded for them alone."""
     code = (
         "import io, sys\n"
-        "from container.formats import choice\n"
-        "from container.options import InputOptions\n"
-        f"list(choice.read({kind!r}, io.BytesIO({text!r}), InputOptions()).blocks)\n"
+        "from container.data.readers import detection\n"
+        "from container.hyperparameters.input_options import InputOptions\n"
+        f"list(detection.read({kind!r}, io.BytesIO({text!r}), InputOptions()).blocks)\n"
         "assert not {'pyarrow', 'google.protobuf'} & set(sys.modules)\n"
     )
     ended = python(code)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from container.data.readers import detection
 from container.errors import HyperparameterError, TrainingDataError
-from container.formats import choice
-from container.options import InputOptions
+from container.hyperparameters.input_options import InputOptions
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def test_parameters_may_say_whether_there_is_a_header(
     """RFC 4180 has the parameter header; it counts where the hyperparameter says nothing else."""
     options = InputOptions(header=header, label="y")
 
-    assert choice.with_parameters(options, content_type) == InputOptions(header=found, label="y")
+    assert detection.with_parameters(options, content_type) == InputOptions(header=found, label="y")
 
 
 def test_parameter_against_the_hyperparameter_is_refused() -> None:
     """Which of the two is right cannot be told."""
     with pytest.raises(HyperparameterError) as caught:
-        choice.with_parameters(InputOptions(header="absent"), "text/csv; header=present")
+        detection.with_parameters(InputOptions(header="absent"), "text/csv; header=present")
 
     assert str(caught.value) == (
         "The hyperparameter header is 'absent', but the content type of the channel is "
@@ -58,6 +58,6 @@ def test_parameter_against_the_hyperparameter_is_refused() -> None:
 def test_parameter_that_cannot_be_obeyed_is_refused(content_type: str, reason: str) -> None:
     """Another encoding or another number of labels is not ignored."""
     with pytest.raises(TrainingDataError) as caught:
-        choice.with_parameters(InputOptions(), content_type)
+        detection.with_parameters(InputOptions(), content_type)
 
     assert str(caught.value) == f"The content type of the channel is {content_type!r}; {reason}"

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container.classes import Classes
+from container.data.labels import ClassLabels
 
 
 def labels_of(*blocks: list[str], are_text: bool = False) -> NDArray[Any]:
     """Return the label of each row of some blocks."""
-    classes = Classes()
+    classes = ClassLabels()
     codes = [classes.add(labels, are_text) for labels in blocks]
     return classes.labels()[np.concatenate(codes)]
 
@@ -82,7 +82,7 @@ def test_label_of_rows_without_values_is_found(
     labels: list[str], is_empty: list[bool], found: str | None
 ) -> None:
     """It is one all of whose rows are empty; the first of several is told."""
-    classes = Classes()
+    classes = ClassLabels()
     for rows in (slice(0, 2), slice(2, None)):
         classes.add(labels[rows], are_text=False, is_empty=np.array(is_empty)[rows])
 
@@ -100,7 +100,7 @@ def test_label_of_rows_without_values_is_found(
 )
 def test_labels_take_the_type_of_the_training_data(known: list[object], labels: list[str]) -> None:
     """A part of the labels is no reason for another type, so that both tables can be compared."""
-    expected, classes = np.array(known), Classes()
+    expected, classes = np.array(known), ClassLabels()
     codes = classes.add([str(label) for label in labels], are_text=False)
 
     found = classes.labels_like(expected)[codes]
@@ -112,13 +112,13 @@ def test_labels_take_the_type_of_the_training_data(known: list[object], labels: 
 @given(st.lists(st.lists(st.sampled_from("abc"))))
 def test_hosts_know_the_classes_of_all(shares: list[list[str]]) -> None:
     """What each has counted, sent as JSON, adds up to what one host would have counted."""
-    merged, alone = Classes(), Classes()
+    merged, alone = ClassLabels(), ClassLabels()
     for labels in shares:
-        one = Classes()
+        one = ClassLabels()
         is_empty = np.array([label == "c" for label in labels], dtype=bool)
         one.add(labels, are_text=False, is_empty=is_empty)
         alone.add(labels, are_text=False, is_empty=is_empty)
-        merged.merge(Classes.from_json(json.loads(json.dumps(one.to_json()))))
+        merged.merge(ClassLabels.from_json(json.loads(json.dumps(one.to_json()))))
 
     assert merged.to_json() == alone.to_json()
     assert merged.without_values() == alone.without_values()

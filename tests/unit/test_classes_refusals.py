@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from container.blocks import Doubt
-from container.cells import DECIMAL_POINT, CellError
-from container.classes import Classes
-from container.columns import SAY_WHETHER_HEADER
+from container.data.columns import SAY_WHETHER_HEADER
+from container.data.labels import ClassLabels
+from container.data.readers.batches import Doubt
+from container.formats.cells import DECIMAL_POINT, CellError
 
 WRITE_THE_SAME = "write each label the same in every row"
 
 
-def classes_of(*blocks: list[str], are_text: bool = False) -> Classes:
+def classes_of(*blocks: list[str], are_text: bool = False) -> ClassLabels:
     """Return the classes of some blocks of labels."""
-    classes = Classes()
+    classes = ClassLabels()
     for labels in blocks:
         classes.add(labels, are_text)
     return classes

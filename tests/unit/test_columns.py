@@ -2,9 +2,9 @@
 
 import pytest
 
-from container.cells import CellError
-from container.columns import Columns, is_index, resolve
+from container.data.columns import Columns, is_index, resolve
 from container.errors import HyperparameterError
+from container.formats.cells import CellError
 
 NAMES = ["species", "length", "width", "weight"]
 

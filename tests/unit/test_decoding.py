@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container import decoding
-from container.decoders.collector import MAX_VALUES
 from container.errors import MalformedPayload, UnsupportedMediaType
-from container.rows import Expected
-from processes import python
+from container.payloads import decoding
+from container.payloads.decoders.collector import MAX_VALUES
+from container.payloads.types import Expected
+from support.processes import python
 
 TWO = Expected(2)
 READ = (
@@ -106,7 +106,7 @@ def test_format_whose_package_is_absent_is_refused(package: str, content_type: s
     """An image without the package answers 415, and reads all other formats."""
     ended = python(
         f"import sys\nsys.modules[{package!r}] = None\n"
-        "from container import decoding\nfrom container.rows import Expected\n"
+        "from container.payloads import decoding\nfrom container.payloads.types import Expected\n"
         "print(decoding.decode(b'[[1]]', 'application/json', Expected(1)).features.tolist())\n"
         f"try:\n    decoding.decode(b'', {content_type!r}, Expected(1))\n"
         "except decoding.UnsupportedMediaType as error:\n    print(error)\n"
@@ -125,14 +125,17 @@ def test_format_whose_package_is_absent_is_refused(package: str, content_type: s
 def test_text_is_read_without_the_packages_of_other_formats() -> None:
     """What CSV and JSON do not need is not loaded."""
     ended = python(
-        "import sys\nfrom container import decoding\nfrom container.rows import Expected\n"
+        "import sys\nfrom container.payloads import decoding\n"
+        "from container.payloads.types import Expected\n"
         "decoding.decode(b'1', None, Expected(1))\n"
         "decoding.decode(b'[1]', 'application/json', Expected(1))\n"
         "print(*sys.modules)"
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert {"pyarrow", "google.protobuf", "container.blocks"}.isdisjoint(ended.stdout.split())
+    assert {"pyarrow", "google.protobuf", "container.data.readers.batches"}.isdisjoint(
+        ended.stdout.split()
+    )
 
 
 @pytest.mark.parametrize(("content_type", "line"), [("text/csv", b"\n"), ("text/libsvm", b"0\n")])

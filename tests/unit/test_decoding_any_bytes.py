@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from container import decoding
 from container.errors import MalformedPayload
-from container.rows import Expected
-from recordio import encode, encode_sparse
+from container.payloads import decoding
+from container.payloads.types import Expected
+from support.recordio import encode, encode_sparse
 
 NAMES = ["a", "b", "c"]
 ROWS = [[5.1, 3.5, -1e5], [1.0, 0.0, 3.0]]

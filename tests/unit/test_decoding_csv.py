@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container import decoding
 from container.errors import MalformedPayload
-from container.rows import Expected, Rows
+from container.payloads import decoding
+from container.payloads.types import Expected, Rows
 from payloads import corpus
 from payloads.corpus import RejectedRequest, Request
 

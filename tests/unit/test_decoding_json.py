@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from container import decoding
 from container.errors import MalformedPayload
-from container.rows import Expected, Rows
+from container.payloads import decoding
+from container.payloads.types import Expected, Rows
 
 JSON, LINES = "application/json", "application/jsonlines"
 NAMED, UNNAMED = Expected(2, ["a", "b"]), Expected(2)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bodies import TWO, decode, refusal
-from container import decoding
-from container.rows import Expected
+from container.payloads import decoding
+from container.payloads.types import Expected
+from support.bodies import TWO, decode, refusal
 
 NPY, LIBSVM = "application/x-npy", "text/libsvm"
 NPY_REMEDY = "send what numpy.save writes of numbers of shape (n_rows, 2)."

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bodies import TWO, decode, refusal
-from container.formats.aialgs import Record
-from container.rows import Expected
-from recordio import encode, encode_sparse, frame, record
+from container.formats.recordio_messages import Record
+from container.payloads.types import Expected
+from support.bodies import TWO, decode, refusal
+from support.recordio import encode, encode_sparse, frame, record
 
 NAMED = Expected(2, ["a", "b"])
 ROWS = [[1.0, 2.0], [3.0, 4.0]]

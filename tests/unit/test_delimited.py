@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container.cells import FLOAT32_OVERFLOW, CellError, number
-from container.delimited import append_numbers, as_matrix, read_rows
+from container.formats.cells import FLOAT32_OVERFLOW, CellError, number
+from container.formats.csv_rows import append_numbers, as_matrix, read_rows
 
 CELLS = (
     st.text("0123456789.eE+-", max_size=6)

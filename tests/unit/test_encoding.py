@@ -13,14 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container import accept, media
-from container.accept import Reply
-from container.answers import Answers
-from container.encoding import Encoder
 from container.errors import ContainerError, NotAcceptable
-from container.formats import recordio
-from container.formats.aialgs import Record
-from container.media import CSV, JSON, JSON_LINES, NPY, OF_CLASSES, PREDICTED_LABEL, RECORDIO
+from container.formats import media_types, recordio_frames
+from container.formats.media_types import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    NPY,
+    OF_CLASSES,
+    PREDICTED_LABEL,
+    RECORDIO,
+)
+from container.formats.recordio_messages import Record
+from container.payloads import negotiation
+from container.payloads.encoding import Encoder
+from container.payloads.negotiation import ResponseFormat
+from container.payloads.types import Predictions
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
@@ -35,7 +43,7 @@ REPLIES = [
 
 
 @st.composite
-def classifications(draw: st.DrawFn) -> tuple[Answers, set[int]]:
+def classifications(draw: st.DrawFn) -> tuple[Predictions, set[int]]:
     """Draw answers, some of them alike so that they are written once, and which are bad."""
     labels = draw(LABELS)
     n_rows = draw(st.integers(1, 8))
@@ -47,10 +55,10 @@ def classifications(draw: st.DrawFn) -> tuple[Answers, set[int]]:
     probabilities[np.arange(n_rows), indices] = numbers
     bad = draw(st.sets(st.integers(0, n_rows * times - 1), max_size=3))
     probabilities[list(bad)] = math.nan
-    return Answers(labels, np.array(indices * times), probabilities), bad
+    return Predictions(labels, np.array(indices * times), probabilities), bad
 
 
-def expected(answers: Answers, outputs: tuple[str, ...], bad: set[int]) -> list[Any]:
+def expected(answers: Predictions, outputs: tuple[str, ...], bad: set[int]) -> list[Any]:
     """Return for each row its outputs by their names, None for a bad row."""
     assert answers.indices is not None
     assert answers.probabilities is not None
@@ -92,11 +100,11 @@ def assert_same(wanted: dict[str, Any], found: dict[str, Any]) -> None:
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_csv_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+def test_csv_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
     """Each row is a record of one column a value; a bad row is an empty line, in its place."""
     answers, bad = drawn
 
-    reply = Encoder(answers.labels).encode(answers, Reply(CSV, outputs), bad)
+    reply = Encoder(answers.labels).encode(answers, ResponseFormat(CSV, outputs), bad)
 
     assert reply.endswith(b"\n")
     found = list(csv.reader(io.StringIO(reply.decode(), newline=""), strict=True))
@@ -111,13 +119,13 @@ def _listed(value: Any) -> list[Any]:
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_json_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+def test_json_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
     """JSON and JSON Lines hold the same objects, one a row; a bad row is null, in its place."""
     answers, bad = drawn
     encoder = Encoder(answers.labels)
 
-    whole = encoder.encode(answers, Reply(JSON, outputs), bad)
-    lines = encoder.encode(answers, Reply(JSON_LINES, outputs), bad)
+    whole = encoder.encode(answers, ResponseFormat(JSON, outputs), bad)
+    lines = encoder.encode(answers, ResponseFormat(JSON_LINES, outputs), bad)
 
     found = json.loads(whole)["predictions"]
     assert whole.endswith(b"]}\n")
@@ -131,13 +139,15 @@ def test_json_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, 
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_recordio_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+def test_recordio_is_read_back(
+    drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]
+) -> None:
     """Each row is a record with a tensor a name in its label; a bad row is an empty one."""
     answers, bad = drawn
 
-    reply = Encoder(answers.labels).encode(answers, Reply(RECORDIO, outputs), bad)
+    reply = Encoder(answers.labels).encode(answers, ResponseFormat(RECORDIO, outputs), bad)
 
-    records = [Record.FromString(payload) for payload in recordio.frames(io.BytesIO(reply))]
+    records = [Record.FromString(payload) for payload in recordio_frames.frames(io.BytesIO(reply))]
     for row, record in zip(expected(answers, outputs, bad), records, strict=True):
         assert not record.features
         assert set(record.label) == set(row or ())
@@ -152,12 +162,12 @@ def test_recordio_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[s
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_npy_is_read_back(drawn: tuple[Answers, set[int]], outputs: tuple[str, ...]) -> None:
+def test_npy_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
     """Numpy reads the same values without pickle, or the reply is refused beforehand."""
     answers, bad = drawn
-    reply = Reply(NPY, outputs)
+    reply = ResponseFormat(NPY, outputs)
     try:
-        accept.check(reply, answers.labels)
+        negotiation.check(reply, answers.labels)
     except NotAcceptable:
         assert len(outputs) > 1
         return
@@ -195,9 +205,9 @@ def test_npy_has_the_type_of_what_it_holds(
     labels: list[Any], outputs: tuple[str, ...], dtype: str, bad: tuple[int, ...]
 ) -> None:
     """Numbers stay 32-bit floats until something needs more."""
-    answers = Answers(labels, np.array([0, 1]), np.eye(2, dtype=np.float32))
+    answers = Predictions(labels, np.array([0, 1]), np.eye(2, dtype=np.float32))
 
-    reply = Encoder(labels).encode(answers, Reply(NPY, outputs), bad)
+    reply = Encoder(labels).encode(answers, ResponseFormat(NPY, outputs), bad)
 
     assert np.load(io.BytesIO(reply)).dtype == dtype
 
@@ -221,15 +231,15 @@ def test_npy_has_the_type_of_what_it_holds(
 )
 def test_reply_is_compact(media_type: str, expected: bytes) -> None:
     """These are the bytes that users see."""
-    answers = Answers(
+    answers = Predictions(
         ["a,b", "c"], np.array([0, 1]), np.array([[0.9, 0.1], [0.5, 0.5]], dtype=np.float32)
     )
-    reply = Reply(media_type, ("predicted_label", "probability", "probabilities"))
+    reply = ResponseFormat(media_type, ("predicted_label", "probability", "probabilities"))
 
     assert Encoder(answers.labels).encode(answers, reply, {1}) == expected
 
 
-@given(st.lists(FLOATS, min_size=1), st.sampled_from(media.REPLIES), st.booleans())
+@given(st.lists(FLOATS, min_size=1), st.sampled_from(media_types.REPLIES), st.booleans())
 @settings(max_examples=500)
 def test_scores_are_read_back_bit_for_bit(
     scores: list[float], media_type: str, are_many: bool
@@ -237,7 +247,9 @@ def test_scores_are_read_back_bit_for_bit(
     """A reader who parses doubles gets the same float32, smallest numbers and -0.0 included."""
     sent = np.array(scores * (40 if are_many else 1), dtype=np.float32)
 
-    reply = Encoder([]).encode(Answers(scores=sent), Reply(media_type, ("predicted_score",)))
+    reply = Encoder([]).encode(
+        Predictions(scores=sent), ResponseFormat(media_type, ("predicted_score",))
+    )
 
     assert _scores(reply, media_type).tobytes() == sent.tobytes()
 
@@ -247,7 +259,7 @@ def _scores(reply: bytes, media_type: str) -> NDArray[np.float32]:
         array: NDArray[np.float32] = np.load(io.BytesIO(reply))
         return array
     if media_type == RECORDIO:
-        records = map(Record.FromString, recordio.frames(io.BytesIO(reply)))
+        records = map(Record.FromString, recordio_frames.frames(io.BytesIO(reply)))
         found = [record.label["predicted_score"].float32_tensor.values[0] for record in records]
     elif media_type == CSV:
         found = [float(line) for line in reply.split()]
@@ -258,27 +270,27 @@ def _scores(reply: bytes, media_type: str) -> NDArray[np.float32]:
     return np.array(found, dtype=np.float64).astype(np.float32)
 
 
-@pytest.mark.parametrize("media_type", media.REPLIES)
+@pytest.mark.parametrize("media_type", media_types.REPLIES)
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -> None:
     """It is the model's fault, and the message names the row; in a bad row it does not matter."""
     numbers = np.array([1.0, number, number], dtype=np.float32)
-    scores, names = Answers(scores=numbers), ("predicted_score",)
-    classes = Answers([7], np.array([0, 0, 0]), numbers[:, np.newaxis])
+    scores, names = Predictions(scores=numbers), ("predicted_score",)
+    classes = Predictions([7], np.array([0, 0, 0]), numbers[:, np.newaxis])
     remedy = (
         f"{number}, which is no finite number; look for values in the row that are far from those "
         "of the training data."
     )
 
     with pytest.raises(ContainerError) as score:
-        Encoder([]).encode(scores, Reply(media_type, names))
+        Encoder([]).encode(scores, ResponseFormat(media_type, names))
     with pytest.raises(ContainerError) as probability:
-        Encoder([7]).encode(classes, Reply(media_type, ("probabilities",)), {1})
+        Encoder([7]).encode(classes, ResponseFormat(media_type, ("probabilities",)), {1})
 
     assert score.value.status == 500
     assert str(score.value) == f"The model gives row 2 the score {remedy}"
     assert str(probability.value) == f"The model gives row 3 the probability {remedy}"
-    assert Encoder([]).encode(scores, Reply(media_type, names), {1, 2})
+    assert Encoder([]).encode(scores, ResponseFormat(media_type, names), {1, 2})
 
 
 @pytest.mark.parametrize(
@@ -295,9 +307,12 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
 )
 def test_score_is_written_in_its_shortest_form(score: float, text: bytes) -> None:
     """No digit is there that is not needed to read back the same 32-bit float."""
-    answers = Answers(scores=np.array([score], dtype=np.float32))
+    answers = Predictions(scores=np.array([score], dtype=np.float32))
 
-    assert Encoder(()).encode(answers, Reply("text/csv", ("predicted_score",))) == text + b"\n"
+    assert (
+        Encoder(()).encode(answers, ResponseFormat("text/csv", ("predicted_score",)))
+        == text + b"\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,9 +330,9 @@ def test_score_is_written_in_its_shortest_form(score: float, text: bytes) -> Non
 )
 def test_label_is_quoted_only_where_it_must_be(label: object, text: bytes) -> None:
     """A label comes back as it was written."""
-    answers = Answers((label,), np.array([0]))
+    answers = Predictions((label,), np.array([0]))
 
-    assert Encoder((label,)).encode(answers, Reply("text/csv", ("predicted_label",))) == (
+    assert Encoder((label,)).encode(answers, ResponseFormat("text/csv", ("predicted_label",))) == (
         text + b"\n"
     )
 
@@ -336,12 +351,12 @@ def test_many_rows_are_written_as_few_are(
     """However labels are put together, a reply is the replies to its rows, one after the other."""
     found = np.array([index % len(labels) for index in indices], dtype=np.intp)
     bad = {0} if marked and indices else set()
-    encoder, reply = Encoder(labels), Reply(media_type, (PREDICTED_LABEL,))
+    encoder, reply = Encoder(labels), ResponseFormat(media_type, (PREDICTED_LABEL,))
 
-    whole = encoder.encode(Answers(labels, found), reply, bad)
+    whole = encoder.encode(Predictions(labels, found), reply, bad)
 
     single = [
-        encoder.encode(Answers(labels, found[row : row + 1]), reply, {0} & {row} & bad)
+        encoder.encode(Predictions(labels, found[row : row + 1]), reply, {0} & {row} & bad)
         for row in range(len(found))
     ]
     if media_type == JSON:
@@ -355,12 +370,12 @@ def test_many_rows_are_written_as_few_are(
 @given(LABELS)
 def test_one_label_is_written_as_a_row_that_is_alone(media_type: str, labels: list[Any]) -> None:
     """Each label, the first time and when it has been kept."""
-    reply, encoder = Reply(media_type, (PREDICTED_LABEL,)), Encoder(labels)
+    reply, encoder = ResponseFormat(media_type, (PREDICTED_LABEL,)), Encoder(labels)
     try:
-        accept.check(reply, labels)
+        negotiation.check(reply, labels)
     except NotAcceptable:
         return  # not asked for then
 
     for index in [*range(len(labels)), *range(len(labels))]:
-        alone = encoder.encode(Answers(labels, np.array([index])), reply)
+        alone = encoder.encode(Predictions(labels, np.array([index])), reply)
         assert encoder.encode_label(index, reply) == alone

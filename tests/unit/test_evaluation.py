@@ -5,9 +5,9 @@ import pytest
 
 import algorithm
 from algorithm import Hyperparameters
-from container.dataset import Dataset
-from container.reading import BATCH_ROWS
-from container.tables import Table
+from container.data.dataset import Dataset
+from container.data.reading import BATCH_ROWS
+from container.data.table import Table
 
 N_ROWS = BATCH_ROWS + 5000
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from artifact import export, model
+from artifact.metadata import LabelProbe
 from artifact.model import Model
-from artifact.record import LabelProbe
-from material import ARTIFACT
+from support.material import ARTIFACT
 
 Matrix = NDArray[np.float32]
 Labels = NDArray[Any]

@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from artifact import export, model
+from artifact.metadata import ArtifactError
 from artifact.model import SCORE_TOLERANCE
-from artifact.record import ArtifactError
 
 OTHERS = {
     "linear": LinearRegression(),

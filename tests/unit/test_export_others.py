@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from artifact import export, model
+from artifact.metadata import ArtifactError
 from artifact.model import Model
-from artifact.record import ArtifactError
-from material import Rows
+from support.material import Rows
 
 
 def saved(estimator: Any, features: NDArray[np.float32], directory: Path) -> Model:

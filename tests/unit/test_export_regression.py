@@ -12,9 +12,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from artifact import export, model
+from artifact.metadata import ScoreProbe
 from artifact.model import Model
-from artifact.record import ScoreProbe
-from material import ARTIFACT
+from support.material import ARTIFACT
 
 Matrix = NDArray[np.float32]
 

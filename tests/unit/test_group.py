@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from container.distributed.communicator import ALONE, CAUSE_SECONDS, Communicator
 from container.errors import HostError, TrainingDataError
-from container.group import ALONE, CAUSE_SECONDS, Group
-from groups import NAMES, Machine, connected, on_all
+from support.groups import NAMES, Machine, connected, on_all
 
 SECONDS = 20.0
 
@@ -27,7 +27,7 @@ def heard(machine: Machine) -> HostError:
     return error
 
 
-def fail_in(group: Group, error: Exception, own: bool = False) -> None:
+def fail_in(group: Communicator, error: Exception, own: bool = False) -> None:
     """Meet an error while a job runs."""
     with group.ending():
         if not own:
@@ -47,7 +47,7 @@ def test_hosts_gather_what_each_gives(machines: list[Machine]) -> None:
 def test_hosts_reduce_arrays(machines: list[Machine], dtype: Any) -> None:
     """Sums and extremes are those over all hosts, in the dtype and the shape that they had."""
 
-    def reduced(group: Group) -> list[Any]:
+    def reduced(group: Communicator) -> list[Any]:
         mine = np.array([[group.rank, -group.rank, 5]], dtype=dtype)
         return [group.sum(mine), group.maximum(mine), group.minimum(mine)]
 

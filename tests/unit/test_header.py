@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from container.blocks import Doubt, Part
-from container.cells import CellError
-from texts import part_of, refusal_of, rows_of
+from container.data.readers.batches import Doubt, Part
+from container.formats.cells import CellError
+from support.texts import part_of, refusal_of, rows_of
 
 SAY = "say with the hyperparameter header whether it is a header (present) or data (absent)"
 

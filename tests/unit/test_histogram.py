@@ -16,13 +16,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_t
 import algorithm
 from algorithm import Hyperparameters
 from artifact import model
-from container.dataset import Dataset
+from container.data.dataset import Dataset
+from container.data.reading import BATCH_ROWS
+from container.data.table import Table
 from container.errors import TrainingDataError
-from container.reading import BATCH_ROWS
-from container.tables import Table
-from histogram import engine
-from histogram.refusals import refusals
-from tree_shapes import best_gain, gains, in_preorder
+from support.tree_shapes import best_gain, gains, in_preorder
+from trees import engine
+from trees.engine import refusals
 
 MISSING = refusals(DecisionTreeClassifier(), is_weighted=False)
 

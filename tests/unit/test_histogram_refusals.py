@@ -9,10 +9,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import algorithm
 from algorithm import HISTOGRAM_ROWS, Hyperparameters
+from container.data.table import Table
 from container.errors import HyperparameterError
-from container.hyperparameters import parse
-from container.tables import Table
-from histogram.refusals import refusals
+from container.hyperparameters.loader import parse
+from trees.engine import refusals
 
 THIS_XGBOOST = refusals(DecisionTreeClassifier(), is_weighted=False)
 

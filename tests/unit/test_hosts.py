@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from container import hosts
+from container.distributed import hosts
+from container.distributed.hosts import Hosts
 from container.errors import SettingsError
-from container.hosts import Hosts
-from container.settings import Paths
-from material import OptMl
+from container.paths import Paths
+from support.material import OptMl
 
 
 def configure(opt_ml: OptMl, content: object) -> Paths:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from container.errors import HyperparameterError
-from container.hyperparameters import declarations, hyperparameter, load, parse
-from container.kinds import Choice, Integer, Null, Number
+from container.hyperparameters.loader import declarations, hyperparameter, load, parse
+from container.value_types import Choice, Integer, Null, Number
 
 
 @dataclass(frozen=True)

@@ -1,128 +1,179 @@
-"""Which module may import which, and that importing does nothing."""
+"""Which package may import which, and that importing does nothing."""
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from container.settings import PROGRAM_DIR
-from processes import python
+from container.paths import PROGRAM_DIR
+from support.processes import python
 
-FLASK = {"endpoint.py", "hosting.py", "predictor.py", "shortcut.py", "wsgi.py"}
 STDLIB = sys.stdlib_module_names
 SOURCES = sorted(PROGRAM_DIR.rglob("*.py"))
-MODULES = [
-    ".".join(file.relative_to(PROGRAM_DIR).with_suffix("").parts).removesuffix(".__init__")
+MODULES = {
+    ".".join(file.relative_to(PROGRAM_DIR).with_suffix("").parts).removesuffix(".__init__"): file
     for file in SOURCES
-]
+}
 PROGRAMS = [PROGRAM_DIR / name for name in ("train", "serve", "selftest")]
-OWN = {module.split(".")[0] for module in MODULES}
+TOP_LEVEL = {module.split(".")[0] for module in MODULES}
+
+FOUNDATION = (
+    "container.errors container.log container.paths container.settings container.value_types "
+    "container.resources container.signals container.supervisor container.progress"
+)
+LAYERS = {
+    # Each package, from the top down: the packages of ours that it may import, and the libraries.
+    "algorithm": ("artifact container trees", "numpy sklearn"),
+    "predictor": ("artifact container", "flask numpy"),
+    "wsgi": ("artifact container predictor", "flask"),
+    "gunicorn_master": ("artifact container wsgi", "gunicorn"),
+    "trees": ("container", "numpy sklearn xgboost"),
+    "container.selftest": ("container.serving", "numpy"),
+    "container.training": ("container.data container.distributed container.hyperparameters", ""),
+    "container.script_mode": (
+        "container.serving container.payloads",
+        "boto3 botocore flask gevent numpy werkzeug",
+    ),
+    "container.serving": ("container.payloads", "flask gevent gunicorn werkzeug"),
+    "container.data": (
+        "container.distributed container.hyperparameters",
+        "google numpy pyarrow werkzeug",
+    ),
+    "container.payloads": ("", "google numpy pyarrow werkzeug"),
+    "container.hyperparameters": ("", ""),
+    "container.distributed": ("", "numpy"),
+    "artifact": ("", "numpy onnx onnxruntime skl2onnx"),
+    "container.formats": ("", "google numpy pyarrow simdjson"),
+    "container": (
+        "container.formats",
+        "",
+    ),  # the modules at its top, which every package may import
+}
+
+
+def package_of(module: str) -> str:
+    """Return the row of LAYERS that a module belongs to."""
+    rows = [row for row in LAYERS if module == row or module.startswith(f"{row}.")]
+    return max(rows, key=len)
 
 
 def imported(file: Path) -> Iterator[str]:
-    """Yield the full name of everything that a file imports, inside functions too."""
+    """Yield the module that each import of a file names, inside functions too."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} has a relative import"
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                yield full if full in MODULES else str(node.module)
 
 
-def is_below(name: str, allowed: set[str]) -> bool:
-    """Say whether a full name is one of `allowed`, or in one of them."""
-    return any(name == other or name.startswith(f"{other}.") for other in allowed)
+def is_below(name: str, allowed: str) -> bool:
+    """Return whether a module is one of `allowed`, or in one of these packages."""
+    return any(name == other or name.startswith(f"{other}.") for other in allowed.split())
 
 
-def foreign(file: Path, allowed: set[str]) -> list[str]:
-    """Return what a file imports beside the standard library and `allowed`."""
-    return [
-        name
-        for name in imported(file)
+IMPORTS = {module: set(imported(file)) for module, file in MODULES.items()}
+OWN = {
+    module: {name for name in names if name.split(".")[0] in TOP_LEVEL} - {module}
+    for module, names in IMPORTS.items()
+}
+
+
+@pytest.mark.parametrize("row", LAYERS)
+def test_package_imports_only_what_its_layer_may(row: str) -> None:
+    """Imports go down only: a package imports itself, those below it, and its own libraries."""
+    below, libraries = LAYERS[row]
+    allowed = f"{below} {libraries} {FOUNDATION} container.formats {row}"
+    if row == "artifact":
+        allowed = f"{row} {libraries}"
+    wrong = {
+        (module, name)
+        for module, names in IMPORTS.items()
+        if package_of(module) == row
+        for name in names
         if name.split(".")[0] not in STDLIB and not is_below(name, allowed)
-    ]
-
-
-@pytest.mark.parametrize("file", SOURCES, ids=MODULES)
-def test_module_imports_only_what_its_layer_may(file: Path) -> None:
-    """The container knows no algorithm, the artifact no container, the algorithm no server."""
-    layers = {
-        "container": {"container", "numpy", "werkzeug.http"},
-        "container/admission.py": {"container", "gevent"},
-        "container/decoders/parquet.py": {"container", "numpy", "pyarrow"},
-        "container/endpoint.py": {"container", "flask", "werkzeug.exceptions"},
-        "container/formats/aialgs.py": {"google"},
-        "container/formats/parquet.py": {"container", "numpy", "pyarrow"},
-        "container/formats/recordio.py": {"container", "numpy", "google"},
-        "container/numbers.py": {"container", "numpy", "simdjson"},
-        "container/offload.py": {"container", "gevent"},
-        "container/scripts/code.py": {"container", "boto3", "botocore"},
-        "container/scripts/hosting.py": {"container", "flask.Flask"},
-        "container/scripts/hosting_thread.py": {"container", "gevent"},
-        "container/scripts/hosting_worker.py": {"container", "gevent"},
-        "container/shortcut.py": {"container", "flask"},
-        "container/sources.py": {"container", "pyarrow"},
-        "container/workers.py": {"container", "gevent", "gunicorn"},
-        "artifact": {"artifact", "numpy"},
-        "algorithm.py": {"artifact.export", "container", "histogram", "numpy", "sklearn"},
-        "histogram": {"container", "histogram", "numpy", "sklearn"},
-        "histogram/collective.py": {"container", "xgboost"},
-        "histogram/growth.py": {"container", "histogram", "numpy", "xgboost"},
-        "histogram/refusals.py": {"xgboost"},
-        "gunicorn_master.py": {"artifact.model", "container", "gunicorn.app.wsgiapp", "wsgi"},
-        "predictor.py": {"artifact", "container", "flask.Flask", "numpy"},
-        "wsgi.py": {"artifact.estimator", "container", "flask.Flask", "predictor"},
-        "artifact/export.py": {"artifact", "numpy", "onnx", "skl2onnx"},
-        "artifact/session.py": {"onnxruntime"},
-        "artifact/tree_graph.py": {"artifact", "numpy", "onnx"},
     }
-    path = file.relative_to(PROGRAM_DIR)
-    allowed = layers.get(str(path)) or layers[path.parts[0]]
 
-    assert not foreign(file, allowed)
+    assert not wrong
+
+
+def chain(module: str, above: tuple[str, ...] = ()) -> list[str]:
+    """Return the longest chain of imports from a module down; fails when it is a circle."""
+    assert module not in above, f"a circle: {above} {module}"
+    names = [name for name in OWN[module] if MODULES[name].name != "__init__.py"]
+    return [module, *max((chain(name, (*above, module)) for name in names), key=len, default=[])]
+
+
+def test_imports_form_no_circle_and_no_long_chain() -> None:
+    """A reader follows nine modules at most, from the top to the bottom."""
+    longest = max(map(chain, MODULES), key=len)
+
+    assert len(longest) <= 15, longest
+
+
+def test_folder_has_few_modules() -> None:
+    """A folder has nine modules at most, so that its listing is read at a glance."""
+    folders = Counter(file.parent for file in SOURCES if file.name != "__init__.py")
+
+    assert max(folders.values()) <= 9, folders.most_common(2)
+
+
+def test_file_name_and_public_class_name_are_unique() -> None:
+    """A traceback, an editor tab or a search names one thing."""
+    files = Counter(file.name for file in SOURCES if file.name != "__init__.py")
+    classes = Counter(
+        node.name
+        for file in SOURCES
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert [name for name, count in files.items() if count > 1] == []
+    assert [name for name, count in classes.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("file", PROGRAMS, ids=lambda file: file.name)
 def test_program_imports_only_the_container_and_the_algorithm(file: Path) -> None:
     """A program joins the layers and does nothing else."""
     allowed = {
-        "train": {"algorithm", "container"},
-        "serve": {"container.serving"},
-        "selftest": {"container.selftest"},
+        "train": "algorithm container.hyperparameters container.training container.script_mode "
+        "container.paths container.supervisor",
+        "serve": "container.serving.server",
+        "selftest": "container.selftest.checks",
     }
+    wrong = [
+        name
+        for name in imported(file)
+        if name.split(".")[0] not in STDLIB and not is_below(name, allowed[file.name])
+    ]
 
-    assert not foreign(file, allowed[file.name])
-
-
-@pytest.mark.parametrize(
-    "file", [*SOURCES, *PROGRAMS], ids=[*MODULES, *(file.name for file in PROGRAMS)]
-)
-def test_module_leaves_the_servers_to_the_endpoint(file: Path) -> None:
-    """Flask is for those that make the app, gunicorn for its master and its workers."""
-    names = {name.split(".")[0] for name in imported(file)}
-
-    assert ("gunicorn" in names) == (file.name in {"gunicorn_master.py", "workers.py"})
-    assert ("flask" in names) == (file.name in FLASK)
+    assert not wrong
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 40
 
 
 def test_no_module_hides_one_of_the_standard_library() -> None:
     """A module named like one of Python's own would be imported in its place."""
-    assert {"algorithm", "predictor", "container", "artifact"} <= OWN
-    assert OWN.isdisjoint(STDLIB)
+    assert {"algorithm", "predictor", "container", "artifact"} <= TOP_LEVEL
+    assert TOP_LEVEL.isdisjoint(STDLIB)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "wsgi"])
-def test_importing_a_module_does_nothing(module: str) -> None:
-    """An import prints nothing, warns of nothing, and sets up no process, signal or log."""
+def test_importing_does_nothing() -> None:
+    """An import prints nothing, warns of nothing, and sets up no process, signal or log handler."""
+    names = " ".join(module for module in MODULES if module != "wsgi")
     ended = python(
-        "import logging, multiprocessing, signal\n"
-        "before = [signal.getsignal(number) for number in signal.valid_signals()]\n"
-        f"import {module}\n"
-        "assert before == [signal.getsignal(number) for number in signal.valid_signals()]\n"
-        "assert not logging.getLogger().handlers\n"
-        "assert not multiprocessing.active_children()\n"
+        "import importlib, logging, multiprocessing, signal\n"
+        "def state():\n"
+        "    handlers = [signal.getsignal(number) for number in signal.valid_signals()]\n"
+        "    return handlers, logging.getLogger().handlers, multiprocessing.active_children()\n"
+        "before = state()\n"
+        f"for module in {names!r}.split():\n"
+        "    importlib.import_module(module)\n"
+        "    assert state() == before, module\n"
     )
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
@@ -138,12 +189,12 @@ def test_importing_a_module_does_nothing(module: str) -> None:
         ("import wsgi", "sklearn scipy xgboost pandas skl2onnx onnx joblib pyarrow"),
         ("from artifact import model", "sklearn scipy skl2onnx onnx onnxruntime flask container"),
         (
-            "from container import serving",
+            "from container.serving import server",
             "numpy flask werkzeug gevent gunicorn onnxruntime artifact predictor",
         ),
-        ("from container import job", "numpy flask onnxruntime sklearn artifact algorithm"),
+        ("from container import supervisor", "numpy flask onnxruntime sklearn artifact algorithm"),
         (
-            "from container import training",
+            "from container.training import job",
             "pyarrow google.protobuf flask onnxruntime sklearn artifact algorithm",
         ),
         ("import algorithm", "flask gunicorn gevent predictor xgboost skl2onnx"),

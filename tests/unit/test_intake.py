@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from container import channels, training
-from container.dataset import Dataset
+from container.data import channels
+from container.data.dataset import Dataset
+from container.data.loading import Intake
+from container.data.table import Table
+from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError, TrainingDataError
-from container.group import ALONE
-from container.intake import Intake
-from container.options import InputOptions
-from container.settings import Paths
-from container.tables import Table
-from fifos import fed, pipe_of
-from formats import FORMATS
-from groups import Machine, connected, on_all
-from material import OptMl, as_csv
+from container.hyperparameters.input_options import InputOptions
+from container.paths import Paths
+from container.training import job
+from support.fifos import fed, pipe_of
+from support.formats import FORMATS
+from support.groups import Machine, connected, on_all
+from support.material import OptMl, as_csv
 
 SHARDED = {"S3DistributionType": "ShardedByS3Key"}
 
@@ -224,7 +225,7 @@ def test_algorithm_for_one_host_refuses_several(opt_ml: OptMl) -> None:
         Hyperparameters = InputOptions
 
     with pytest.raises(HyperparameterError) as caught:
-        training.run(Alone(), paths)  # type: ignore[arg-type]
+        job.run(Alone(), paths)  # type: ignore[arg-type]
 
     assert str(caught.value) == (
         "The job has 2 hosts, and this algorithm can only use one; set the number of instances to "

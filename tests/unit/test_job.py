@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from container.job import describe, stop_postponed, whole_or_nothing
-from container.settings import PROGRAM_DIR, Paths
-from material import OptMl
-from processes import DEADLINE_SECONDS, Ended, read_until
+from container.paths import PROGRAM_DIR, Paths
+from container.supervisor import describe, stop_postponed, whole_or_nothing
+from support.material import OptMl
+from support.processes import DEADLINE_SECONDS, Ended, read_until
 
 PROGRAM = (
-    "import sys, jobs; from container import job; sys.exit(job.main(getattr(jobs, sys.argv[1])))"
+    "import sys, jobs; from container.supervisor import main, supervise; "
+    "sys.exit(main(lambda paths, _: supervise(getattr(jobs, sys.argv[1]), paths)))"
 )
 
 

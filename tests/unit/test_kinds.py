@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.kinds import (
+from container.value_types import (
     LARGEST_INTEGER,
     Boolean,
     Choice,

@@ -11,28 +11,28 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.datasets import load_svmlight_file
 
-from container.blocks import BLOCK_VALUES, Block, Sparse
-from container.cells import CellError
+from container.data.readers import libsvm_reader
+from container.data.readers.batches import BATCH_VALUES, Batch, Sparse
 from container.errors import HyperparameterError
-from container.formats import libsvm
-from container.options import InputOptions
+from container.formats.cells import CellError
+from container.hyperparameters.input_options import InputOptions
 
 
-def blocks_of(content: bytes, **options: object) -> list[Block]:
+def blocks_of(content: bytes, **options: object) -> list[Batch]:
     """Return the blocks of a file."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
-    part = libsvm.read(io.BytesIO(content), chosen)
+    part = libsvm_reader.read(io.BytesIO(content), chosen)
     assert (part.kind, part.columns) == ("libsvm", None)
     return list(part.blocks)
 
 
-def sparse(block: Block) -> Sparse:
+def sparse(block: Batch) -> Sparse:
     """Return the features of a block."""
     assert isinstance(block.features, Sparse)
     return block.features
 
 
-def dense(blocks: list[Block], n_columns: int) -> NDArray[np.float32]:
+def dense(blocks: list[Batch], n_columns: int) -> NDArray[np.float32]:
     """Return the features of blocks as a matrix."""
     matrices = []
     for features in map(sparse, blocks):
@@ -108,7 +108,7 @@ def test_large_file_comes_in_blocks() -> None:
     blocks = blocks_of("\n".join(lines).encode())
 
     assert len(blocks) > 1
-    assert max(len(sparse(block).values) for block in blocks) < 1.1 * BLOCK_VALUES
+    assert max(len(sparse(block).values) for block in blocks) < 1.1 * BATCH_VALUES
     np.testing.assert_array_equal(dense(blocks, 29)[:, 1:], table)
     assert [label for block in blocks for label in block.labels] == [
         str(i % 7) for i in range(45_000)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.log import FIELDS, JsonLines
-from material import PROGRAM_DIR
-from processes import DEADLINE_SECONDS
+from support.material import PROGRAM_DIR
+from support.processes import DEADLINE_SECONDS
 
 
 class Odd:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.metrics import (
+from container.serving.metrics import (
     BOUNDS_SECONDS,
     INTERVAL_SECONDS,
     N_BUCKETS,

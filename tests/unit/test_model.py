@@ -10,9 +10,9 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import export, model
-from artifact.record import ArtifactError
-from material import ARTIFACT, Rows
-from processes import python
+from artifact.metadata import ArtifactError
+from support.material import ARTIFACT, Rows
+from support.processes import python
 
 
 @pytest.fixture(scope="module")

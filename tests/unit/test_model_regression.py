@@ -9,8 +9,8 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from artifact import export, model
+from artifact.metadata import ArtifactError
 from artifact.model import SCORE_TOLERANCE, near
-from artifact.record import ArtifactError
 
 FEATURES = np.arange(100, dtype=np.float32).reshape(-1, 2)
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container import delimited, numbers
-from container.cells import FLOAT32_OVERFLOW, CellError
-from material import PROGRAM_DIR
+from container.formats import csv_rows, numeric
+from container.formats.cells import FLOAT32_OVERFLOW, CellError
+from support.material import PROGRAM_DIR
 
 Matrix = NDArray[np.float32]
 
@@ -55,14 +55,14 @@ def carefully_by_lines(text: bytes, n_columns: int) -> Matrix | None:
     """Return the rows of a text line by line and cell by cell; None when one is no good."""
     values = array("d")
     try:
-        rows = list(delimited.read_rows(io.BytesIO(text)))
+        rows = list(csv_rows.read_rows(io.BytesIO(text)))
         for row, found in rows:
-            delimited.append_numbers(values, row, found)
+            csv_rows.append_numbers(values, row, found)
     except CellError:
         return None
     if len(rows) != text.count(b"\n") + 1 or {len(found) for _, found in rows} != {n_columns}:
         return None
-    return delimited.as_matrix(values, n_columns)
+    return csv_rows.as_matrix(values, n_columns)
 
 
 def carefully_by_lists(text: bytes, n_columns: int) -> Matrix | None:
@@ -98,7 +98,7 @@ def test_lines_are_read_at_once_as_they_are_read_cell_by_cell(data: st.DataObjec
     rows, width = data.draw(tables())
     text = data.draw(mutilated("\n".join(map(",".join, rows)).encode()))
 
-    found = numbers.of_lines(text, width)
+    found = numeric.of_lines(text, width)
 
     if found is not None:
         assert_equal(found, carefully_by_lines(text, width))
@@ -111,7 +111,7 @@ def test_lists_are_read_at_once_as_the_standard_library_reads_them(data: st.Data
     rows, width = data.draw(tables())
     text = data.draw(mutilated(",".join(f"[{','.join(row)}]" for row in rows).encode()))
 
-    found = numbers.of_lists(text, width)
+    found = numeric.of_lists(text, width)
 
     if found is not None:
         assert_equal(found, carefully_by_lists(text, width))
@@ -126,10 +126,10 @@ def test_numbers_and_missing_cells_are_taken(table: tuple[list[list[str]], int])
     lists = ",".join(f"[{','.join(cell or 'null' for cell in row)}]" for row in rows).encode()
     expected = np.array([[cell or "nan" for cell in row] for row in rows], dtype=np.float64)
 
-    of_lists = numbers.of_lists(lists, width)
+    of_lists = numeric.of_lists(lists, width)
     assert of_lists is not None
     assert_equal(of_lists, expected.astype(np.float32))
-    of_lines = numbers.of_lines("\n".join(map(",".join, rows)).encode(), width)
+    of_lines = numeric.of_lines("\n".join(map(",".join, rows)).encode(), width)
     if width > 1 or not np.isnan(expected).any():
         assert of_lines is not None
         assert_equal(of_lines, expected.astype(np.float32))
@@ -156,7 +156,7 @@ def test_numbers_and_missing_cells_are_taken(table: tuple[list[list[str]], int])
 )
 def test_line_of_plain_numbers_is_read(row: bytes, values: list[float], n_rows: int) -> None:
     """One row or many, each number is rounded to a double and then to a 32-bit float."""
-    found = numbers.of_lines(b"\n".join([row] * n_rows), 2)
+    found = numeric.of_lines(b"\n".join([row] * n_rows), 2)
 
     assert found is not None
     assert_equal(found, np.array([values] * n_rows, dtype=np.float64).astype(np.float32))
@@ -175,13 +175,13 @@ def test_line_of_plain_numbers_is_read(row: bytes, values: list[float], n_rows: 
 )
 def test_line_of_anything_else_is_not_read(text: bytes, n_rows: int) -> None:
     """A mistake is left to the reader that tells of it, also when it is in the last of many."""
-    assert numbers.of_lines(b"5,6\n" * (n_rows - 1) + text, 2) is None
+    assert numeric.of_lines(b"5,6\n" * (n_rows - 1) + text, 2) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"1\n\n2", b"[]", b"1,2"])
 def test_blank_line_is_no_missing_cell(text: bytes) -> None:
     """Of one column, a line without a number may as well be a mistake."""
-    assert numbers.of_lines(text, 1) is None
+    assert numeric.of_lines(text, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_blank_line_is_no_missing_cell(text: bytes) -> None:
 )
 def test_lists_of_anything_else_are_not_read(text: bytes) -> None:
     """What is no JSON, or has another shape, is left to the reader that tells of it."""
-    assert numbers.of_lists(text, 2) is None
+    assert numeric.of_lists(text, 2) is None
 
 
 @pytest.mark.parametrize("between", [b",", b", ", b"\n ,\r\n\t"])
@@ -204,10 +204,10 @@ def test_lists_are_cut_between_rows(between: bytes) -> None:
     """Pieces are whole lists, in their order, and none is much larger than the others."""
     lists = [b"[%d, null]" % index for index in range(40_000)]
 
-    pieces = list(numbers.lists_in_pieces(between.join(lists)))
+    pieces = list(numeric.lists_in_pieces(between.join(lists)))
 
     assert len(pieces) > 1
-    assert max(map(len, pieces)) < numbers.PIECE_BYTES + 20
+    assert max(map(len, pieces)) < numeric.PIECE_BYTES + 20
     assert between.join(pieces) == between.join(lists)
 
 
@@ -216,7 +216,7 @@ def test_lists_with_another_end_lose_nothing_of_it(end: bytes) -> None:
     """Whatever is after the last list is part of a piece that is not read."""
     text = b",".join([b"[1, 2]"] * 40_000) + end
 
-    read = [numbers.of_lists(piece, 2) for piece in numbers.lists_in_pieces(text)]
+    read = [numeric.of_lists(piece, 2) for piece in numeric.lists_in_pieces(text)]
 
     assert read.pop() is None
     assert all(matrix is not None for matrix in read)
@@ -227,12 +227,12 @@ from gevent import monkey
 monkey.patch_all()
 import gevent, sys
 sys.path.insert(0, sys.argv[1])
-from container import numbers
+from container.formats import numeric
 
 def read(digit):
     text = b"\\n".join([b"%d,%d.5" % (digit, digit)] * 2_000)
     for _ in range(20):
-        matrix = numbers.of_lines(text, 2)
+        matrix = numeric.of_lines(text, 2)
         assert matrix.shape == (2_000, 2) and (matrix == [digit, digit + 0.5]).all()
         gevent.sleep(0)
 

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from container.errors import MalformedPayload
-from container.offload import LARGE_BODY_BYTES, call, read
+from container.serving.concurrency import LARGE_BODY_BYTES, call, read
 
 SMALL = bytes(LARGE_BODY_BYTES - 1)
 LARGE = bytes(LARGE_BODY_BYTES)

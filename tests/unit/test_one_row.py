@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container import decoding
-from container.decoders import one_row
-from container.rows import Expected
+from container.payloads import decoding, one_row
+from container.payloads.types import Expected
 
 TWO = Expected(2)
 NUMBERS = st.one_of(

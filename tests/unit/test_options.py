@@ -3,8 +3,8 @@
 import pytest
 
 from container.errors import HyperparameterError
-from container.hyperparameters import declarations, parse
-from container.options import InputOptions
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import declarations, parse
 
 
 def test_options_have_defaults_that_read_the_first_column_as_a_class() -> None:

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from container.blocks import BLOCK_VALUES, Block, Part
-from container.cells import CellError
-from container.formats import parquet
-from container.options import InputOptions
+from container.data.readers import parquet_reader
+from container.data.readers.batches import BATCH_VALUES, Batch, Part
+from container.formats.cells import CellError
+from container.hyperparameters.input_options import InputOptions
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -29,16 +29,16 @@ def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
 def opened(content: bytes, **options: object) -> Part:
     """Return a file, opened."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
-    return parquet.read(io.BytesIO(content), chosen)
+    return parquet_reader.read(io.BytesIO(content), chosen)
 
 
-def only(columns: dict[str, Any], **options: object) -> Block:
+def only(columns: dict[str, Any], **options: object) -> Batch:
     """Return the one block of a file."""
     (block,) = opened(written(columns), **options).blocks
     return block
 
 
-def dense(block: Block) -> NDArray[np.float32]:
+def dense(block: Batch) -> NDArray[np.float32]:
     """Return the features of a block."""
     assert isinstance(block.features, np.ndarray)
     return block.features
@@ -70,7 +70,7 @@ def test_features_are_those_of_the_table(kind: type, row_group_size: int) -> Non
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, values.astype(np.float64).astype(np.float32))
     assert [label for block in blocks for label in block.labels] == list(map(str, range(n_rows)))
-    assert max(len(block.labels) for block in blocks) <= BLOCK_VALUES // 21
+    assert max(len(block.labels) for block in blocks) <= BATCH_VALUES // 21
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from container.blocks import Part
-from container.cells import CellError
-from container.formats import parquet
-from container.options import InputOptions
+from container.data.readers import parquet_reader
+from container.data.readers.batches import Part
+from container.formats.cells import CellError
+from container.hyperparameters.input_options import InputOptions
 
 
 def opened(*names: Any, label: str | None = None) -> Part:
@@ -21,7 +21,7 @@ def opened(*names: Any, label: str | None = None) -> Part:
     told = {"pandas": json.dumps({"index_columns": names})}
     file = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(told), file)
-    return parquet.read(file, InputOptions(label=label))
+    return parquet_reader.read(file, InputOptions(label=label))
 
 
 @pytest.mark.parametrize(

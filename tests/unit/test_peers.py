@@ -6,21 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from container import peers
+from container.distributed import rendezvous
+from container.distributed.hosts import Hosts
 from container.errors import HostError
-from container.hosts import Hosts
-from groups import NAMES, met
-from processes import free_port
+from support.groups import NAMES, met
+from support.processes import free_port
 
 
 def refusal_of(host: str, limit_seconds: float, port: int) -> str:
     """Return what is said of a meeting that fails."""
     with pytest.raises(HostError) as caught:
-        peers.meet(Hosts(NAMES, host), limit_seconds, port)
+        rendezvous.meet(Hosts(NAMES, host), limit_seconds, port)
     return str(caught.value)
 
 
-def closed(found: list[list[peers.Peer]]) -> list[list[str]]:
+def closed(found: list[list[rendezvous.Peer]]) -> list[list[str]]:
     """Close all connections, and return the names of the peers of each host."""
     names = [[peer.name for peer in of_one] for of_one in found]
     for of_one in found:
@@ -55,7 +55,7 @@ def test_first_host_that_does_not_come_is_named() -> None:
 def test_host_of_unknown_name_is_named() -> None:
     """A name that the network does not know yet is asked for again until the time is over."""
     with pytest.raises(HostError, match=r"^The host a\.invalid, the first, could not be reached"):
-        peers.meet(Hosts(("a.invalid", "b.invalid"), "b.invalid"), 0.1, free_port())
+        rendezvous.meet(Hosts(("a.invalid", "b.invalid"), "b.invalid"), 0.1, free_port())
 
 
 def test_others_that_do_not_come_are_named() -> None:
@@ -79,12 +79,12 @@ def test_strangers_are_sent_away(words: bytes) -> None:
     """Whoever says something else than the name of a missing host does no harm."""
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(peers.meet, Hosts(NAMES[:2], NAMES[0]), 20, port)
+        first = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[0]), 20, port)
         with _connected(port) as stranger:
             stranger.sendall(words)
             stranger.shutdown(socket.SHUT_WR)
             said = stranger.recv(1)
-        second = pool.submit(peers.meet, Hosts(NAMES[:2], NAMES[1]), 20, port)
+        second = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[1]), 20, port)
 
         assert said == b""
         assert closed([first.result(), second.result()]) == [[NAMES[1]], [NAMES[0]]]

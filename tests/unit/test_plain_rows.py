@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container import cells, delimited
-from container.columns import Columns
-from container.formats import plain_rows
-from texts import part_of, refusal_of
+from container.data.columns import Columns
+from container.data.readers import csv_columns
+from container.formats import cells, csv_rows
+from support.texts import part_of, refusal_of
 
 NUMBERS = st.integers(-99, 99).map(str) | st.floats(-1e9, 1e9).map(repr)
 RARE = st.sampled_from(["", ".5", "-0", "007", "NA", "1e39", "x", '"1"', " 2", "[1]", "1,5", "é"])
@@ -44,10 +44,10 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
     columns = Columns(3, None, label, data.draw(st.sampled_from([None, weight])))
     are_numbers = data.draw(st.booleans())
 
-    block = plain_rows.read(text, delimiter, columns, labels_are_numbers=are_numbers)
+    block = csv_columns.read(text, delimiter, columns, labels_are_numbers=are_numbers)
 
     if block is not None:
-        rows = [row for _, row in delimited.read_rows(io.BytesIO(text), delimiter)]
+        rows = [row for _, row in csv_rows.read_rows(io.BytesIO(text), delimiter)]
         labels = [row[label].strip(" \t") for row in rows]
         assert len(rows) == len(text.splitlines())
         assert not any(map(cells.is_missing, labels))
@@ -56,8 +56,8 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
             assert block.weights.tolist() == [float(row[weight]) for row in rows]
         values = array("d")
         for row in rows:
-            delimited.append_numbers(values, 1, [row[index] for index in columns.features])
-        expected = delimited.as_matrix(values, len(columns.features))
+            csv_rows.append_numbers(values, 1, [row[index] for index in columns.features])
+        expected = csv_rows.as_matrix(values, len(columns.features))
         np.testing.assert_array_equal(np.asarray(block.features), expected)
 
 
@@ -72,7 +72,7 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
 )
 def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[list[float]]) -> None:
     """Labels are kept as they are written, and a missing number is NaN."""
-    block = plain_rows.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
+    block = csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
 
     assert block is not None
     assert block.labels == labels
@@ -97,7 +97,7 @@ def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[lis
 )
 def test_other_rows_are_not_taken(text: bytes) -> None:
     """Whatever may be a mistake, or may be meant in another way, is left to the careful reader."""
-    assert plain_rows.read(text, ",", LABEL_FIRST, labels_are_numbers=False) is None
+    assert csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False) is None
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from apps import ROW, app_with, assert_error, invoke
-from container.access import ATTRIBUTES
-from container.media import REPLIES
-from material import Rows
+from container.formats.media_types import REPLIES
+from container.serving.middleware import ATTRIBUTES
+from support.apps import ROW, app_with, assert_error, invoke
+from support.material import Rows
 
 REMEDY = "send one row a line: 4 numbers with commas between, no header, no label."
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
-from apps import app_of
 from artifact import export
-from material import as_csv
+from support.apps import app_of
+from support.material import as_csv
 
 
 def rows_and_labels() -> tuple[NDArray[np.float32], NDArray[np.float64]]:

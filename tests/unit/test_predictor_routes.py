@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.tree import DecisionTreeClassifier
 
-from apps import ROW, app_of, app_with, assert_error, invoke
 from container.errors import ServerBusy
 from container.log import FIELDS
-from material import Rows
+from support.apps import ROW, app_of, app_with, assert_error, invoke
+from support.material import Rows
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -209,14 +209,14 @@ def test_body_that_is_cut_off_is_not_answered(client: FlaskClient, n_bytes: int)
 
 def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A worker says once that it has the model, or why not."""
-    caplog.set_level("INFO", logger="container.endpoint")
+    caplog.set_level("INFO", logger="container.serving.app")
     for name in ("good", "empty"):
         (tmp_path / name).mkdir()
 
     app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path / "good")
     app_of(tmp_path / "empty")
 
-    loaded, failed = (record for record in caplog.records if record.name == "container.endpoint")
+    loaded, failed = (record for record in caplog.records if record.name == "container.serving.app")
     assert loaded.message == f"this worker is ready, with the model of {tmp_path}/good/model"
     assert failed.levelno == logging.ERROR
     assert failed.message.startswith("The model cannot be used: ")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from container.progress import Counter, phase
-from processes import DEADLINE_SECONDS
+from support.processes import DEADLINE_SECONDS
 
 
 class Heard(logging.Handler):

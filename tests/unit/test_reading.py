@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from container.errors import TrainingDataError
-from container.options import InputOptions
+from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
-from written import Content, both_of, channel_of, read, table_of
+from support.written import Content, both_of, channel_of, read, table_of
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from container.channels import Channel
+from container.data.channels import Channel
+from container.data.streams import Source
 from container.errors import HyperparameterError, TrainingDataError
-from container.options import InputOptions
+from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
-from container.sources import Source
-from written import Content, both_of, read, table_of
+from support.written import Content, both_of, read, table_of
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from container.columns import SAY_WHETHER_HEADER
+from container.data.columns import SAY_WHETHER_HEADER
 from container.errors import TrainingDataError
-from written import Content, table_of
+from support.written import Content, table_of
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from artifact.record import (
+from artifact.metadata import (
     FORMAT_VERSION,
     ArtifactError,
     LabelProbe,
-    Record,
+    Metadata,
     ScoreProbe,
     from_json,
 )
 
-RECORD = Record(
+RECORD = Metadata(
     task="classification",
     n_features=2,
     feature_names=["width", "é, cm"],

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container.blocks import BLOCK_VALUES, Block, Sparse
-from container.cells import CellError
+from container.data.readers import recordio_reader
+from container.data.readers.batches import BATCH_VALUES, Batch, Sparse
 from container.errors import HyperparameterError
-from container.formats import recordio
-from container.formats.aialgs import Record
-from container.options import InputOptions
-from recordio import MAGIC, encode, encode_sparse, frame, record
+from container.formats import recordio_frames
+from container.formats.cells import CellError
+from container.formats.recordio_messages import Record
+from container.hyperparameters.input_options import InputOptions
+from support.recordio import MAGIC, encode, encode_sparse, frame, record
 
 ONE = frame(record([1, 2], [0]))
 """A record of two values, 44 bytes with its frame."""
@@ -34,21 +35,21 @@ class Pipe(io.RawIOBase):
         return self._content.read(min(size, self._most))
 
 
-def blocks_of(content: bytes, **options: object) -> list[Block]:
+def blocks_of(content: bytes, **options: object) -> list[Batch]:
     """Return the blocks of a file."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
-    part = recordio.read(io.BytesIO(content), chosen)
+    part = recordio_reader.read(io.BytesIO(content), chosen)
     assert (part.kind, part.columns) == ("RecordIO-protobuf", None)
     return list(part.blocks)
 
 
-def dense(block: Block) -> NDArray[np.float32]:
+def dense(block: Batch) -> NDArray[np.float32]:
     """Return the features of a block of dense records."""
     assert isinstance(block.features, np.ndarray)
     return block.features
 
 
-def sparse(block: Block) -> Sparse:
+def sparse(block: Batch) -> Sparse:
     """Return the features of a block of sparse records."""
     assert isinstance(block.features, Sparse)
     return block.features
@@ -95,7 +96,7 @@ def test_dense_records_are_read_back(tensor: str) -> None:
     blocks = blocks_of(encode(table.tolist(), labels.tolist(), tensor, tensor))
 
     assert len(blocks) > 1
-    assert max(dense(block).size for block in blocks) < 1.1 * BLOCK_VALUES
+    assert max(dense(block).size for block in blocks) < 1.1 * BATCH_VALUES
     assert dense(blocks[0]).dtype == np.float32
     np.testing.assert_array_equal(np.concatenate(list(map(dense, blocks))), table)
     assert [label for block in blocks for label in block.labels] == list(map(str, labels))
@@ -157,14 +158,14 @@ def test_frames_are_read_from_a_pipe(payloads: list[bytes], most: int) -> None:
     """Payloads come back whole, however few bytes a read returns."""
     stream: Any = Pipe(b"".join(map(frame, payloads)), most)
 
-    assert list(recordio.frames(stream)) == payloads
+    assert list(recordio_frames.frames(stream)) == payloads
 
 
 def test_parts_of_a_record_are_joined() -> None:
     """A payload that held the magic number is put together again."""
     parts = frame(b"abcd", 1) + frame(b"", 2) + frame(b"efgh", 3) + frame(b"next")
 
-    assert list(recordio.frames(io.BytesIO(parts))) == [
+    assert list(recordio_frames.frames(io.BytesIO(parts))) == [
         b"abcd" + MAGIC + MAGIC + b"efgh",
         b"next",
     ]

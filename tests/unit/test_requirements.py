@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from container.settings import PROGRAM_DIR
+from container.paths import PROGRAM_DIR
 
 DIRECTORY = PROGRAM_DIR / "requirements"
 NAMES = ["inference", "train", "dev"]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from container.paths import PROGRAM_DIR
 from container.resources import (
     Resources,
     available_memory,
@@ -18,8 +19,7 @@ from container.resources import (
     worker_count,
     worker_size,
 )
-from container.settings import PROGRAM_DIR
-from processes import python
+from support.processes import python
 
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 GIB = 1024**3

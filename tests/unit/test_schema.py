@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from container import schema
-from container.hyperparameters import hyperparameter
-from container.kinds import Boolean, Choice, Column, Fraction, Integer, Json, Null, Number
+from container.hyperparameters import specification
+from container.hyperparameters.loader import hyperparameter
+from container.value_types import Boolean, Choice, Column, Fraction, Integer, Json, Null, Number
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ signs       Signs.
 
 def test_help_is_a_table_of_the_hyperparameters() -> None:
     """After the usage each hyperparameter has its name, its help, its default, what it takes."""
-    assert schema.help_text(Declared) == f"{schema.USAGE}\n{HELP}"
+    assert specification.help_text(Declared) == f"{specification.USAGE}\n{HELP}"
 
 
 def integers(minimum: str, maximum: str) -> object:
@@ -93,7 +93,7 @@ def test_specification_has_type_range_and_default(
     name: str, kind: str, bounds: object, default: str | None, tunable: bool
 ) -> None:
     """One kind of value has SageMaker's type and range; several are text that is not tuned."""
-    found = {one["Name"]: one for one in schema.specification(Declared)}[name]
+    found = {one["Name"]: one for one in specification.specification(Declared)}[name]
 
     assert found["Type"] == kind
     assert found.get("Range") == bounds
@@ -103,7 +103,7 @@ def test_specification_has_type_range_and_default(
 
 def test_specification_describes_what_a_hyperparameter_takes() -> None:
     """The names are in their order, and the description is the help with what is taken."""
-    found = schema.specification(Declared)
+    found = specification.specification(Declared)
 
     assert [one["Name"] for one in found] == [field.name for field in fields(Declared)]
     assert found[0]["Description"] == "Depth. Takes a whole number of at least 1, or None."
@@ -114,7 +114,7 @@ def test_show_prints_to_standard_output(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was asked for is printed, nothing else, and that is a success."""
-    code = schema.show(arguments, Declared)
+    code = specification.show(arguments, Declared)
 
     printed = capsys.readouterr()
     assert code == os.EX_OK
@@ -127,7 +127,7 @@ def test_show_of_other_arguments_is_a_wrong_use(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The usage goes to standard error, and the exit code says what was wrong."""
-    code = schema.show(arguments, Declared)
+    code = specification.show(arguments, Declared)
 
     assert code == os.EX_USAGE
-    assert capsys.readouterr() == ("", schema.USAGE)
+    assert capsys.readouterr() == ("", specification.USAGE)

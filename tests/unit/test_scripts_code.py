@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import ScriptError
-from container.scripts import code
+from container.script_mode import source_code
 from scripts_material.sources import archive_of, archive_of_members, member, write_files
 
 FILES = {"train.py": "pass\n", "pkg/module.py": "x = 1\n"}
@@ -25,7 +25,7 @@ def files_of(directory: Path) -> dict[str, str]:
 def refusal(source: Path | str, directory: Path) -> str:
     """Return why some code is not brought; nothing of it may be left."""
     with pytest.raises(ScriptError) as caught:
-        code.bring(str(source), directory)
+        source_code.bring(str(source), directory)
     assert files_of(directory) == {}
     return str(caught.value)
 
@@ -36,7 +36,7 @@ def test_archive_is_unpacked(tmp_path: Path, mode: str) -> None:
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(archive_of(FILES, mode=mode))
 
-    code.bring(str(archive), tmp_path / "code")
+    source_code.bring(str(archive), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES
 
@@ -51,7 +51,7 @@ def test_archive_of_a_directory_is_unpacked(tmp_path: Path) -> None:
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(content.getvalue())
 
-    code.bring(str(archive), tmp_path / "code")
+    source_code.bring(str(archive), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES | {"pkg/link.py": "pass\n"}
     assert (tmp_path / "code/pkg/link.py").readlink() == Path("../train.py")
@@ -63,7 +63,7 @@ def test_directory_is_copied(tmp_path: Path) -> None:
     source = write_files(tmp_path / "source", FILES)
     (source / "linked.py").symlink_to(tmp_path / "elsewhere.py")
 
-    code.bring(str(source), tmp_path / "code")
+    source_code.bring(str(source), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES | {"linked.py": "y = 2\n"}
     assert not (tmp_path / "code/linked.py").is_symlink()
@@ -133,7 +133,7 @@ def test_no_archive_writes_or_leads_out(
     archive.write_bytes(archive_of_members([member(*parts) for parts in members], mode=""))
 
     try:
-        code.bring(str(archive), directory)
+        source_code.bring(str(archive), directory)
     except (ScriptError, OSError):
         assert files_of(directory) == {}
 
@@ -183,6 +183,6 @@ def test_directory_is_empty_without_files_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/train.py").touch()
 
-    assert code.is_empty(tmp_path / "absent")
-    assert code.is_empty(tmp_path / "killed")
-    assert not code.is_empty(tmp_path / "full")
+    assert source_code.is_empty(tmp_path / "absent")
+    assert source_code.is_empty(tmp_path / "killed")
+    assert not source_code.is_empty(tmp_path / "full")

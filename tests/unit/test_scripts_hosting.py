@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 import gevent
 import pytest
 
-from container.endpoint import Invocation
 from container.errors import ContainerError, ModelNotReady, ServerBusy
-from container.scripts import hosting_program
-from container.scripts.hosting import ProgramService
-from container.scripts.hosting_errors import CallTimeout, ProgramError, blame
-from container.scripts.hosting_thread import OneThread
-from container.settings import Paths, Settings
+from container.paths import Paths
+from container.script_mode.serving import handlers
+from container.script_mode.serving.executor import OneThread
+from container.script_mode.serving.failures import CallTimeout, ProgramError, blame
+from container.script_mode.serving.service import ProgramService
+from container.serving.app import Invocation
+from container.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -67,14 +68,14 @@ def test_program_is_found(
     files = {f"model/code/{name}": "" for name in names}
     settings = settings_of(tmp_path, files, program=program)
 
-    assert hosting_program.find(settings, tmp_path) == tmp_path / found
+    assert handlers.find(settings, tmp_path) == tmp_path / found
 
 
 def test_program_of_training_is_found_in_the_image(tmp_path: Path) -> None:
     """What trained from /opt/ml/code serves from there."""
     settings = settings_of(tmp_path, {"code/train.py": ""}, program="train.py")
 
-    assert hosting_program.find(settings, tmp_path) == tmp_path / "code/train.py"
+    assert handlers.find(settings, tmp_path) == tmp_path / "code/train.py"
 
 
 def test_directory_that_is_named_wins(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_directory_that_is_named_wins(tmp_path: Path) -> None:
     files = {"model/code/inference.py": "", "mine/inference.py": ""}
     settings = settings_of(tmp_path, files, submit_directory=f"file://{tmp_path}/mine")
 
-    assert hosting_program.find(settings, tmp_path) == tmp_path / "mine/inference.py"
+    assert handlers.find(settings, tmp_path) == tmp_path / "mine/inference.py"
 
 
 @pytest.mark.parametrize(

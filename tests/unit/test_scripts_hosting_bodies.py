@@ -10,9 +10,9 @@ import pytest
 from flask import Response
 
 from container.errors import ContainerError, MalformedPayload, NotAcceptable, UnsupportedMediaType
-from container.scripts import hosting_inputs as inputs
-from container.scripts import hosting_outputs as outputs
-from container.scripts.hosting_errors import ProgramError, Refused
+from container.script_mode.serving import default_inputs as inputs
+from container.script_mode.serving import default_outputs as outputs
+from container.script_mode.serving.failures import ProgramError, Refused
 
 FLOATS = np.array([[0.1, 2], [np.float32(1e-7), -0.0]], dtype=np.float32)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from container.errors import ModelNotReady
-from container.scripts.hosting_losses import MOST, noted
+from container.script_mode.serving.startup import MOST, noted
 
 LOSE = """
 import os, pathlib
-from container.scripts.hosting_losses import noted
+from container.script_mode.serving.startup import noted
 with noted(pathlib.Path({scratch!r})):
     os._exit(9)
 """

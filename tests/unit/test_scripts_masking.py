@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from container.scripts.masking import is_secret, masked
+from container.script_mode.masking import is_secret, masked
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from container.errors import ScriptError
-from container.scripts.configuration import Configuration
-from container.scripts.program import Kind, command, find, name_of, source_of
-from container.settings import Paths
+from container.paths import Paths
+from container.script_mode.configuration import Configuration
+from container.script_mode.entry_point import EntryPointKind, command, find, name_of, source_of
 from scripts_material.sources import write_files
 
 BUILD = "[build-system]\nrequires = []\n"
@@ -55,21 +55,26 @@ def test_source_is_the_first_that_is_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "files", "kind", "expected"),
     [
-        ("a.py", {"a.py": ""}, Kind.PYTHON, ["PY", "--", "a.py"]),
-        ("-c.py", {"-c.py": ""}, Kind.PYTHON, ["PY", "--", "-c.py"]),
-        ("a.py", {"a.py": "", "setup.py": ""}, Kind.PACKAGE, ["PY", "-m", "a"]),
-        ("p/a.py", {"pyproject.toml": BUILD}, Kind.PACKAGE, ["PY", "-m", "p.a"]),
-        ("p.a", {"pyproject.toml": BUILD}, Kind.PACKAGE, ["PY", "-m", "p.a"]),
-        ("a.py", {"a.py": "", "pyproject.toml": "[project]"}, Kind.PYTHON, ["PY", "--", "a.py"]),
-        ("a.sh", {"a.sh": "", "setup.py": ""}, Kind.COMMAND, ["/bin/sh", "./a.sh"]),
-        ("a.sh", {"a.sh": "#!/bin/sh\n"}, Kind.COMMAND, ["/bin/sh", "./a.sh"]),
-        ("a", {"a": "#! /bin/sh  -e -x \n"}, Kind.COMMAND, ["/bin/sh", "-e -x", "./a"]),
-        ("a b.sh", {"a b.sh": "echo\n"}, Kind.COMMAND, ["/bin/sh", "./a b.sh"]),
-        ("a", {"a": "\x7fELF"}, Kind.COMMAND, ["./a"]),
+        ("a.py", {"a.py": ""}, EntryPointKind.PYTHON, ["PY", "--", "a.py"]),
+        ("-c.py", {"-c.py": ""}, EntryPointKind.PYTHON, ["PY", "--", "-c.py"]),
+        ("a.py", {"a.py": "", "setup.py": ""}, EntryPointKind.PACKAGE, ["PY", "-m", "a"]),
+        ("p/a.py", {"pyproject.toml": BUILD}, EntryPointKind.PACKAGE, ["PY", "-m", "p.a"]),
+        ("p.a", {"pyproject.toml": BUILD}, EntryPointKind.PACKAGE, ["PY", "-m", "p.a"]),
+        (
+            "a.py",
+            {"a.py": "", "pyproject.toml": "[project]"},
+            EntryPointKind.PYTHON,
+            ["PY", "--", "a.py"],
+        ),
+        ("a.sh", {"a.sh": "", "setup.py": ""}, EntryPointKind.COMMAND, ["/bin/sh", "./a.sh"]),
+        ("a.sh", {"a.sh": "#!/bin/sh\n"}, EntryPointKind.COMMAND, ["/bin/sh", "./a.sh"]),
+        ("a", {"a": "#! /bin/sh  -e -x \n"}, EntryPointKind.COMMAND, ["/bin/sh", "-e -x", "./a"]),
+        ("a b.sh", {"a b.sh": "echo\n"}, EntryPointKind.COMMAND, ["/bin/sh", "./a b.sh"]),
+        ("a", {"a": "\x7fELF"}, EntryPointKind.COMMAND, ["./a"]),
     ],
 )
 def test_program_has_a_kind_and_a_command(
-    tmp_path: Path, name: str, files: dict[str, str], kind: Kind, expected: list[str]
+    tmp_path: Path, name: str, files: dict[str, str], kind: EntryPointKind, expected: list[str]
 ) -> None:
     """A shell script is run as the kernel would, a package as a module, Python as a file."""
     write_files(tmp_path, files)

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from container.scripts.arguments import arguments
-from container.scripts.configuration import read
-from container.scripts.environment import variables
-from container.scripts.program import name_of
-from container.settings import Paths
-from material import ROOT
-from processes import DEADLINE_SECONDS
+from container.paths import Paths
+from container.script_mode.configuration import read
+from container.script_mode.entry_point import name_of
+from container.script_mode.environment import arguments, variables
 from scripts_material import jobs
+from support.material import ROOT
+from support.processes import DEADLINE_SECONDS
 
 N_JOBS = 300
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from container import cells
-from container.blocks import BLOCK_VALUES
-from texts import part_of, refusal_of, rows_of
+from container.data.readers.batches import BATCH_VALUES
+from container.formats import cells
+from support.texts import part_of, refusal_of, rows_of
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_column_after_the_label_keeps_its_name_in_messages() -> None:
 @pytest.mark.parametrize("cell", ["", "NA"], ids=["plain", "not plain"])
 def test_rows_of_several_blocks_keep_their_order(cell: str) -> None:
     """Where a block is full the next begins, and no row is lost or doubled."""
-    n_rows = BLOCK_VALUES // 500 * 2 + 3
+    n_rows = BATCH_VALUES // 500 * 2 + 3
     rows = [",".join([f"c{row}", "0.25", cell, *[str(row)] * 500]) for row in range(n_rows)]
 
     blocks = list(part_of("\n".join(rows), weight="1").blocks)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from container.cells import CellError
-from texts import part_of, rows_of
+from container.formats.cells import CellError
+from support.texts import part_of, rows_of
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])

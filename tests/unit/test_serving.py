@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from container.board import Board
 from container.errors import SettingsError
-from container.serving import (
+from container.paths import PROGRAM_DIR, Paths
+from container.serving.scoreboard import Scoreboard
+from container.serving.server import (
     _PROXY_MARGIN_SECONDS,
     BOARD,
     _as_worker,
@@ -25,9 +26,9 @@ from container.serving import (
     nginx_command,
     nginx_conf,
 )
-from container.settings import PROGRAM_DIR, Paths, Settings
-from material import OptMl
-from processes import DEADLINE_SECONDS, environment, free_port
+from container.settings import Settings
+from support.material import OptMl
+from support.processes import DEADLINE_SECONDS, environment, free_port
 
 TEMPLATE = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
 SETTINGS = Settings(paths=Paths(), cores=2, workers=3, timeout_seconds=7, port=8081)
@@ -57,13 +58,13 @@ def run(command: list[str], opt_ml: OptMl, **variables: str) -> subprocess.Compl
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("--worker-class", "container.workers.Worker"),
+        ("--worker-class", "container.serving.gunicorn_conf.Worker"),
         ("--workers", "3"),
         ("--timeout", "7"),
         ("--graceful-timeout", "25"),
         ("--bind", "fd://5"),
         ("--worker-tmp-dir", "/heartbeats"),
-        ("--config", "python:container.workers"),
+        ("--config", "python:container.serving.gunicorn_conf"),
     ],
 )
 def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
@@ -106,7 +107,7 @@ def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
 
 def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> None:
     """Gunicorn's own check takes every option, and imports the app."""
-    Board.create(tmp_path / BOARD, SETTINGS.workers).close()
+    Scoreboard.create(tmp_path / BOARD, SETTINGS.workers).close()
     command = gunicorn_command(SETTINGS, 5, tmp_path, tmp_path)
 
     ended = run([*command, "--check-config"], opt_ml, TMPDIR=str(tmp_path))

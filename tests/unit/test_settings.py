@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from container.errors import SettingsError
-from container.media import OUTPUTS, REPLIES
+from container.formats.media_types import OUTPUTS, REPLIES
+from container.paths import PROGRAM_DIR, Paths
 from container.resources import Resources, body_buffer_bytes, worker_count, worker_size
-from container.settings import PROGRAM_DIR, Paths, Settings
+from container.settings import Settings
 
 WORKERS = ["MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"]
 THREADS = ["MODEL_SERVER_THREADS", "SAGEMAKER_MODEL_SERVER_THREADS"]

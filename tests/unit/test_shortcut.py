@@ -8,9 +8,8 @@ import pytest
 from flask import Flask, Response
 from flask_cors import CORS
 
-from container import endpoint
-from container.endpoint import Answer, Invocation
 from container.errors import MalformedPayload
+from container.serving.app import Answer, Invocation, create_app
 from container.settings import Settings
 
 HEADERS = {"Content-Type": "text/csv", "X-Amzn-SageMaker-Custom-Attributes": "trace=7"}
@@ -37,7 +36,7 @@ def app() -> Flask:
 
 def make_app() -> Flask:
     """Build the app around the witness."""
-    return endpoint.create_app(__name__, Settings.from_environ({}), lambda _: Witness())
+    return create_app(__name__, Settings.from_environ({}), lambda _: Witness())
 
 
 def sent(app: Flask, body: bytes, method: str = "POST") -> tuple[int, bytes, list[Any]]:

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from container import signals
-from container.settings import PROGRAM_DIR
-from processes import DEADLINE_SECONDS
+from container.paths import PROGRAM_DIR
+from support.processes import DEADLINE_SECONDS
 
 WATCHED = [signal.SIGTERM, signal.SIGINT, signal.SIGCHLD]
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from container.cells import CellError
+from container.data.streams import HEAD_BYTES, Source, opened
+from container.formats.cells import CellError
 from container.progress import Counter
-from container.sources import HEAD_BYTES, Source, opened
-from processes import DEADLINE_SECONDS, python
+from support.processes import DEADLINE_SECONDS, python
 
 TEXT = b"".join(b"label-%d,%d,%d\n" % (row % 3, row, row * row) for row in range(20_000))
 NOISE = np.random.default_rng(0).bytes(400_000)
@@ -278,14 +278,14 @@ def test_file_is_opened_once(tmp_path: Path, content: bytes) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from container import reading, sources\n"
-        "from container.channels import Channel\n"
-        "from container.options import InputOptions\n"
+        "from container.data import reading, streams\n"
+        "from container.data.channels import Channel\n"
+        "from container.hyperparameters.input_options import InputOptions\n"
         "from container.progress import Counter\n"
         f"file, times = {str(file)!r}, []\n"
         "sys.addaudithook(lambda event, args: event == 'open' and str(args[0]) == file "
         "and times.append(args))\n"
-        "channel = Channel('train', (sources.Source(Path(file)),), None)\n"
+        "channel = Channel('train', (streams.Source(Path(file)),), None)\n"
         "found = reading.collect(channel, InputOptions(), Counter(), lambda _: False)\n"
         "assert found.n_rows == 20_000\n"
         "assert len(times) == 1, times\n"

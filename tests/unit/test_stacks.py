@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from container.blocks import Sparse
-from container.cells import CellError
-from container.stacks import FeatureStack, Stack
+from container.data.readers.batches import Sparse
+from container.data.reading import FeatureStack, Stack
+from container.formats.cells import CellError
 
 VALUES = st.floats(width=32, allow_infinity=False)
 

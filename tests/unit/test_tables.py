@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from container.data.table import Table, split
 from container.errors import TrainingDataError
-from container.tables import Table, split
 
 
 def table_of(labels: Sequence[object], weighted: bool = False) -> Table:

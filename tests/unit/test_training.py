@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from container import training
+from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
-from container.hyperparameters import hyperparameter
-from container.kinds import Integer
-from container.options import InputOptions
-from container.settings import Paths
-from container.tables import Table
-from material import OptMl, as_csv
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import hyperparameter
+from container.paths import Paths
+from container.training import job
+from container.value_types import Integer
+from support.material import OptMl, as_csv
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
     opt_ml.write_hyperparameters({"depth": "3"})
     notes = Notes()
 
-    training.run(notes, paths)
+    job.run(notes, paths)
 
     chosen = Declared(depth=3)
     metrics = {"train": {"rows": 2, "accuracy": 0.5, "depth": 7}}
@@ -111,7 +111,7 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
 
 def test_job_writes_its_metrics(paths: Paths) -> None:
     """They are in metrics.json too, with the seconds that the fit took."""
-    training.run(Notes(), paths)
+    job.run(Notes(), paths)
 
     metrics = metrics_in(paths)
     seconds = metrics["train"].pop("seconds")
@@ -123,8 +123,8 @@ def test_record_is_the_same_at_each_run(paths: Paths) -> None:
     """What goes into the artifact is JSON, and has no time in it."""
     notes = Notes()
 
-    training.run(notes, paths)
-    training.run(notes, paths)
+    job.run(notes, paths)
+    job.run(notes, paths)
 
     first, second = (json.dumps(record, allow_nan=False) for record in notes.given("save"))
     assert first == second
@@ -139,7 +139,7 @@ def test_job_validates_on_its_channel(
     caplog.set_level("INFO")
     notes = Notes()
 
-    training.run(notes, paths)
+    job.run(notes, paths)
 
     assert notes.given("fit")[0][0] == ["a", "b"]
     assert notes.given("evaluate") == [["a", "b"], ["b", "b", "b"]]
@@ -165,7 +165,7 @@ def test_job_validates_on_rows_that_it_sets_aside(
     opt_ml.write_hyperparameters({"validation_fraction": "0.25", "task": task})
     notes, paths = Notes(), Paths(opt_ml.base)
 
-    training.run(notes, paths)
+    job.run(notes, paths)
 
     kept, aside = notes.given("evaluate")
     assert (len(kept), len(aside)) == (6, 2)
@@ -181,7 +181,7 @@ def test_job_validates_on_one_thing(paths: Paths, opt_ml: OptMl) -> None:
     opt_ml.write_hyperparameters({"validation_fraction": "0.5"})
 
     with pytest.raises(HyperparameterError) as caught:
-        training.run(Notes(), paths)
+        job.run(Notes(), paths)
 
     assert str(caught.value) == (
         "The hyperparameter validation_fraction is 0.5, and the job has a channel test; use one of "
@@ -195,7 +195,7 @@ def test_validation_data_are_read_like_the_training_data(paths: Paths, opt_ml: O
     notes = Notes()
 
     with pytest.raises(TrainingDataError, match="there is the label 'c'"):
-        training.run(notes, paths)
+        job.run(notes, paths)
 
     assert not notes.calls
 
@@ -204,7 +204,7 @@ def test_job_prints_each_metric_once(paths: Paths, caplog: pytest.LogCaptureFixt
     """A metric is a line that the platform's regular expression finds."""
     caplog.set_level("INFO")
 
-    training.run(Notes(metrics={"accuracy": 1 / 3, "loss": 1e-9}), paths)
+    job.run(Notes(metrics={"accuracy": 1 / 3, "loss": 1e-9}), paths)
 
     assert logged(caplog) == [
         "train:accuracy=0.333333;",
@@ -219,7 +219,7 @@ def test_metric_without_a_value_is_left_out(paths: Paths, caplog: pytest.LogCapt
     """NaN and infinity are neither printed nor written; the log says so."""
     caplog.set_level("INFO")
 
-    training.run(Notes(metrics={"r2": math.nan, "rmse": 2.5, "loss": math.inf}), paths)
+    job.run(Notes(metrics={"r2": math.nan, "rmse": 2.5, "loss": math.inf}), paths)
 
     assert logged(caplog) == ["train:depth=7;", "train:rmse=2.5;", "train:rows=2;"]
     assert "train: not defined for these rows: r2, loss" in caplog.messages
@@ -233,7 +233,7 @@ def test_job_that_cannot_save_leaves_nothing(
     caplog.set_level("INFO")
 
     with pytest.raises(OSError, match="full"):
-        training.run(Notes(failure=OSError("full")), paths)
+        job.run(Notes(failure=OSError("full")), paths)
 
     assert not list(paths.model.iterdir())
     assert not paths.metrics.exists()
@@ -245,7 +245,7 @@ def test_stop_waits_only_for_a_model_that_is_fitted(paths: Paths) -> None:
     before = signal.getsignal(signal.SIGTERM)
     notes = Notes()
 
-    training.run(notes, paths)
+    job.run(notes, paths)
 
     assert notes.handlers["fit"] == before
     assert notes.handlers["evaluate"] == notes.handlers["save"] != before
@@ -263,7 +263,7 @@ def test_stop_after_the_fit_saves_the_model(
     opt_ml.write("v.csv", "b,3\n", channel="validation")
     notes = Notes(is_stopped_in=moment)
 
-    training.run(notes, paths)
+    job.run(notes, paths)
 
     assert (paths.model / "model.txt").read_text() == "model"
     assert notes.given("save")[0]["metrics"] == {
@@ -279,7 +279,7 @@ def test_hyperparameters_are_read_before_the_data(opt_ml: OptMl) -> None:
     notes = Notes()
 
     with pytest.raises(HyperparameterError, match="'depth' is 'deep'"):
-        training.run(notes, Paths(opt_ml.base))
+        job.run(notes, Paths(opt_ml.base))
 
     assert not notes.calls
 
@@ -290,9 +290,9 @@ def test_job_logs_what_it_was_told(
     """The hyperparameters that are not their defaults are in the log."""
     caplog.set_level("INFO")
 
-    training.run(Notes(), paths)
+    job.run(Notes(), paths)
     opt_ml.write_hyperparameters({"depth": "3", "header": "absent", "label": ""})
-    training.run(Notes(), paths)
+    job.run(Notes(), paths)
 
     assert "hyperparameters: as train --help says" in caplog.messages
     assert "hyperparameters: header='absent', depth=3" in caplog.messages
@@ -302,7 +302,7 @@ def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) 
     """Each phase has a line when it is done, in order, and the columns are named."""
     caplog.set_level("INFO")
 
-    training.run(Notes(), paths)
+    job.run(Notes(), paths)
 
     text = "\n".join(caplog.messages)
     assert "reading training done: 1 file, 2 rows, 0.0 MB, " in text
@@ -318,6 +318,6 @@ def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) 
 def test_job_without_data_is_refused(opt_ml: OptMl) -> None:
     """Without a channel there is nothing to fit, and no model directory is made."""
     with pytest.raises(TrainingDataError, match="There is nothing to train on"):
-        training.run(Notes(), Paths(opt_ml.base))
+        job.run(Notes(), Paths(opt_ml.base))
 
     assert not opt_ml.model.exists()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import SettingsError
-from container.transforms import mini_batches
+from container.resources import mini_batches
 
 
 @pytest.mark.parametrize(

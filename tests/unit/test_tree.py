@@ -11,9 +11,9 @@ from flask import Flask
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from apps import app_of
 from artifact import export, model, tree
-from artifact.record import ArtifactError
+from artifact.metadata import ArtifactError
+from support.apps import app_of
 
 Estimator = Any  # a decision tree of scikit-learn
 Features = NDArray[np.float32]

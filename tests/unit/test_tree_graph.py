@@ -16,11 +16,11 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from artifact import export, tree_graph
+from artifact import export, onnx_tree
+from artifact.metadata import ArtifactError
 from artifact.model import N_PROBABILITIES, Model
-from artifact.record import ArtifactError
+from artifact.onnx_tree import float32_at_most, leaf_probabilities
 from artifact.session import of_graph
-from artifact.tree_graph import float32_at_most, leaf_probabilities
 
 Estimator = Any  # a decision tree of scikit-learn
 Features = NDArray[np.float32]
@@ -125,20 +125,20 @@ def test_missing_cell_goes_where_the_tree_has_learnt(kind: type[Any], to_left: b
 
 def test_more_leaves_than_a_float_can_number_are_refused() -> None:
     """2**24 leaves are the most; the message says which hyperparameters keep them fewer."""
-    leaves = np.broadcast_to(np.int64(-1), tree_graph.MAX_LEAVES + 1)
+    leaves = np.broadcast_to(np.int64(-1), onnx_tree.MAX_LEAVES + 1)
     classifier = SimpleNamespace(tree_=SimpleNamespace(children_left=leaves))
 
     with pytest.raises(ArtifactError, match="max_leaf_nodes or min_samples_leaf"):
-        tree_graph.of_classifier(classifier, 4)
+        onnx_tree.of_classifier(classifier, 4)
 
 
 def test_tree_that_is_too_deep_to_be_loaded_is_refused() -> None:
     """Here each row of another label than the last needs a split of its own."""
-    rows = np.arange(tree_graph.MAX_DEPTH + 2, dtype=np.float32)
+    rows = np.arange(onnx_tree.MAX_DEPTH + 2, dtype=np.float32)
     classifier = DecisionTreeClassifier(random_state=0).fit(rows[:, np.newaxis], rows % 2)
 
     with pytest.raises(ArtifactError, match=r"5001 splits deep.*max_depth"):
-        tree_graph.of_classifier(classifier, 1)
+        onnx_tree.of_classifier(classifier, 1)
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1))

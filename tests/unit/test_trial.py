@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from processes import python
+from support.processes import python
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -16,11 +16,11 @@ def test_signal_while_a_program_starts_leaves_none_behind(
     ended = python(
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from container.trial import Trial\n"
+        "from container.selftest.sandbox import Sandbox\n"
         "def handle(number, frame):\n"
         "    raise KeyboardInterrupt\n"
         f"signal.signal({int(number)}, handle)\n"
-        f"trial = Trial(Path({str(tmp_path)!r}), os.environ)\n"
+        f"trial = Sandbox(Path({str(tmp_path)!r}), os.environ)\n"
         "def interrupt(event, arguments):\n"
         "    if event == 'subprocess.Popen':\n"
         f"        os.kill(os.getpid(), {int(number)})\n"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from container.turns import Turns
-from material import PROGRAM_DIR
-from processes import read_until
+from container.serving.turns import Turns
+from support.material import PROGRAM_DIR
+from support.processes import read_until
 
 HOLD = (
     "import sys\n"
     "from pathlib import Path\n"
-    "from container.turns import Turns\n"
+    "from container.serving.turns import Turns\n"
     "with Turns(Path(sys.argv[1]), 1).taken():\n"
     "    print('held', flush=True)\n"
     "    sys.stdin.read()\n"

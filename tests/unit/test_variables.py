@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import SettingsError
-from container.variables import (
-    Choice,
-    Kind,
+from container.value_types import (
     Names,
+    OneOf,
     PortRange,
     Text,
+    ValueType,
     Variables,
     WholeNumber,
     Word,
@@ -67,15 +67,15 @@ def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
         (LEVEL, "info", 20),
         (LEVEL, "20", 20),
         (LEVEL, "INFORMATION", 20),
-        (Choice("fail", "mark"), "Mark", "mark"),
-        (Choice("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
+        (OneOf("fail", "mark"), "Mark", "mark"),
+        (OneOf("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
         (Names(["a_b", "c"]), "c", ("c",)),
         (Names(["a_b", "c"]), "C , a-b", ("c", "a_b")),
         (PortRange(), "1-65535", (1, 65_535)),
         (PortRange(), "9000 - 9000", (9000, 9000)),
     ],
 )
-def test_kind_reads_a_text(kind: Kind[object], text: str, value: object) -> None:
+def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) -> None:
     """Each kind reads its own notation, in capitals or not."""
     assert kind.parse(text) == value
 
@@ -89,9 +89,9 @@ def test_kind_reads_a_text(kind: Kind[object], text: str, value: object) -> None
             RANGE,
         ),
         (LEVEL, ["21", "debug", "2", "INFO INFO"], "INFO or 20"),
-        (Choice("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
-        (Choice("csv"), ["json"], "csv"),
-        (Choice("a", "b", "c"), ["d"], "a, b or c"),
+        (OneOf("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
+        (OneOf("csv"), ["json"], "csv"),
+        (OneOf("a", "b", "c"), ["d"], "a, b or c"),
         (
             Names(["a", "b"]),
             ["c", "a,c", "a,a", "a,,b", ",", "a b", "a;b"],
@@ -104,7 +104,9 @@ def test_kind_reads_a_text(kind: Kind[object], text: str, value: object) -> None
         ),
     ],
 )
-def test_kind_refuses_any_other_text(kind: Kind[object], texts: list[str], expected: str) -> None:
+def test_kind_refuses_any_other_text(
+    kind: ValueType[object], texts: list[str], expected: str
+) -> None:
     """What is not of the kind is refused, with what it must be."""
     for text in texts:
         with pytest.raises(SettingsError) as caught:

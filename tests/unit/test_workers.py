@@ -19,8 +19,8 @@ from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
-from container.workers import _LargeBody, _OneWrite, _Page, _reply, when_ready
-from processes import python
+from container.serving.gunicorn_conf import _LargeBody, _OneWrite, _Page, _reply, when_ready
+from support.processes import python
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_worker_can_be_stopped_from_its_first_moment() -> None:
     ended = python(
         "import os, signal\n"
         "from types import SimpleNamespace\n"
-        "from container.workers import post_fork, when_ready\n"
+        "from container.serving.gunicorn_conf import post_fork, when_ready\n"
         "signal.signal(signal.SIGTERM, lambda *_: os._exit(1))\n"  # the master's, not a worker's
         "codes = []\n"
         "def spawn_worker():\n"
@@ -189,7 +189,7 @@ def test_worker_takes_gevents_sockets_and_reads_no_metadata_of_packages() -> Non
     """What blocks in the standard library is replaced, and no plugin is looked for."""
     ended = python(
         "import sys\n"
-        "from container.workers import Worker\n"
+        "from container.serving.gunicorn_conf import Worker\n"
         "worker = Worker.__new__(Worker)\n"
         "worker.sockets = []\n"
         "opened = []\n"

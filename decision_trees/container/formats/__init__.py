@@ -1,1 +1,1 @@
-"""How each format becomes blocks of rows: one module a format, and the choice between them."""
+"""Grammar of each format, for both directions: training data and request bodies."""

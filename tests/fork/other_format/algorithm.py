@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from container.hyperparameters import hyperparameter
-from container.kinds import Choice, Number
-from container.options import InputOptions
-from container.tables import Table
+from container.data.table import Table
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import hyperparameter
+from container.value_types import Choice, Number
 
 _SLICE_ROWS = 256  # so that large bodies need little memory
 

@@ -5,19 +5,19 @@ from typing import Self
 from flask import Flask
 
 import algorithm
-from container import accept, decoding, endpoint
-from container.accept import Defaults
-from container.answers import Answers
-from container.encoding import Encoder
-from container.endpoint import Answer, Invocation
 from container.errors import ModelNotReady
-from container.rows import Expected
+from container.payloads import decoding, negotiation
+from container.payloads.encoding import Encoder
+from container.payloads.negotiation import Defaults
+from container.payloads.types import Expected, Predictions
+from container.serving import app
+from container.serving.app import Answer, Invocation
 from container.settings import Settings
 
 
 def create_app(settings: Settings) -> Flask:
     """Build the app and load its model; without a usable model it answers 503 with the reason."""
-    return endpoint.create_app(__name__, settings, ScoringService.load)
+    return app.create_app(__name__, settings, ScoringService.load)
 
 
 class ScoringService:
@@ -41,14 +41,14 @@ class ScoringService:
     def answer(self, invocation: Invocation) -> Answer:
         """Return one answer for each row of a request; raises UserError."""
         labels = self._window.labels
-        reply = accept.choose(
+        reply = negotiation.choose(
             invocation.accept, invocation.attributes, self._defaults, "classification"
         )
-        accept.check(reply, labels)
+        negotiation.check(reply, labels)
         rows = decoding.decode(
             invocation.body, invocation.content_type, self._expected, mark_bad=self._mark_bad
         )
         probabilities = self._window.probabilities(rows.features)
-        answers = Answers(labels, probabilities.argmax(axis=1), probabilities)
+        answers = Predictions(labels, probabilities.argmax(axis=1), probabilities)
         body = self._encoder.encode(answers, reply, rows.bad)
         return Answer(body, reply.media_type, len(rows.features))

@@ -13,11 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from artifact import export
+from container.data.table import Table
 from container.errors import TrainingDataError
-from container.hyperparameters import hyperparameter
-from container.kinds import Choice, Integer, Number
-from container.options import InputOptions
-from container.tables import Table
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import hyperparameter
+from container.value_types import Choice, Integer, Number
 
 
 @dataclass(frozen=True)

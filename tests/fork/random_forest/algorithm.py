@@ -8,11 +8,11 @@ from typing import Any
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from artifact import export
+from container.data.table import Table
 from container.errors import TrainingDataError
-from container.hyperparameters import hyperparameter
-from container.kinds import Choice, Fraction, Integer, Null
-from container.options import InputOptions
-from container.tables import Table
+from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.loader import hyperparameter
+from container.value_types import Choice, Fraction, Integer, Null
 
 _FORESTS = {"classification": RandomForestClassifier, "regression": RandomForestRegressor}
 

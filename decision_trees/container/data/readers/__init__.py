@@ -1,0 +1,1 @@
+"""Training files to batches of rows: one module a format, and the detection of the format."""

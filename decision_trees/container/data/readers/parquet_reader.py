@@ -1,0 +1,224 @@
+"""Parquet: typed columns with names, read one column after the other.
+
+A column that is being read costs some megabytes, for its dictionary and its pages. So only one is
+read at a time, and a large row group in a few passes, to hold but a part of it beside the table.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from container.data.columns import Columns, resolve
+from container.data.readers.batches import BATCH_VALUES, Batch, Part
+from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown
+from container.formats.parquet_columns import (
+    REMEDY,
+    infinite,
+    is_number,
+    is_text,
+    missing,
+    numbers,
+    pandas_index,
+    plain,
+    readable,
+    value_type,
+    written,
+)
+from container.hyperparameters.input_options import InputOptions
+
+_READ_BYTES = 64 * 1024
+"""How much of a column is read ahead; without it, all of a row group's column is."""
+
+_BATCH_ROWS = 8 * 1024
+
+_PASSES = 4
+"""How often a large row group is read: more passes take less memory and more time."""
+
+
+logger = logging.getLogger(__name__)
+
+
+def read(stream: BinaryIO, options: InputOptions) -> Part:
+    """Open a Parquet file.
+
+    Columns have the names of the schema; an index that pandas wrote is left out. Nulls and NaN are
+    missing. Classes are text as Python writes them: `1`, `1.0`, `True`.
+
+    Args:
+        stream: the file; it must be seekable.
+        options: the roles of the columns, and whether labels are numbers.
+
+    Raises:
+        CellError: the file is damaged, or a column has a type that cannot be used.
+        HyperparameterError: a hyperparameter names no column.
+    """
+    with readable("the file"):
+        file = pq.ParquetFile(
+            stream, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
+        )
+        schema = file.schema_arrow
+        names = _without_index(schema, options)
+    columns = resolve(len(names), names, options.label, options.weight)
+    _check_types(schema, columns, options.labels_are_numbers)
+    return Part("Parquet", columns, _blocks(file, columns, options.labels_are_numbers))
+
+
+def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
+    """Return the names of the columns that are data, in their order.
+
+    Raises:
+        CellError: the index has a name, and may be the label that the job does not name.
+    """
+    index = pandas_index(schema)
+    left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
+    named = [name for name in left_out if not name.startswith("__index_level_")]
+    if named and (options.label is None or options.label in named):
+        raise CellError(
+            f"pandas wrote {shown(named[0])} as an index, which is no column",
+            "write it as a column with reset_index(), or name another column with the "
+            "hyperparameter label",
+        )
+    if left_out:
+        logger.info("left out what pandas wrote as an index: %s", ", ".join(left_out))
+    return [name for name in schema.names if name not in left_out]
+
+
+def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) -> None:
+    """Refuse columns whose type cannot be used, before any row is read."""
+    for index, name in enumerate(columns.names or ()):
+        found = value_type(schema.field(name).type)
+        is_class = index == columns.label and not labels_are_numbers
+        if is_number(found) or (is_class and is_text(found)):
+            continue
+        where = f"{columns.name(index)} holds {found} values"
+        if is_class:
+            raise CellError(f"{where}, but a label is text, a number or a boolean")
+        if index in (columns.label, columns.weight):
+            raise CellError(f"{where}, not numbers")
+        raise CellError(f"{where}, not numbers", "encode it as numbers or leave it out")
+
+
+def _blocks(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
+    """Yield the rows, about BLOCK_VALUES cells at a time."""
+    n_rows = max(1, BATCH_VALUES // columns.width)
+    first_row = 1
+    for groups, n_found in _together(file.metadata, n_rows):
+        at_once = max(n_rows, -(-n_found // _PASSES))
+        for start in range(0, n_found, at_once):
+            n_read = min(at_once, n_found - start)
+            rows = _Rows(file, columns, groups, start, n_read, first_row + start)
+            yield from rows.blocks(labels_are_numbers, n_rows)
+        first_row += n_found
+
+
+def _together(metadata: Any, at_least: int) -> Iterator[tuple[list[int], int]]:
+    """Yield row groups that are read together, and their number of rows; small ones are joined."""
+    groups, n_rows = [], 0
+    for group in range(metadata.num_row_groups):
+        groups.append(group)
+        n_rows += metadata.row_group(group).num_rows
+        if n_rows >= at_least or (n_rows and group == metadata.num_row_groups - 1):
+            yield groups, n_rows
+            groups, n_rows = [], 0
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of some row groups, of which a column is read at a time."""
+
+    file: Any
+    columns: Columns
+    groups: list[int]
+    start: int
+    """How many rows of the groups are before these."""
+
+    n_rows: int
+    first_row: int
+    """The number of the first of these rows in the file."""
+
+    def blocks(self, labels_are_numbers: bool, n_rows: int) -> Iterator[Batch]:
+        """Read all columns; yield `n_rows` rows at a time."""
+        label, weight = self.columns.label, self.columns.weight
+        features = self._features()
+        labels = self._quantities(label) if labels_are_numbers else self._classes(label)
+        weights = None if weight is None else self._weights(weight)
+        label_type = self.file.schema_arrow.field(self._name(label)).type
+        for start in range(0, self.n_rows, n_rows):
+            rows = slice(start, start + n_rows)
+            part = None if weights is None else weights[rows]
+            # A view would keep all these rows alive while the next are read.
+            some = features[rows].copy()
+            yield Batch(some, labels[rows], part, is_text(value_type(label_type)))
+
+    def _features(self) -> NDArray[np.float32]:
+        features = np.empty((self.n_rows, len(self.columns.features)), dtype=np.float32)
+        for position, index in enumerate(self.columns.features):
+            name = (self.columns.name(index),).__getitem__
+            for rows, cells in self._batches(index):
+                values = numbers(cells)[:, np.newaxis]
+                found = as_float32(values, self.first_row + rows.start, name)
+                features[rows, position] = found[:, 0]
+        return features
+
+    def _classes(self, index: int) -> list[str]:
+        classes: list[str] = []
+        for rows, found in self._batches(index):
+            cells = plain(found)
+            self._refuse(index, missing(cells), "empty: no label", rows.start)
+            self._refuse(index, infinite(cells), "infinite", rows.start)
+            with readable(self.columns.name(index)):
+                classes += written(cells)
+        return classes
+
+    def _quantities(self, index: int) -> NDArray[np.float64]:
+        found = self._numbers(index)
+        self._refuse(index, np.isnan(found), "empty: no label")
+        self._refuse(index, np.isinf(found), "infinite")
+        too_large = np.abs(found) >= FLOAT32_OVERFLOW
+        self._refuse(index, too_large, "beyond the range of a 32-bit float")
+        return found
+
+    def _weights(self, index: int) -> NDArray[np.float64]:
+        found = self._numbers(index)
+        self._refuse(index, np.isnan(found), "empty: no weight")
+        self._refuse(index, np.isinf(found), "infinite")
+        self._refuse(index, found < 0, "negative: no weight")
+        return found
+
+    def _numbers(self, index: int) -> NDArray[np.float64]:
+        found = np.empty(self.n_rows, dtype=np.float64)
+        for rows, cells in self._batches(index):
+            found[rows] = numbers(cells)
+        return found
+
+    def _refuse(self, index: int, wrong: NDArray[np.bool_], problem: str, start: int = 0) -> None:
+        """Raise CellError for the first cell that is wrong, counted from row `start` of these."""
+        if wrong.any():
+            row = self.first_row + start + int(wrong.argmax())
+            raise CellError(f"row {row}, {self.columns.name(index)} is {problem}")
+
+    def _batches(self, index: int) -> Iterator[tuple[slice, Any]]:
+        """Yield the cells of one column, and which of these rows they are in."""
+        where, end = self.columns.name(index), -self.start
+        with readable(where):
+            batches = self.file.iter_batches(
+                _BATCH_ROWS, self.groups, columns=[self._name(index)], use_threads=False
+            )
+        while end < self.n_rows:
+            with readable(f"{where}, from row {self.first_row + end} on,"):
+                batch: Any = next(batches, None)
+            if not batch:
+                raise CellError(f"{where} has not as many rows as the file says", REMEDY)
+            start, end = end, end + len(batch)
+            if end > 0:
+                cells = batch.column(0)[max(0, -start) : self.n_rows - start]
+                yield slice(max(0, start), min(end, self.n_rows)), cells
+
+    def _name(self, index: int) -> str:
+        return (self.columns.names or ())[index]

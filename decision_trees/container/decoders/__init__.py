@@ -1,1 +1,0 @@
-"""How the body of a request becomes rows: one module a format."""

@@ -1,0 +1,98 @@
+"""Delimited text: its rows and numbers, read the same in training and in serving.
+
+Strict on purpose: what is not exactly a number or a missing cell is refused with its place, so
+that nothing is silently misread.
+"""
+
+import csv
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.formats import cells
+from container.formats.cells import CellError
+
+_DECIMAL = re.compile(r"[0-9.eE+,-]*")  # of these characters, `float` makes decimal numbers alone
+_BYTE_ORDER_MARK = "\ufeff"
+_CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
+
+
+def read_rows(
+    content: Iterable[bytes], delimiter: str = ",", before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row, cells) for every row that is not blank; rows count from 1, blank ones too.
+
+    `content` is lines, such as an open file gives, after `before` rows that were read already. Any
+    line ending is accepted, and a byte-order mark, also where one file was appended to another.
+
+    Raises:
+        CellError: the text is not UTF-8, has a NUL, or its quotes do not close.
+    """
+    row = before
+    reader = csv.reader(_lines(content), delimiter=delimiter, strict=True)
+    try:
+        for row, found in enumerate(reader, start=before + 1):
+            if found:
+                yield row, found
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise CellError(f"row {row + 1} has the byte 0x{byte:02x}, which is not UTF-8") from error
+    except csv.Error as error:
+        raise CellError(f"row {row + 1} is not valid CSV ({error})") from error
+
+
+def _lines(content: Iterable[bytes]) -> Iterator[str]:
+    """Yield lines with their endings, decoded one by one, so that an error is where it is found."""
+    for line in content:
+        text = line.decode().removeprefix(_BYTE_ORDER_MARK)
+        if "\0" in text:
+            raise csv.Error("a NUL byte, as UTF-16 has them")
+        if text.count("\r") > text.endswith("\r\n"):
+            for part in _CARRIAGE_RETURN.split(text):
+                yield part.removeprefix(_BYTE_ORDER_MARK)
+        else:
+            yield text
+
+
+def column(index: int) -> str:
+    """Return how a message calls a column without a name: counted from 1."""
+    return f"column {index + 1}"
+
+
+def append_numbers(
+    numbers: "array[float]",
+    row: int,
+    found: Sequence[str],
+    name: Callable[[int], str] = column,
+) -> None:
+    """Append the cells of one row to `numbers` as float64, NaN for a missing cell.
+
+    `name` gives the name of a cell's column by its index, for the message.
+
+    Raises:
+        CellError: a cell is no number, or too large for a 32-bit float.
+    """
+    if _DECIMAL.fullmatch(",".join(found)):
+        try:
+            values = [float(cell) for cell in found]
+        except ValueError:
+            pass  # some cell is missing, or no number: one by one then
+        else:
+            if max(values) < cells.FLOAT32_OVERFLOW > -min(values):
+                numbers.extend(values)
+                return
+    for index, cell in enumerate(found):
+        numbers.append(cells.number(cell, partial(_place, row, index, name)))
+
+
+def _place(row: int, index: int, name: Callable[[int], str]) -> str:
+    return f"row {row}, {name(index)}"
+
+
+def as_matrix(numbers: "array[float]", n_columns: int) -> NDArray[np.float32]:
+    """Return the numbers as a float32 matrix of shape (n_rows, n_columns), a copy."""
+    return np.frombuffer(numbers, dtype=np.float64).astype(np.float32).reshape(-1, n_columns)

@@ -1,0 +1,1 @@
+"""Hyperparameters: their declaration, hyperparameters.json, and what SageMaker wants to know."""

@@ -1,0 +1,1 @@
+"""Request bodies to rows, and predictions to response bodies."""

@@ -1,0 +1,1 @@
+"""Request bodies to rows: one module a format."""

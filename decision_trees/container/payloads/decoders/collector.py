@@ -1,0 +1,111 @@
+"""What all decoders share: where an error is, how rows are gathered, and how many there may be."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.formats.cells import CellError, shown
+from container.payloads.types import Expected, Rows
+
+MAX_VALUES = 2**27
+"""How many cells the rows of one request may have: 512 MiB. Few bytes can stand for many cells."""
+
+
+class RowError(CellError):
+    """One row that cannot be used; `row` counts from 1, `column` too, or it is a name."""
+
+    def __init__(
+        self, problem: str, row: int, column: int | str | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.row = row
+        self.column = column
+
+
+class RowCollector:
+    """Gathers the rows of a request; those that cannot be used are marked, or end it."""
+
+    def __init__(self, expected: Expected, mark_bad: bool) -> None:
+        self.numbers = array("d")
+        """The cells of all rows that were added one by one."""
+
+        self.n_rows = 0
+        self._n_features = expected.n_features
+        self._mark_bad = mark_bad
+        self._pieces: list[NDArray[np.float32]] = []
+        self._bad: dict[int, str] = {}
+
+    def extend(self, features: NDArray[np.float32]) -> None:
+        """Add good rows of shape (n_rows, n_features); only before any is added one by one."""
+        self._pieces.append(features)
+        self.n_rows += len(features)
+
+    def append(self, values: Iterable[float]) -> None:
+        """Add one good row of n_features numbers in range, NaN where one is missing."""
+        refuse_size(self.n_rows + 1, self._n_features)
+        self.numbers.extend(values)
+        self.n_rows += 1
+
+    def refuse(self, error: RowError) -> None:
+        """Mark a row as bad; raises the error where rows are not to be marked."""
+        if not self._mark_bad:
+            raise error
+        refuse_size(self.n_rows + 1, self._n_features)
+        self._bad[self.n_rows] = str(error)
+        self.n_rows += 1
+
+    def rows(self, order: Sequence[int] | None = None) -> Rows:
+        """Return all rows; `order` gives for each feature the column in which it was sent.
+
+        Raises:
+            CellError: there is no row.
+        """
+        if not self.n_rows:
+            raise CellError("there is no row")
+        features = self._good()
+        if order is not None:
+            features = features[:, order]
+        if not self._bad:
+            return Rows(features)
+        good = np.ones(self.n_rows, dtype=np.bool_)
+        good[list(self._bad)] = False
+        filled = np.full((self.n_rows, self._n_features), np.nan, dtype=np.float32)
+        filled[good] = features
+        return Rows(filled, self._bad)
+
+    def _good(self) -> NDArray[np.float32]:
+        if len(self._pieces) == 1 and not self.numbers:
+            return self._pieces[0]
+        single = np.frombuffer(self.numbers, dtype=np.float64).astype(np.float32)
+        return np.concatenate([*self._pieces, single.reshape(-1, self._n_features)])
+
+
+def text_of(body: bytes) -> str:
+    """Return a body as text, without a byte-order mark; raises RowError when it is not UTF-8."""
+    try:
+        return body.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        row = len((body[: error.start] + b".").splitlines())
+        byte = body[error.start]
+        raise RowError(f"row {row} has the byte 0x{byte:02x}, which is not UTF-8", row) from error
+
+
+def refuse_size(n_rows: int, n_features: int) -> None:
+    """Raise CellError when rows have more than MAX_VALUES cells."""
+    if n_rows * n_features > MAX_VALUES:
+        raise CellError(f"there are more than {MAX_VALUES} cells", "send fewer rows at once")
+
+
+def column(index: int, names: Sequence[str] | None) -> tuple[str, int | str]:
+    """Return how a message calls a column, and how `RowError.column` does."""
+    if names is None:
+        return f"column {index + 1}", index + 1
+    return f"column {index + 1} ({shown(names[index])})", names[index]
+
+
+def out_of_range(value: float) -> str:
+    """Return what is wrong with a value that is no 32-bit float."""
+    infinite = value in (float("inf"), float("-inf"))
+    return "infinite" if infinite else f"{value!r}, beyond the range of a 32-bit float"

@@ -1,0 +1,112 @@
+"""Parquet: columns by name where the model has names, else in the order in which they are."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from container.formats.cells import FLOAT32_OVERFLOW, CellError
+from container.formats.parquet_columns import is_number, numbers, pandas_index, readable, value_type
+from container.payloads.decoders import naming
+from container.payloads.decoders.collector import RowError, column, out_of_range, refuse_size
+from container.payloads.types import Expected, Rows
+
+_MAX_BYTES = 2**30
+_BATCH_ROWS = 64 * 1024
+
+
+def remedy(expected: Expected) -> str:
+    """Return what to do about a body that cannot be read."""
+    return (
+        f"send a file of {expected.n_features} column{'s' * (expected.n_features != 1)} of numbers"
+    )
+
+
+def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
+    """Return the rows of a file; nulls and NaN are missing, an index of pandas is left out.
+
+    Raises:
+        CellError: the body is no Parquet, or not of this model's features.
+    """
+    with readable("the file"):
+        file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
+        schema = file.schema_arrow
+        indices = _columns(schema, expected)
+    _refuse_large(file.metadata, expected.n_features)
+    for index in indices:
+        found = schema.field(index).type
+        if not is_number(value_type(found)):
+            where = column(index, schema.names)[0]
+            raise CellError(f"{where} holds {found} values, not numbers")
+    return Rows(_features(file, indices))
+
+
+def _columns(schema: Any, expected: Expected) -> list[int]:
+    """Return for each feature the index of its column."""
+    left_out = pandas_index(schema)
+    kept = [
+        index
+        for index, name in enumerate(schema.names)
+        if name not in left_out and not name.startswith("__index_level_")
+    ]
+    if expected.names is not None:
+        names = [schema.names[index] for index in kept]
+        places = naming.order(names, expected, "the file")
+        return kept if places is None else [kept[place] for place in places]
+    if len({schema.names[index] for index in kept}) < len(kept):
+        raise CellError("the file has two columns of one name")
+    if len(kept) != expected.n_features:
+        raise CellError(f"the file has {len(kept)} column{'s' * (len(kept) != 1)}")
+    return kept
+
+
+def _refuse_large(metadata: Any, n_features: int) -> None:
+    """Refuse a file that few bytes make large, before any of it is read."""
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    counts = [group.num_rows for group in groups]
+    sizes = [group.total_byte_size for group in groups]
+    if min([*counts, *sizes], default=0) < 0 or sum(counts) != metadata.num_rows:
+        raise CellError("the file has not as many rows as it says", "write it again")
+    if metadata.num_rows == 0:
+        raise CellError("there is no row")
+    refuse_size(metadata.num_rows, n_features)
+    if sum(sizes) > _MAX_BYTES:
+        problem = f"the file has more than {_MAX_BYTES} bytes when it is decompressed"
+        raise CellError(problem, "send fewer rows at once")
+
+
+def _features(file: Any, indices: list[int]) -> NDArray[np.float32]:
+    """Return the columns as a matrix, read one after the other."""
+    features = np.empty((file.metadata.num_rows, len(indices)), dtype=np.float32)
+    for position, index in enumerate(indices):
+        _read(file, index, features[:, position])
+    return features
+
+
+def _read(file: Any, index: int, target: NDArray[np.float32]) -> None:
+    """Fill `target`, shape (n_rows,), with one column of a file."""
+    name = file.schema_arrow.names[index]
+    where = column(index, file.schema_arrow.names)[0]
+    end = 0
+    with readable(where):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=[name], use_threads=False):
+            start, end = end, end + len(batch)
+            if end > len(target):
+                break
+            target[start:end] = _float32(numbers(batch.column(name)), start + 1, where, name)
+    if end != len(target):
+        raise CellError(f"{where} has not as many rows as the file says", "write it again")
+
+
+def _float32(
+    values: NDArray[np.float64], first_row: int, where: str, name: str
+) -> NDArray[np.float32]:
+    wrong = np.abs(values) >= FLOAT32_OVERFLOW
+    if wrong.any():
+        at = int(wrong.argmax())
+        problem = f"row {first_row + at}, {where} is {out_of_range(float(values[at]))}"
+        raise RowError(problem, first_row + at, name)
+    with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+        return values.astype(np.float32)

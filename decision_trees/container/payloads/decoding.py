@@ -1,0 +1,159 @@
+"""The body of a request becomes rows: its media type says how."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from werkzeug.http import parse_options_header
+
+from container.errors import MalformedPayload, UnsupportedMediaType
+from container.formats.cells import CellError, shown
+from container.formats.media_types import CSV, JSON, JSON_LINES, NPY, RECORDIO, UTF8
+from container.payloads.decoders import csv_decoder, json_rows
+from container.payloads.decoders.collector import RowError
+from container.payloads.types import Expected, Rows
+
+Decoder = Callable[[bytes, Expected, bool], Rows]
+"""Takes the body, what the model expects, and whether to mark rows that cannot be used."""
+
+_HEADERS = {"present": csv_decoder.decode_headed, "absent": csv_decoder.decode_headless}
+_HEADER_SHOWN = 200
+_OPTIONAL = frozenset({"pyarrow", "google"})
+"""What an image may lack; its formats are refused then."""
+
+
+def decode(
+    body: bytes, content_type: str | None, expected: Expected, *, mark_bad: bool = False
+) -> Rows:
+    """Return the rows of a request, its features as float32 in the order of training.
+
+    Args:
+        body: the body of the request.
+        content_type: its header Content-Type; without one it is CSV.
+        expected: the rows that the model takes.
+        mark_bad: whether a row that cannot be used is marked in `Rows.bad`, in text formats.
+
+    Raises:
+        UnsupportedMediaType: the body is in a format that is not read here.
+        MalformedPayload: the body is not what its media type says, or holds other rows.
+    """
+    form = _format_of(content_type or CSV)
+    try:
+        return form.decode(body, expected, mark_bad)
+    except CellError as error:
+        message = f"In the body, {error}; {error.remedy or form.remedy(expected)}."
+        if isinstance(error, RowError):
+            raise MalformedPayload(message, error.row, error.column) from error
+        raise MalformedPayload(message) from error
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the bodies of a media type are read."""
+
+    decode: Decoder
+    remedy: Callable[[Expected], str]
+    """What to do about a body that cannot be read."""
+
+
+def _csv() -> Format:
+    return Format(csv_decoder.decode, csv_decoder.remedy)
+
+
+def _json() -> Format:
+    return Format(json_rows.decode, json_rows.remedy)
+
+
+def _json_lines() -> Format:
+    return Format(json_rows.decode_lines, json_rows.lines_remedy)
+
+
+def _npy() -> Format:
+    from container.payloads.decoders import npy_decoder
+
+    return Format(npy_decoder.decode, npy_decoder.remedy)
+
+
+def _libsvm() -> Format:
+    from container.payloads.decoders import libsvm_decoder
+
+    return Format(libsvm_decoder.decode, libsvm_decoder.remedy)
+
+
+def _recordio() -> Format:
+    from container.payloads.decoders import recordio_decoder
+
+    return Format(recordio_decoder.decode, recordio_decoder.remedy)
+
+
+def _parquet() -> Format:
+    from container.payloads.decoders import parquet_decoder
+
+    return Format(parquet_decoder.decode, parquet_decoder.remedy)
+
+
+MEDIA_TYPES: dict[str, Callable[[], Format]] = {
+    CSV: _csv,
+    JSON: _json,
+    JSON_LINES: _json_lines,
+    NPY: _npy,
+    "text/libsvm": _libsvm,
+    RECORDIO: _recordio,
+    "application/vnd.apache.parquet": _parquet,
+}
+"""What is read; each loads its libraries when it is first asked for.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
+"""
+
+ALIASES = {
+    "application/x-jsonlines": JSON_LINES,
+    "application/jsonl": JSON_LINES,
+    "application/x-ndjson": JSON_LINES,
+    "text/x-libsvm": "text/libsvm",
+    "application/x-parquet": "application/vnd.apache.parquet",
+}
+"""Other names that are in use."""
+
+
+@lru_cache(maxsize=64)
+def _format_of(content_type: str) -> Format:
+    """Return how a content type is read; raises UnsupportedMediaType."""
+    media_type, parameters = parse_options_header(content_type)
+    name = ALIASES.get(media_type.lower(), media_type.lower())
+    opener = MEDIA_TYPES.get(name)
+    if opener is None:
+        *others, last = MEDIA_TYPES
+        raise UnsupportedMediaType(
+            f"The content type is {shown(content_type, _HEADER_SHOWN)}; "
+            f"send {', '.join(others)} or {last}."
+        )
+    _refuse_parameters(content_type, name, parameters)
+    header = parameters.get("header", "").lower()
+    if name == CSV and header in _HEADERS:
+        return Format(_HEADERS[header], csv_decoder.remedy)
+    return _opened(opener, name)
+
+
+def _refuse_parameters(content_type: str, name: str, parameters: dict[str, str]) -> None:
+    charset = parameters.get("charset", "utf-8")
+    if charset.lower() not in UTF8:
+        raise UnsupportedMediaType(f"The charset is {shown(charset)}; send {name} in UTF-8.")
+    if parameters.get("label_size", "0") != "0":
+        raise UnsupportedMediaType(
+            f"The content type is {shown(content_type, _HEADER_SHOWN)}, but the rows of a request "
+            "have no label; leave it out and send label_size=0."
+        )
+
+
+def _opened(opener: Callable[[], Format], name: str) -> Format:
+    try:
+        return opener()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _OPTIONAL:
+            raise
+        raise UnsupportedMediaType(
+            f"The content type is {name!r}, which this image does not read, as it lacks the "
+            f"package {error.name}; send {CSV}."
+        ) from error

@@ -1,0 +1,118 @@
+"""What a program needs besides the image: packages, installed into an environment of their own.
+
+The environment lies over that of the image: it sees all packages of the image, which pip then need
+not fetch, and what is new or of another version lies in it alone. So nothing of the image is
+written to, whoever runs it.
+"""
+
+import importlib.metadata
+import importlib.util
+import logging
+import site
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from container.errors import ScriptError
+from container.script_mode.entry_point import EntryPointKind, Program
+from container.script_mode.output import ending
+
+_PIP = ["-m", "pip", "install", "--no-input", "--no-cache-dir", "--progress-bar", "off"]
+_PIP += ["--disable-pip-version-check"]
+_LINES_KEPT = 50
+_RETRYING = "WARNING: Retrying"  # a line each time, which says no more than the last line does
+
+logger = logging.getLogger(__name__)
+
+
+def install(program: Program, scratch: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Install requirements.txt, and the program itself when it is a package.
+
+    Returns:
+        The environment with the packages, below `scratch`; None when there was nothing to install.
+
+    Raises:
+        ScriptError: something cannot be had, or not be built.
+    """
+    listed = (program.directory / "requirements.txt").is_file()
+    if not listed and program.kind is not EntryPointKind.PACKAGE:
+        return None
+    if importlib.util.find_spec("pip") is None:
+        raise ScriptError(
+            f"The code in {program.directory} has packages to install, but there is no pip here; "
+            "use the image that trains."
+        )
+    if scratch is None:
+        raise ScriptError(
+            f"The code in {program.directory} has packages to install, but there is no directory "
+            "to write them to; mount one at /tmp."
+        )
+    overlay = _create(scratch / "packages")
+    if listed:
+        _run_pip(program, overlay, environ, ["--requirement", "requirements.txt"])
+    if program.kind is EntryPointKind.PACKAGE:
+        _run_pip(program, overlay, environ, _of_package(program))
+    return overlay
+
+
+def _of_package(program: Program) -> list[str]:
+    """Return pip's arguments for the code itself; for setup.py, setuptools need not be fetched."""
+    has_system = (program.directory / "pyproject.toml").is_file()
+    return ["."] if has_system or not can_build() else ["--no-build-isolation", "."]
+
+
+def can_build() -> bool:
+    """Say whether the setuptools of this environment build wheels by themselves.
+
+    Source: https://setuptools.pypa.io/en/latest/history.html (70.1).
+    """
+    with suppress(importlib.metadata.PackageNotFoundError):
+        numbers = importlib.metadata.version("setuptools").split(".")
+        return [int(number) for number in numbers[:2]] >= [70, 1]
+    return False
+
+
+def _create(directory: Path) -> Path:
+    """Make an environment that sees the packages of this one, behind its own."""
+    import venv  # only a program with packages needs it
+
+    venv.create(directory, symlinks=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = directory / "lib" / version / "site-packages"
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages()]
+    (packages / "image.pth").write_text("".join(lines), encoding="utf-8")
+    return directory
+
+
+def _run_pip(
+    program: Program, overlay: Path, environ: Mapping[str, str], arguments: list[str]
+) -> None:
+    what = "requirements.txt" if "--requirement" in arguments else "package"
+    logger.info("installing the %s of %s", what, program.directory)
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603 - pip, whose arguments are these
+        [overlay / "bin/python", *_PIP, *arguments],
+        cwd=program.directory,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as pip:
+        for line in pip.stdout or []:
+            logger.info("pip: %s", line.rstrip())
+            lines = [*lines[1 - _LINES_KEPT :], line.rstrip()]
+    if pip.returncode:
+        raise ScriptError(_refusal(program, what, pip.returncode, lines))
+
+
+def _refusal(program: Program, what: str, code: int, lines: list[str]) -> str:
+    sentence = (
+        f"The {what} of {program.directory} cannot be installed: pip ended with exit code {code}. "
+        "A job without network must find its packages in the image: add them to "
+        "requirements/train.in and build it again. The end of pip's output:"
+    )
+    return ending(sentence, [line for line in lines if line and not line.startswith(_RETRYING)])

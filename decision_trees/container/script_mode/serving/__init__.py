@@ -1,0 +1,1 @@
+"""Script mode for serving: the functions of a user's script answer requests."""

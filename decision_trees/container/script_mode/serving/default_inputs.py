@@ -1,0 +1,123 @@
+"""What a program is given of a request: text or bytes, and by default an array of its rows."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from werkzeug.http import parse_options_header
+
+from container.errors import MalformedPayload, UnsupportedMediaType
+from container.formats.media_types import CSV, JSON, JSON_LINES, NPY
+from container.payloads import decoding
+from container.payloads.types import Expected
+
+TEXTS = frozenset({CSV, JSON})
+"""What a program gets as text; all else is bytes.
+
+Source: https://github.com/aws/sagemaker-inference-toolkit (content_types.py)
+"""
+
+
+def named(content_type: str | None) -> str:
+    """Return the content type that a program is told: JSON for none, as AWS's containers say.
+
+    The charset is left out of those types whose bodies have become text.
+    """
+    media_type, parameters = parse_options_header(content_type or JSON)
+    if media_type.lower() in TEXTS and parameters.keys() <= {"charset"}:
+        return media_type.lower()
+    return content_type or JSON
+
+
+def content(body: bytes, content_type: str) -> str | bytes:
+    """Return a body as a program gets it; raises MalformedPayload when text is not UTF-8."""
+    if _media_type(content_type) not in TEXTS:
+        return body
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedPayload(
+            f"The body has the byte 0x{body[error.start]:02x} at {error.start}, which is not "
+            "UTF-8; send text in UTF-8."
+        ) from error
+
+
+def rows(body: bytes, content_type: str, model: Any) -> NDArray[np.float32]:
+    """Return the rows of a body, shape (n_rows, n_features), NaN for a missing cell.
+
+    How many features there are the model says, as scikit-learn's do, or else the first row.
+
+    Raises:
+        UserError: the body cannot be read, or has not rows of this model.
+    """
+    names = getattr(model, "feature_names_in_", None)
+    n_features = getattr(model, "n_features_in_", None)
+    if n_features is None:
+        n_features = _width(body, _media_type(content_type))
+    base = int(getattr(model, "libsvm_base", 1))
+    expected = Expected(int(n_features), None if names is None else list(names), base)
+    return decoding.decode(body, content_type, expected).features
+
+
+def _media_type(content_type: str) -> str:
+    media_type = parse_options_header(content_type)[0].lower()
+    return decoding.ALIASES.get(media_type, media_type)
+
+
+def _width(body: bytes, media_type: str) -> int:
+    """Return the length of the first row; 1 of a body that is then refused anyway."""
+    measure = _WIDTHS.get(media_type)
+    if measure is None:
+        *others, last = _WIDTHS
+        raise UnsupportedMediaType(
+            f"The content type is {media_type!r}, and the model does not say how many features it "
+            f"has; send {', '.join(others)} or {last}, or define input_fn."
+        )
+    try:
+        return max(1, measure(body))
+    except (ValueError, csv.Error, RecursionError):
+        return 1
+
+
+def _csv_width(body: bytes) -> int:
+    line = body.lstrip(b"\r\n").splitlines()[:1]
+    return len(next(csv.reader([line[0].decode()]))) if line else 1
+
+
+def _json_width(body: bytes) -> int:
+    found = json.loads(body)
+    while True:
+        match found:
+            case dict() if found:
+                found = next((v for v in found.values() if isinstance(v, list | dict)), None)
+            case [list() | dict() as first, *_]:
+                found = first
+            case list():
+                return len(found)
+            case _:
+                return 1
+
+
+def _lines_width(body: bytes) -> int:
+    lines = body.lstrip().splitlines()
+    return _json_width(lines[0]) if lines else 1
+
+
+def _npy_width(body: bytes) -> int:
+    file = io.BytesIO(body)
+    is_first = np.lib.format.read_magic(file) == (1, 0)
+    read = "read_array_header_1_0" if is_first else "read_array_header_2_0"
+    shape: tuple[int, ...] = getattr(np.lib.format, read)(file)[0]
+    return shape[-1] if shape else 1
+
+
+_WIDTHS: Mapping[str, Callable[[bytes], int]] = {
+    CSV: _csv_width,
+    JSON: _json_width,
+    JSON_LINES: _lines_width,
+    NPY: _npy_width,
+}

@@ -1,0 +1,210 @@
+"""What a program answers becomes a body; by default in the shapes of AWS's containers."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.errors import NotAcceptable
+from container.formats.media_types import CSV, JSON, JSON_LINES, NPY
+from container.payloads import negotiation
+from container.payloads.negotiation import Defaults
+from container.script_mode.serving.failures import ProgramError, Refused
+
+_ANY = "*/*"
+
+
+def wanted(header: str | None, default: str) -> str:
+    """Return what a program is told that the caller accepts: the header, or what holds without."""
+    text = (header or "").strip()
+    return default if text in ("", _ANY) else text
+
+
+def encode(prediction: Any, accepted: str) -> tuple[bytes, str]:
+    """Return a prediction as a body, and its media type.
+
+    A list or an array of n rows is a list in JSON, and n lines in CSV and in JSON Lines; JSON can
+    say more, such as objects. Numbers have as many digits as their type needs.
+
+    Args:
+        prediction: what predict_fn has returned.
+        accepted: the header Accept.
+
+    Raises:
+        NotAcceptable: the caller accepts nothing in which this prediction can be written.
+        ProgramError: JSON cannot say it.
+
+    Source: https://github.com/aws/sagemaker-inference-toolkit (encoder.py)
+    """
+    media_type = negotiation.choose(accepted, None, Defaults(JSON), "classification").media_type
+    encoder = _ENCODERS.get(media_type)
+    if encoder is None:
+        *others, last = _ENCODERS
+        raise NotAcceptable(
+            f"The reply cannot be given in {media_type}; ask for {', '.join(others)} or {last}."
+        )
+    return encoder(prediction), media_type
+
+
+def body(answer: Any, accepted: str, function: str, program: str) -> tuple[bytes, str]:
+    """Return the body and the media type of what output_fn or transform_fn has returned.
+
+    Args:
+        answer: bytes or text, these with their media type, or a response of Flask.
+        accepted: what the function was told; the media type where it gives none.
+        function: its name, for the message.
+        program: the file that defines it.
+
+    Raises:
+        ProgramError: it is none of these.
+        Refused: a response that has the status of an error.
+    """
+    if hasattr(answer, "get_data"):
+        return _of_response(answer, function, program)
+    match answer:
+        case (content, str() as media_type):
+            return _bytes(content, function, program), _header(media_type, function, program)
+        case _:
+            return _bytes(answer, function, program), _first(accepted)
+
+
+def count(rows: Any) -> int:
+    """Return how many rows there are, 0 where that cannot be told."""
+    shape = getattr(rows, "shape", None)
+    if shape:
+        return int(shape[0])
+    return len(rows) if isinstance(rows, list | tuple) else 0
+
+
+def _of_response(response: Any, function: str, program: str) -> tuple[bytes, str]:
+    status, text = response.status_code, response.get_data(as_text=True)
+    if 400 <= status < 500:
+        raise Refused(text, status)
+    if status >= 500:
+        raise ProgramError(f"{function} of {program} returned a response of status {status}.")
+    return response.get_data(), response.content_type
+
+
+def _bytes(content: Any, function: str, program: str) -> bytes:
+    match content:
+        case str():
+            return _encoded(content, function, program)
+        case bytes() | bytearray() | memoryview():
+            return bytes(content)
+        case _:
+            raise ProgramError(
+                f"{function} of {program} returned {type(content).__name__}; return bytes or text, "
+                "or one of them with its media type."
+            )
+
+
+def _encoded(content: str, function: str, program: str) -> bytes:
+    try:
+        return content.encode()
+    except UnicodeEncodeError as error:
+        raise ProgramError(
+            f"{function} of {program} returned text that UTF-8 cannot write ({error.reason} at "
+            f"{error.start}); return bytes."
+        ) from error
+
+
+def _header(media_type: str, function: str, program: str) -> str:
+    """Return a media type that a header can hold."""
+    if not (media_type.isascii() and media_type.isprintable()):
+        raise ProgramError(
+            f"{function} of {program} returned the media type {media_type!r}, which no header can "
+            "hold; return one like text/csv."
+        )
+    return media_type
+
+
+def _first(accepted: str) -> str:
+    """Return the first media type of an Accept header."""
+    media_type = accepted.partition(",")[0].partition(";")[0].strip()
+    return "application/octet-stream" if "*" in media_type else media_type
+
+
+def _json(prediction: Any) -> bytes:
+    return _dumps(prediction) + b"\n"
+
+
+def _json_lines(prediction: Any) -> bytes:
+    rows = _plain(prediction)
+    rows = rows if isinstance(rows, list | tuple) else [rows]
+    return b"".join(_dumps(row) + b"\n" for row in rows)
+
+
+def _csv(prediction: Any) -> bytes:
+    array = _array(prediction, CSV)
+    if array.ndim > 2:
+        raise NotAcceptable(
+            f"The prediction has {array.ndim} dimensions, and {CSV} has two; ask for {JSON}."
+        )
+    rows = _plain(array if array.ndim == 2 else array.reshape(-1, 1))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _npy(prediction: Any) -> bytes:
+    array = _array(prediction, NPY)
+    if array.dtype == object:
+        raise NotAcceptable(
+            f"The prediction is no array of numbers or texts, and {NPY} holds nothing else "
+            f"without pickle; ask for {JSON}."
+        )
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def _array(prediction: Any, media_type: str) -> NDArray[Any]:
+    """Return rows as an array; raises NotAcceptable for what is none."""
+    try:
+        array = np.asarray(prediction)
+    except ValueError as error:  # lists of several lengths
+        raise NotAcceptable(
+            f"The prediction is no table, which {media_type} is; ask for {JSON}."
+        ) from error
+    cells = array.ravel().tolist() if array.dtype == object else []
+    if any(isinstance(cell, dict | list | tuple | set) for cell in cells):
+        raise NotAcceptable(f"The prediction is no table, which {media_type} is; ask for {JSON}.")
+    return array.astype(np.str_) if cells and all(type(c) is str for c in cells) else array
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return json.dumps(_plain(value), default=_plain_or_refuse, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ProgramError(
+            "The prediction holds what JSON cannot say, such as NaN or an object of Python; let "
+            "predict_fn return numbers and texts, or define output_fn."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays, and what is like them, as lists; short floats with their own digits alone."""
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray | np.generic) and value.dtype in (np.float16, np.float32):
+        value = np.asarray(value).astype(np.str_).astype(np.float64)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _plain_or_refuse(value: Any) -> Any:
+    plain = _plain(value)
+    if plain is value:
+        raise TypeError(type(value).__name__)
+    return plain
+
+
+_ENCODERS: Mapping[str, Callable[[Any], bytes]] = {
+    CSV: _csv,
+    JSON: _json,
+    JSON_LINES: _json_lines,
+    NPY: _npy,
+}

@@ -1,0 +1,245 @@
+"""The job of a program that somebody brings: set up, run, stopped, and spoken of at its end."""
+
+import errno
+import logging
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+from container import supervisor
+from container.errors import ScriptError, exit_code
+from container.paths import Paths
+from container.script_mode import configuration, entry_point, packages, source_code
+from container.script_mode.configuration import Configuration
+from container.script_mode.entry_point import Program
+from container.script_mode.environment import arguments, variables
+from container.script_mode.masking import MASK, is_secret, masked
+from container.script_mode.output import ErrorOutput, ending
+
+STOP_SECONDS = 110.0
+"""How long a program may go on after a stop; the platform grants 120 in all.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
+"""
+
+LEFTOVER_SECONDS = 4.0
+"""How long the processes that a program leaves running may take to end."""
+
+_POLL_SECONDS = 0.02
+
+logger = logging.getLogger(__name__)
+
+
+def main(paths: Paths, environ: Mapping[str, str]) -> int:
+    """Run the program that the job names; return its exit code, or that of what went wrong."""
+    errors = ErrorOutput()
+    with _scratch() as scratch:
+        become = partial(_become_program, environ, scratch, errors)
+        return supervisor.supervise(become, paths, ScriptManner(errors, _name(paths, environ)))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path | None]:
+    """Yield a directory for packages; None where nothing can be written, as few need any."""
+    with ExitStack() as stack:
+        directory = None
+        with suppress(OSError):
+            temporary = tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True)
+            directory = Path(stack.enter_context(temporary))
+        yield directory
+
+
+class ScriptManner(supervisor.Manner):
+    """How a program of somebody else's is watched, stopped and spoken of, with all it starts."""
+
+    stop_seconds = STOP_SECONDS
+
+    def __init__(self, errors: ErrorOutput, name: str) -> None:
+        self._errors = errors
+        self._name = name
+
+    @contextmanager
+    def watching(self, process: ForkProcess) -> Iterator[None]:
+        """Pass the error output on; after the end, end what the program has left running."""
+        group = process.pid or 0
+        with suppress(OSError):  # the process does it too: whoever comes first
+            os.setpgid(group, group)
+        self._errors.listen()
+        yield
+        _end_group(group)
+        self._errors.finish()
+
+    def send(self, process: ForkProcess, number: signal.Signals) -> None:
+        """Send a signal to the program and to all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, number)
+
+    def stopped(self, code: int) -> int:
+        """Return the exit code of the program; a stop is no failure."""
+        logger.warning("stopped by a signal; the program %s %s", self._name, _end_of(code))
+        return exit_code(code)
+
+    def last_words(self, code: int) -> str:
+        """Return how the program has ended, and the last lines of its error output."""
+        lines = self._errors.lines()
+        advice = "; it wrote no error output, so see the log."
+        if lines:
+            advice = "; the end of its error output is:"
+        if exit_code(code) == exit_code(-signal.SIGKILL):
+            advice = f", most likely because the memory ran out{advice}"
+        return ending(f"The program {self._name} {_end_of(code)}{advice}", lines)
+
+
+def _name(paths: Paths, environ: Mapping[str, str]) -> str:
+    """Return the name of the program; what is wrong with the files is the child's to say."""
+    try:
+        return entry_point.name_of(configuration.read(paths, environ))
+    except (ScriptError, OSError):
+        return ""
+
+
+def _end_of(code: int) -> str:
+    if code < 0:
+        return f"was ended by {supervisor.signal_name(-code)} (exit code {exit_code(code)})"
+    return f"ended with exit code {code}"
+
+
+def _end_group(group: int) -> None:
+    """End the processes of a group whose first has ended: ask them, and then kill them."""
+    if not _is_alive(group):
+        return
+    logger.warning("the program has left processes running, which are ended")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while _is_alive(group) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+
+def _is_alive(group: int) -> bool:
+    """Say whether a group has processes, and bury those that process 1 of a container inherits."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _become_program(
+    environ: Mapping[str, str], scratch: Path | None, errors: ErrorOutput, paths: Paths
+) -> None:
+    """Be the child: bring the code, install what it needs, and turn into the program.
+
+    Raises:
+        ScriptError: the program, its code, or what it needs cannot be used.
+    """
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    given = configuration.read(paths, environ)
+    _refuse_mpi(given)
+    found = entry_point.find(entry_point.name_of(given), _directory(given))
+    for directory in (paths.model, paths.metrics.parent):
+        directory.mkdir(parents=True, exist_ok=True)
+    overlay = packages.install(found, scratch, environ)
+    own = _own_variables(found, environ, overlay)
+    interpreter = str(overlay / "bin/python") if overlay else sys.executable
+    command = entry_point.command(found, interpreter)
+    _log(given, found, own, command)
+    os.chdir(found.directory)
+    errors.take()
+    _execute(
+        command + arguments(given.hyperparameters),
+        _passable({**environ, **own, **variables(given, found.name)}),
+    )
+
+
+def _refuse_mpi(given: Configuration) -> None:
+    """Refuse what would train on each host alone where all of them are meant together."""
+    if given.framework_parameters.get("sagemaker_mpi_enabled"):
+        raise ScriptError(
+            "The hyperparameter sagemaker_mpi_enabled is set, but there is no MPI in this image; "
+            "leave the option distribution of the estimator out."
+        )
+
+
+def _directory(given: Configuration) -> Path:
+    """Return where the code is, brought there if need be."""
+    directory = given.paths.code
+    if source_code.is_empty(directory):
+        source = entry_point.source_of(given)
+        logger.info("bringing the code from %s to %s", masked(source), directory)
+        source_code.bring(source, directory, given.environ.get("S3_ENDPOINT_URL"))
+    elif given.option("submit_directory"):
+        logger.warning(
+            "%s has files already, so %s is not fetched",
+            directory,
+            given.option("submit_directory"),
+        )
+    return directory
+
+
+def _own_variables(
+    found: Program, environ: Mapping[str, str], overlay: Path | None
+) -> dict[str, str]:
+    """Return the variables that let a program find its modules and its packages."""
+    paths = {"PYTHONPATH": [str(found.directory), environ.get("PYTHONPATH")]}
+    if overlay:
+        paths["PATH"] = [str(overlay / "bin"), environ.get("PATH")]
+    joined = {name: os.pathsep.join(filter(None, parts)) for name, parts in paths.items()}
+    return {"PYTHONUNBUFFERED": environ.get("PYTHONUNBUFFERED") or "1"} | joined
+
+
+def _passable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what no process can be given: a hyperparameter may have "=" in its name."""
+    return {name: value for name, value in environment.items() if name and "=" not in name}
+
+
+def _log(given: Configuration, found: Program, own: Mapping[str, str], command: list[str]) -> None:
+    """Log what the program is told, without secrets."""
+    shown = given.with_hyperparameters(masked(given.all_hyperparameters))
+    told = {**given.environ, **own, **variables(shown, found.name)}
+    for name, value in sorted(told.items()):
+        text = MASK if is_secret(name) else masked(value)
+        logger.info("environment: %s=%s", name, text.replace("\n", "\\n"))
+    line = shlex.join(command + arguments(shown.hyperparameters))
+    logger.info("running the %s %s in %s: %s", found.kind.value, found.name, found.directory, line)
+
+
+def _execute(command: list[str], environment: Mapping[str, str]) -> None:
+    """Turn this process into the program; what Python has set for itself is set back."""
+    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdout.flush()
+    try:
+        os.execve(command[0], command, environment)  # noqa: S606 - no shell, on purpose
+    except ValueError as error:
+        raise ScriptError(
+            f"A hyperparameter cannot be handed to a program ({error}); leave out null characters "
+            "and halves of surrogate pairs."
+        ) from error
+    except OSError as error:
+        raise ScriptError(_why_not_executed(error, command, environment)) from error
+
+
+def _why_not_executed(error: OSError, command: list[str], environment: Mapping[str, str]) -> str:
+    if error.errno == errno.E2BIG:
+        longest = max(environment, key=lambda name: len(environment[name]))
+        return (
+            "The hyperparameters are more than Linux hands to a program: the variable "
+            f"{longest} has {len(environment[longest])} characters, of 131,071 at most; put long "
+            "values into a channel."
+        )
+    return f"{command[0]} cannot be run ({error.strerror}); correct the program, or the image."

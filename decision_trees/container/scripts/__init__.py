@@ -1,1 +1,0 @@
-"""Script mode: a program that somebody brings, in place of ours."""

@@ -1,0 +1,1 @@
+"""A training job: the contract of algorithm.py, and the job that calls it."""

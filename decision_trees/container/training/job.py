@@ -1,0 +1,140 @@
+"""What a training job does: inputs -> algorithm -> artifact and metrics."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from container import supervisor
+from container.data.dataset import Dataset
+from container.data.loading import Intake, Rows
+from container.distributed import communicator, hosts
+from container.distributed.communicator import ALONE
+from container.errors import HyperparameterError
+from container.hyperparameters import loader
+from container.hyperparameters.input_options import InputOptions
+from container.paths import Paths
+from container.progress import phase
+from container.supervisor import Stop, stop_postponed, whole_or_nothing
+from container.training.contract import Algorithm, Distributed
+
+logger = logging.getLogger(__name__)
+
+Metrics = dict[str, float]
+SAMPLE_ROWS = 4096
+"""So many rows of each host are asked when a model is saved that was not learnt from a table."""
+
+
+def run(algorithm: Algorithm, paths: Paths) -> None:
+    """Do one job: read, fit, evaluate, save.
+
+    The artifact appears in the model directory whole or not at all. Of several hosts the first
+    writes it.
+
+    Raises:
+        UserError: the hyperparameters or the data cannot be used.
+        HostError: another host has failed, or cannot be reached.
+        OSError: the artifact cannot be written.
+    """
+    chosen = loader.load(paths.hyperparameters, algorithm.Hyperparameters)
+    logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
+    found = hosts.find(paths)
+    if not found.are_several:
+        intake = Intake(chosen, ALONE, lambda n_rows: _takes_dataset(algorithm, chosen, n_rows))
+        _learn(algorithm, chosen, paths, intake.read(paths))
+        return
+    if not isinstance(algorithm, Distributed):
+        raise HyperparameterError(
+            f"The job has {len(found.names)} hosts, and this algorithm can only use one; set the "
+            "number of instances to 1."
+        )
+    with communicator.joined(
+        found, chosen.hosts_seconds, lambda error: supervisor.end(error, paths)
+    ) as group:
+        _learn(algorithm, chosen, paths, Intake(chosen, group, lambda _: True).read(paths))
+        group.gather("done")  # when the first host has saved the model, all are
+
+
+def _takes_dataset(algorithm: Any, chosen: InputOptions, n_rows: int) -> bool:
+    """Say whether so many rows need not be in memory."""
+    return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen, n_rows)
+
+
+def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:
+    """Fit on the first of `rows`, evaluate on both, and save; on several hosts the first saves."""
+    table, validation = rows
+    start = time.monotonic()
+    with ExitStack() as stack:
+        with phase("fit"):
+            fit = algorithm.fit_dataset if isinstance(table, Dataset) else algorithm.fit
+            model = fit(table, chosen)
+            stop = stack.enter_context(stop_postponed())  # what was fitted is worth keeping
+        seconds = round(time.monotonic() - start, 3)
+        metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
+        record = {"hyperparameters": asdict(chosen), "metrics": metrics}
+        measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
+        if isinstance(table, Dataset):
+            group, table = table.group, table.sample(SAMPLE_ROWS)
+            if group.rank:
+                return
+        with phase("save"), whole_or_nothing(paths.model) as directory:
+            algorithm.save(model, directory, table, record)
+            _write_metrics(measured, paths.metrics)
+    for name, values in measured.items():
+        for metric, value in values.items():
+            logger.info("%s:%s=%.6g;", name, metric, value)
+
+
+def _given(chosen: InputOptions) -> str:
+    """Return the hyperparameters that are not their defaults."""
+    values = ((field.name, getattr(chosen, field.name), field) for field in fields(chosen))
+    return ", ".join(f"{name}={value!r}" for name, value, field in values if value != field.default)
+
+
+def _evaluate(
+    algorithm: Any, model: Any, named: Mapping[str, Rows | None], stop: Stop
+) -> dict[str, Metrics]:
+    """Return the metrics of each table; after a stop only what takes no time."""
+    metrics: dict[str, Metrics] = {}
+    for name, rows in named.items():
+        if rows is not None:
+            metrics[name] = {}
+            if not _is_stopped(stop, rows):
+                with phase(f"evaluate {name}"):
+                    metrics[name] = _finite(name, _measured(algorithm, model, rows))
+            metrics[name]["rows"] = len(rows)
+    metrics["train"] |= _finite("train", algorithm.describe(model))
+    return metrics
+
+
+def _measured(algorithm: Any, model: Any, rows: Rows) -> Mapping[str, float]:
+    evaluate = algorithm.evaluate_dataset if isinstance(rows, Dataset) else algorithm.evaluate
+    found: Mapping[str, float] = evaluate(model, rows)
+    return found
+
+
+def _is_stopped(stop: Stop, rows: Rows) -> bool:
+    """Say whether a stop is requested, on any host: all do the same, or would wait in vain."""
+    return any((rows.group if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
+
+
+def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:
+    """Leave out metrics without a value: no tuner and no JSON has a use for them."""
+    undefined = [metric for metric, value in metrics.items() if not math.isfinite(value)]
+    if undefined:
+        logger.warning("%s: not defined for these rows: %s", name, ", ".join(undefined))
+    return {
+        metric: value if isinstance(value, int) else float(value)
+        for metric, value in metrics.items()
+        if metric not in undefined
+    }
+
+
+def _write_metrics(metrics: Mapping[str, Metrics], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,132 @@
+"""The nodes of a grown tree, as arrays.
+
+What the training rows tell of each node of a grown tree.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.data.dataset import Dataset
+from container.distributed.communicator import Communicator
+from trees.objective import Objective
+
+LEAF = -1
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """A tree: arrays of shape (n_nodes,), the root first; values below `bound` go left."""
+
+    left: Indices
+    """LEAF where the node does not split."""
+
+    right: Indices
+    feature: Indices
+    bound: NDArray[np.float32]
+    missing_left: NDArray[np.bool_]
+    """Whether a row goes left whose cell is missing."""
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def levels(self) -> list[Indices]:
+        """Return the nodes that can be reached, by their depth."""
+        levels = [np.zeros(1, dtype=np.intp)]
+        while len(splits := levels[-1][self.left[levels[-1]] != LEAF]):
+            levels.append(np.stack([self.left[splits], self.right[splits]], axis=1).ravel())
+        return levels
+
+    def cut(self, ended: NDArray[np.bool_]) -> "Nodes":
+        """Return a tree in which the `ended` nodes are leaves; nothing reaches what was below."""
+        return replace(
+            self, left=np.where(ended, LEAF, self.left), right=np.where(ended, LEAF, self.right)
+        )
+
+    def preorder(self) -> Indices:
+        """Return the nodes that can be reached: a parent, all on its left, all on its right."""
+        levels = self.levels()
+        sizes = np.ones(len(self), dtype=np.intp)
+        places = np.zeros(len(self), dtype=np.intp)
+        for splits in reversed([level[self.left[level] != LEAF] for level in levels]):
+            sizes[splits] += sizes[self.left[splits]] + sizes[self.right[splits]]
+        for splits in (level[self.left[level] != LEAF] for level in levels):
+            places[self.left[splits]] = places[splits] + 1
+            places[self.right[splits]] = places[splits] + 1 + sizes[self.left[splits]]
+        reached = np.concatenate(levels)
+        return reached[np.argsort(places[reached])]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What rows tell of each node; the first axis of every array is the nodes.
+
+    Those of several hosts become those of all by sums, maxima and minima.
+    """
+
+    rows: NDArray[np.int64]
+
+    missing: NDArray[np.int64]
+    """Rows that lack the feature by which the node splits."""
+
+    highest_left: NDArray[np.float32]
+    """The largest value that goes left; -inf where none does."""
+
+    lowest_right: NDArray[np.float32]
+    """The smallest value that goes right; inf where none does."""
+
+    sums: NDArray[np.float64]
+    """The sums of the target, shape (n_nodes, n_sums)."""
+
+
+def count(nodes: Nodes, target: Objective, rows: Dataset) -> Counts:
+    """Return what the rows of all hosts tell of the nodes, in one pass over them."""
+    counts = Counts(
+        rows=np.zeros(len(nodes), dtype=np.int64),
+        missing=np.zeros(len(nodes), dtype=np.int64),
+        highest_left=np.full(len(nodes), -np.inf, dtype=np.float32),
+        lowest_right=np.full(len(nodes), np.inf, dtype=np.float32),
+        sums=np.zeros((len(nodes), target.n_sums)),
+    )
+    for batch in rows.batches():
+        leaves = _descend(nodes, batch.features, counts)
+        np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
+        sums = target.sums(leaves, len(nodes), batch.labels, batch.weights)
+        np.add(counts.sums, sums, out=counts.sums)
+    counts = _of_all_hosts(counts, rows.group)
+    for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
+        for values in (counts.rows, counts.sums):
+            values[splits] = values[nodes.left[splits]] + values[nodes.right[splits]]
+    return counts
+
+
+def _of_all_hosts(counts: Counts, group: Communicator) -> Counts:
+    return Counts(
+        rows=group.sum(counts.rows),
+        missing=group.sum(counts.missing),
+        highest_left=group.maximum(counts.highest_left),
+        lowest_right=group.minimum(counts.lowest_right),
+        sums=group.sum(counts.sums),
+    )
+
+
+def _descend(nodes: Nodes, features: NDArray[np.float32], counts: Counts) -> Indices:
+    """Return the leaf of each row, and count what happens on the way.
+
+    A row goes as XGBoost sends it: left if its value is below the bound.
+    """
+    leaves = np.zeros(len(features), dtype=np.intp)
+    rows = np.arange(len(features))
+    while len(rows := rows[nodes.left[leaves[rows]] != LEAF]):
+        at = leaves[rows]
+        values = features[rows, nodes.feature[at]]
+        absent = np.isnan(values)
+        left = np.where(absent, nodes.missing_left[at], values < nodes.bound[at])
+        np.add.at(counts.missing, at[absent], 1)
+        np.fmax.at(counts.highest_left, at[left], values[left])
+        np.fmin.at(counts.lowest_right, at[~left], values[~left])
+        leaves[rows] = np.where(left, nodes.left[at], nodes.right[at])
+    return leaves

@@ -1,0 +1,121 @@
+"""Bins: the values of each feature between which a tree may split, the same however rows come.
+
+Where a feature has few values these are all of them; else they are quantiles of a sample. Which
+rows are in it is told by the rows alone, so neither their order nor the hosts that have them
+matter: any number of hosts grows the tree of one.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from container.data.dataset import Dataset
+from container.distributed.communicator import Communicator
+
+SAMPLE_ROWS = 65_536
+_ROWS_PER_BIN = 16
+_PROBE_ROWS = 4096
+
+Features = NDArray[np.float32]
+Hashes = NDArray[np.uint64]
+
+
+def reference(rows: Dataset, max_bins: int) -> Features:
+    """Return rows, shape (n, n_features), whose quantiles are the bins of all rows, in one pass.
+
+    A column is a sample of its feature, or each of its values once where these are no more than
+    `max_bins`; NaN stands at its end.
+    """
+    n_features = rows.layout.n_features
+    sample = _Sample(n_features, max(SAMPLE_ROWS, _ROWS_PER_BIN * max_bins))
+    values = [_Values(max_bins) for _ in range(n_features)]
+    for batch in rows.batches():
+        sample.add(batch.features, _hashes(batch.features))
+        for column, found in zip(batch.features.T, values, strict=True):
+            found.add(column)
+    sample.merge(rows.group)
+    for column, distinct in enumerate(_merged(values, rows.group, max_bins)):
+        if distinct is not None:
+            sample.set(column, distinct)
+    return sample.features
+
+
+class _Sample:
+    """The rows with the smallest hashes, each once: as good as drawn by lot."""
+
+    def __init__(self, n_features: int, n_rows: int) -> None:
+        self.features: Features = np.empty((0, n_features), dtype=np.float32)
+        self._hashes: Hashes = np.empty(0, dtype=np.uint64)
+        self._n_rows = n_rows
+
+    def add(self, features: Features, hashes: Hashes) -> None:
+        """Take more rows."""
+        if len(self._hashes) == self._n_rows:
+            (fitting,) = np.nonzero(hashes < self._hashes[-1])
+            features, hashes = features[fitting], hashes[fitting]
+        if not len(hashes):
+            return
+        both = np.concatenate([self._hashes, hashes])
+        _, kept = np.unique(both, return_index=True)
+        kept = kept[: self._n_rows]
+        self._hashes = both[kept]
+        self.features = np.concatenate([self.features, features])[kept]
+
+    def merge(self, group: Communicator) -> None:
+        """Take the samples of all hosts."""
+        found = (
+            group.gather_bytes(self._hashes.tobytes()),
+            group.gather_bytes(self.features.tobytes()),
+        )
+        for hashes, features in zip(*found, strict=True):
+            rows = np.frombuffer(features, np.float32).reshape(-1, self.features.shape[1])
+            self.add(rows, np.frombuffer(hashes, np.uint64))
+
+    def set(self, column: int, values: Features) -> None:
+        """Put values in the place of a column."""
+        missing = max(0, len(values) - len(self.features))
+        self.features = np.pad(self.features, ((0, missing), (0, 0)), constant_values=np.nan)
+        self.features[:, column] = np.nan
+        self.features[: len(values), column] = values
+
+
+class _Values:
+    """The values of a feature, as long as they are few."""
+
+    def __init__(self, most: int) -> None:
+        self.distinct: Features | None = np.empty(0, dtype=np.float32)
+        self._most = most
+
+    def add(self, column: Features) -> None:
+        """Take more values."""
+        for part in (column[:_PROBE_ROWS], column[_PROBE_ROWS:]):
+            if self.distinct is not None:
+                found = np.unique(np.concatenate([self.distinct, part[~np.isnan(part)]]))
+                self.distinct = found if len(found) <= self._most else None
+
+
+def _merged(values: list[_Values], group: Communicator, most: int) -> list[Features | None]:
+    """Return the values of each feature on all hosts; None where they are too many."""
+    own = [None if found.distinct is None else found.distinct.tolist() for found in values]
+    merged: list[Features | None] = []
+    for of_hosts in zip(*group.gather(own), strict=True):
+        found = _Values(most)
+        for of_host in of_hosts:
+            if of_host is None:
+                found.distinct = None
+            else:
+                found.add(np.array(of_host, dtype=np.float32))
+        merged.append(found.distinct)
+    return merged
+
+
+def _hashes(features: Features) -> Hashes:
+    """Return a number for each row, which rows of the same cells share."""
+    random = np.random.default_rng(0)
+    factors = random.integers(0, 2**63, features.shape[1], dtype=np.uint64) * 2 + 1
+    sums: Any = np.ascontiguousarray(features).view(np.uint32) @ factors
+    sums ^= sums >> np.uint64(32)
+    sums *= np.uint64(0x9E3779B97F4A7C15)
+    hashes: Hashes = sums ^ (sums >> np.uint64(29))
+    return hashes

@@ -3,7 +3,7 @@
 import pytest
 
 from container.data.readers import detection
-from container.errors import HyperparameterError, TrainingDataError
+from container.errors import TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 
 
@@ -30,25 +30,10 @@ def test_parameters_may_say_whether_there_is_a_header(
     assert detection.with_parameters(options, content_type) == InputOptions(header=found, label="y")
 
 
-def test_parameter_against_the_hyperparameter_is_refused() -> None:
-    """Which of the two is right cannot be told."""
-    with pytest.raises(HyperparameterError) as caught:
-        detection.with_parameters(InputOptions(header="absent"), "text/csv; header=present")
-
-    assert str(caught.value) == (
-        "The hyperparameter header is 'absent', but the content type of the channel is "
-        "'text/csv; header=present'; correct one of them."
-    )
-
-
 @pytest.mark.parametrize(
     ("content_type", "reason"),
     [
         ("text/csv; charset=latin-1", "text is read in UTF-8 alone, so convert the files."),
-        (
-            "text/csv; label_size=0",
-            "a tree learns from exactly one label a row, so label_size must be 1.",
-        ),
         (
             "text/csv; label_size=2",
             "a tree learns from exactly one label a row, so label_size must be 1.",

@@ -16,8 +16,6 @@ ONE = Expected(1, ["a"])
 REMEDY = 'send [[...], ...] or {"instances": [[...], ...]} with 2 numbers a row.'
 LINES_REMEDY = 'send one row a line: [...] or {"features": [...]} with 2 numbers.'
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
-RECORDS = [{"a": 1, "b": 2}, {"b": 4, "a": 3}]
-TABLE = {"columns": ["b", "a"], "index": [0, 1], "data": [[2, 1], [4, 3]]}
 SPARSE = {"data": {"features": {"keys": [1], "shape": [2], "values": [5]}}}
 
 
@@ -32,26 +30,14 @@ def decode(
 @pytest.mark.parametrize(
     "document",
     [
-        ROWS,
-        {"instances": ROWS},
-        {"inputs": ROWS},
-        {"data": ROWS},
         {"predictions": ROWS},
-        {"instances": [{"features": row} for row in ROWS]},
         {"instances": [{"features": {"values": row}} for row in ROWS]},
-        {"instances": [{"data": {"features": {"values": row}}} for row in ROWS]},
         {"instances": [{"data": {"features": {"values": row, "keys": []}}} for row in ROWS]},
-        {"predictions": [{"probabilities": row} for row in ROWS]},
-        {"instances": RECORDS},
-        {"dataframe_records": RECORDS},
-        {"dataframe_split": TABLE},
         {"dataframe_split": {"columns": [0, 1], "data": ROWS}},
-        TABLE,
-        RECORDS,
     ],
 )
-def test_every_common_shape_is_read(document: object) -> None:
-    """Lists, records and tables are the same rows."""
+def test_other_shapes_are_read(document: object) -> None:
+    """Shapes that people use less often than those in the corpus are the same rows."""
     assert decode(document).features.tolist() == ROWS
 
 
@@ -101,13 +87,6 @@ def test_sparse_row_has_zeros() -> None:
     assert decode([SPARSE, empty]).features.tolist() == [[0, 5], [0, 0]]
 
 
-def test_null_is_missing() -> None:
-    """In lists and in records."""
-    rows = decode([[1, None], {"a": None, "b": 2}])
-
-    np.testing.assert_array_equal(rows.features, [[1, np.nan], [np.nan, 2]])
-
-
 def test_numbers_are_read_exactly() -> None:
     """A number is a double first, then a 32-bit float, as in training."""
     texts = ["0.1", "16777217", "1e-50", "-0", "123456789012345678901234567890", "3.4028235e38"]
@@ -121,26 +100,10 @@ def test_numbers_are_read_exactly() -> None:
 @pytest.mark.parametrize(
     ("document", "problem", "row", "column"),
     [
-        ([], "there is no row", None, None),
-        ({"instances": []}, "there is no row", None, None),
-        ([1, 2, 3], "row 1 has 3 values", 1, None),
-        ([[1, 2], [3]], "row 2 has 1 values", 2, None),
         ([[1, 2], 3], "row 2 is a number, not a row", 2, None),
-        ([[1, 2], None], "row 2 is null, not a row", 2, None),
         (5, "row 1 is a number, not a row", 1, None),
-        ([[1, True]], "row 1, column 2 is true, not a number", 1, 2),
-        ([[1, "2"]], "row 1, column 2 is '2', a text, not a number", 1, 2),
-        ([[1, [2]]], "row 1, column 2 is a list", 1, 2),
         ([{"a": 1, "b": {}}], "row 1, column 2 ('b') is an object", 1, "b"),
-        (b"[[1, NaN]]", "row 1, column 2 is NaN, which is no JSON; null is a missing value", 1, 2),
-        (b"[[1, 1e999]]", "row 1, column 2 is infinite", 1, 2),
-        (b"[[1, -4e38]]", "row 1, column 2 is -4e+38, beyond the range of a 32-bit float", 1, 2),
         (b"[[1," + b"9" * 5000 + b"]]", "row 1, column 2 is infinite", 1, 2),
-        (b'[{"a":1,"b":2,"a":3}]', "row 1 is an object with the key 'a' twice", 1, None),
-        (b"[" * 100_000, "the JSON is nested too deeply", None, None),
-        (b"[[1,2]", "line 1, character 7 is not valid JSON (Expecting ',' delimiter)", None, None),
-        (b"", "line 1, character 1 is not valid JSON (Expecting value)", None, None),
-        (b"[\n\xff]", "line 2 has the byte 0xff, which is not UTF-8", None, None),
         ({"instances": 5}, "'instances' is a number", None, None),
     ],
 )
@@ -155,64 +118,21 @@ def test_document_is_refused_with_place_and_remedy(
     assert (caught.value.row, caught.value.column) == (row, column)
 
 
-@pytest.mark.parametrize(
-    ("document", "expected", "message"),
-    [
-        (
-            [{"a": 1, "c": 2}],
-            NAMED,
-            (
-                "row 1 has the unknown name 'c' and lacks the name 'b'; name each feature of the "
-                "training once"
-            ),
-        ),
-        (
-            {"x": 1},
-            ONE,
-            (
-                "row 1 has the unknown name 'x' and lacks the name 'a'; name each feature "
-                "of the training once"
-            ),
-        ),
-        (
-            [[1, 2], {"a": 1, "b": 2}],
-            UNNAMED,
-            (
-                "row 2 has names, but this model knows its features by their places alone; "
-                "send lists of numbers"
-            ),
-        ),
-        (
-            {"dataframe_split": TABLE},
-            UNNAMED,
-            (
-                '"columns" of "dataframe_split" has names, but this model knows its features by '
-                "their places alone; leave the names out"
-            ),
-        ),
-        (
-            {"instances": ROWS, "parameters": {}},
-            NAMED,
-            "there is 'parameters' beside 'instances'; send 'instances' alone",
-        ),
-    ],
-)
-def test_names_are_those_of_training(document: object, expected: Expected, message: str) -> None:
-    """What is unknown or missing is named, and nothing is ignored."""
+def test_object_of_one_unknown_name_is_no_row_of_one_feature() -> None:
+    """Only the keys of predictions can replace the name of a single feature."""
     with pytest.raises(MalformedPayload) as caught:
-        decode(document, expected)
+        decode({"x": 1}, ONE)
 
-    assert str(caught.value) == f"In the body, {message}."
+    assert str(caught.value) == (
+        "In the body, row 1 has the unknown name 'x' and lacks the name 'a'; name each feature "
+        "of the training once."
+    )
 
 
 @pytest.mark.parametrize(
     ("features", "problem"),
     [
-        ({"values": [1, 2], "shape": [3]}, 'has a "shape" other than [2]'),
-        ({"keys": [0], "values": [1, 2]}, 'has not as many "keys" as "values"'),
-        ({"keys": [2], "values": [1]}, 'has 2 in "keys", which are 0 to 1'),
         ({"keys": [0.5], "values": [1]}, 'has 0.5 in "keys", which are 0 to 1'),
-        ({"keys": [1, 1], "values": [1, 2]}, 'has 1 twice in "keys"'),
         ({"keys": [0]}, 'has no list of "values" in "features"'),
     ],
 )
@@ -224,22 +144,12 @@ def test_sparse_row_is_refused_where_it_does_not_fit(features: object, problem: 
     assert str(caught.value) == f"In the body, row 1 {problem}; {REMEDY}"
 
 
-def test_lines_are_rows_of_any_shape() -> None:
-    """Each line is a row; the last may lack its ending."""
-    body = b'\xef\xbb\xbf[1,2]\r\n{"features":[3,4]}\n{"b":6,"a":5}\n\n'
-
-    assert decode(body, content_type=LINES).features.tolist() == [[1, 2], [3, 4], [5, 6]]
-
-
 @pytest.mark.parametrize(
     ("body", "problem", "row"),
     [
-        (b"", "there is no row", None),
         (b"\n", "there is no row", None),
-        (b"[1,2]\n\n[3,4]\n", "row 2 is blank", 2),
         (b"[1,2]\n[3,\n4]\n", "row 2, character 4 is not valid JSON (Expecting value)", 2),
         (b"[1,2],[3,4]\n", "row 1, character 6 is not valid JSON (Extra data)", 1),
-        (b"[1,2]\n\xff\n", "row 2 has the byte 0xff, which is not UTF-8", 2),
     ],
 )
 def test_line_that_is_no_row_is_refused(body: bytes, problem: str, row: int | None) -> None:

@@ -62,33 +62,19 @@ def test_rows_are_read(content: bytes, rows: list[tuple[int, list[str]]]) -> Non
     assert rows_of(content) == rows
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'1\n"2\n3\n', "row 2 is not valid CSV (unexpected end of data)"),
-        (b'1\n"2"3\n', "row 2 is not valid CSV (',' expected after '\"')"),
-        (
-            b"1\n" + b"2" * 200_000,
-            "row 2 is not valid CSV (field larger than field limit (131072))",
-        ),
-    ],
-)
-def test_rows_that_are_no_csv_are_refused(content: bytes, message: str) -> None:
-    """The message names the row and what the reader says of it."""
+def test_cell_that_is_too_long_is_refused() -> None:
+    """The message names the row, and the limit of the reader."""
     with pytest.raises(CellError) as caught:
-        rows_of(content)
+        rows_of(b"1\n" + b"2" * 200_000)
 
-    assert str(caught.value) == message
+    assert str(caught.value) == "row 2 is not valid CSV (field larger than field limit (131072))"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff1,2\n", "row 1 has the byte 0xff, which is not UTF-8"),
-        (b"1,2\n3,\xe94\n", "row 2 has the byte 0xe9, which is not UTF-8"),
         (b"1\r\n2\r\n\r\n\xc3", "row 4 has the byte 0xc3, which is not UTF-8"),
         (b"1,2\n" * 5000 + b"\x80", "row 5001 has the byte 0x80, which is not UTF-8"),
-        ("1,2\n".encode("utf-16"), "row 1 has the byte 0xff, which is not UTF-8"),
     ],
 )
 def test_rows_that_are_not_utf_8_are_refused(content: bytes, message: str) -> None:

@@ -86,9 +86,7 @@ def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
 @pytest.mark.parametrize(
     ("first", "found"),
     [
-        ("0,1,2", "0 to 2"),
         (" 0,1 ,2,3", "0 to 3"),
-        ("1,2,3,4,5", "1 to 5"),
         ("2019,2020,2021,2022,2023", "2019 to 2023"),
         (" label ,0,1,2", "0 to 2"),
         ("species,1,2,3,4,5", "1 to 5"),
@@ -131,21 +129,14 @@ def test_hyperparameter_that_names_a_column_needs_a_header(options: dict[str, st
     assert names_of(part_of("a,b,2020\n5,6,7\n", **options)) == ("a", "b", "2020")
 
 
-@pytest.mark.parametrize(
-    ("first", "problem"),
-    [
-        ("x,1,two", "column 3 is 'two', column 2 is '1'"),
-        ("x,one,2", "column 2 is 'one', column 3 is '2'"),
-        ("x,one,", "column 2 is 'one', column 3 is ''"),
-        ("1,a,b", "column 2 is 'a', column 1 is '1'"),
-    ],
-)
-def test_row_of_names_and_numbers_is_refused(first: str, problem: str) -> None:
+def test_row_of_a_number_and_names_is_refused() -> None:
     """A mixed first row is a mistake in a header, or in a row of data."""
     with pytest.raises(CellError) as caught:
-        part_of(f"{first}\ny,3,4\n")
+        part_of("1,a,b\ny,3,4\n")
 
-    assert str(caught.value) == f"row 1 is neither a header nor a row of numbers: {problem}"
+    assert str(caught.value) == (
+        "row 1 is neither a header nor a row of numbers: column 2 is 'a', column 1 is '1'"
+    )
     assert caught.value.remedy == f"correct it, or {SAY}"
 
 

@@ -160,20 +160,9 @@ def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> 
     ("table", "options", "message"),
     [
         ({"y": [1, 2, None]}, {}, "row 3, column 1 ('y') is empty: no label"),
-        ({"y": [1.0, np.nan, 2]}, {}, "row 2, column 1 ('y') is empty: no label"),
         ({"y": ["a", "b", ""]}, {}, "row 3, column 1 ('y') is empty: no label"),
         ({"y": ["a", None, ""]}, {}, "row 2, column 1 ('y') is empty: no label"),
         ({"y": [1, np.inf, 2.0]}, {}, "row 2, column 1 ('y') is infinite"),
-        (
-            {"y": pa.array([1, 2, 3], pa.date32())},
-            {},
-            "column 1 ('y') holds date32[day] values, but a label is text, a number or a boolean",
-        ),
-        (
-            {"y": ["1", "2", "3"]},
-            {"task": "regression"},
-            "column 1 ('y') holds string values, not numbers",
-        ),
         (
             {"y": [1.0, None, 2]},
             {"task": "regression"},
@@ -185,19 +174,7 @@ def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> 
             {"task": "regression"},
             "row 2, column 1 ('y') is beyond the range of a 32-bit float",
         ),
-        (
-            {"x": [1, 2, -1e39]},
-            {},
-            "row 3, column 2 ('x') is -1e+39, beyond the range of a 32-bit float",
-        ),
-        ({"x": [1, np.inf, 2]}, {}, "row 2, column 2 ('x') is infinite"),
-        ({"w": [1, None, 2]}, {"weight": "w"}, "row 2, column 3 ('w') is empty: no weight"),
         ({"w": [1, 2, np.inf]}, {"weight": "w"}, "row 3, column 3 ('w') is infinite"),
-        (
-            {"w": [1, 2, -1]},
-            {"weight": "w"},
-            "row 3, column 3 ('w') is negative: no weight",
-        ),
         (
             {"w": ["a", "b", "c"]},
             {"weight": "w"},
@@ -225,13 +202,6 @@ def test_rows_are_counted_through_all_row_groups() -> None:
     for size in (100, 50_000, 100_000):
         content = written(table, row_group_size=size)
         assert refusal(content) == "row 71235, column 2 ('x') is infinite"
-
-
-def test_names_with_dots_are_kept_apart() -> None:
-    """A column `a.b` is no part of a column `a`."""
-    block = only({"y": [1], "a.b": [2], "a": [3]})
-
-    assert dense(block).tolist() == [[2, 3]]
 
 
 def test_file_without_rows_has_columns() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from container.data.readers import parquet_reader
 from container.data.readers.batches import Part
-from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
 
@@ -45,15 +44,3 @@ def test_index_of_pandas_is_left_out(
     assert part.columns.names == ("y", "x")
     assert part.columns.label == 0
     assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]
-
-
-def test_index_of_pandas_with_a_name_may_be_the_label() -> None:
-    """Where the job does not say which column the label is, it is asked."""
-    with pytest.raises(CellError) as caught:
-        opened("species")
-
-    assert str(caught.value) == "pandas wrote 'species' as an index, which is no column"
-    assert caught.value.remedy == (
-        "write it as a column with reset_index(), or name another column with the "
-        "hyperparameter label"
-    )

@@ -1,6 +1,5 @@
 """Reading: the files of a channel become one table."""
 
-import gzip
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,33 +13,6 @@ from container.errors import TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
 from support.written import Content, both_of, channel_of, read, table_of
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"a,1\nb,2\n",
-        b"a,1\nb,2",
-        b"a,1\r\nb,2\r\n",
-        b"a,1\rb,2\r",
-        b"\xef\xbb\xbfa,1\nb,2\n",
-        b"\n\na,1\n\nb,2\n\n",
-        b'"a","1"\n"b","2"\n',
-        b" a\t, 1 \nb,2\n",
-        b"a\t1\nb\t2\n",
-        b"a;1\nb;2\n",
-        b"y,x\na,1\nb,2\n",
-        gzip.compress(b"a,1\nb,2\n"),
-    ],
-)
-def test_table_is_the_same_in_every_notation(tmp_path: Path, content: bytes) -> None:
-    """Line endings, blank lines, quotes, blanks, delimiter and compression do not count."""
-    table = table_of(tmp_path, content)
-
-    assert table.labels.tolist() == ["a", "b"]
-    assert table.features.tolist() == [[1.0], [2.0]]
-    assert table.weights is None
-    assert table.libsvm_base is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 
 from support import containers
 from support.material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
-from support.processes import Server, free_port, start, train
+from support.processes import Server, cleaned_up, free_port, start, train
 
 sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
 
@@ -44,6 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip("a long test; --soak runs it"))
+
+
+@pytest.fixture(autouse=True)
+def _cleaned_up() -> Iterator[None]:
+    """Leave no program behind, also if the test has failed."""
+    with cleaned_up():
+        yield
 
 
 @pytest.fixture(scope="session")

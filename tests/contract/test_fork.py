@@ -17,7 +17,15 @@ from container.errors import UserError
 from container.hyperparameters import specification
 from fork.forks import FORKS, Fork, check_trained
 from support.material import ROOT, OptMl
-from support.processes import DEADLINE_SECONDS, Ended, Server, environment, free_port, start
+from support.processes import (
+    DEADLINE_SECONDS,
+    Ended,
+    Server,
+    environment,
+    free_port,
+    start,
+    wait_for,
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,7 @@ class Clone:
 
 def run(program: Path, opt_ml: OptMl) -> Ended:
     """Run a program to its end."""
-    process = start(program, opt_ml)
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
-    return Ended(process.returncode, log)
+    return wait_for(start(program, opt_ml))
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +194,7 @@ def test_fork_passes_the_selftest(clone: Clone, tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=2 * DEADLINE_SECONDS,
+        timeout=DEADLINE_SECONDS,
     )
 
     assert done.returncode == 0, done.stdout

@@ -14,7 +14,7 @@ from container.errors import EXIT_STOPPED
 from container.selftest.checks import EXIT_FAILED, USAGE, Checks
 from container.selftest.sandbox import N_ROWS
 from support.material import PROGRAM_DIR, OptMl
-from support.processes import DEADLINE_SECONDS, environment, read_until
+from support.processes import environment, launch, read_until, wait_for
 
 Change = Callable[[str], str]
 
@@ -25,21 +25,19 @@ def started(program: Path, directory: Path, *arguments: str) -> subprocess.Popen
     scratch.mkdir()
     variables = environment(OptMl(directory / "nothing"), TMPDIR=str(scratch))
     variables["PATH"] = f"{program}{os.pathsep}{variables['PATH']}"
-    return subprocess.Popen(
+    return launch(
         [program / "selftest", *arguments],
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
 
 
 def ended(program: Path, directory: Path, *arguments: str) -> tuple[int, list[str]]:
     """Run `selftest` to its end; return its exit code and its lines. Nothing is left behind."""
-    process = started(program, directory, *arguments)
-    output, _ = process.communicate(timeout=2 * DEADLINE_SECONDS)
+    result = wait_for(started(program, directory, *arguments))
     assert list((directory / "scratch").iterdir()) == []
-    return process.returncode, output.splitlines()
+    return result.code, result.log.splitlines()
 
 
 @pytest.fixture
@@ -239,9 +237,8 @@ def test_selftest_that_is_stopped_leaves_nothing_behind(
     read_until(process, "training")
 
     process.send_signal(number)
-    process.communicate(timeout=DEADLINE_SECONDS)
 
-    assert process.returncode == EXIT_STOPPED
+    assert wait_for(process).code == EXIT_STOPPED
     assert list((tmp_path / "scratch").iterdir()) == []
 
 

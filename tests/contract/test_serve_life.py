@@ -19,6 +19,7 @@ from support.processes import (
     children_of,
     free_port,
     start,
+    wait_for,
 )
 
 Serve = Callable[..., Server]
@@ -182,12 +183,11 @@ def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
     (program / "predictor.py").write_text("import absent")
     # One worker: when two fail at once, gunicorn 27 stumbles over the second and ends with 1.
     variables = {"SAGEMAKER_BIND_TO_PORT": str(free_port()), "MODEL_SERVER_WORKERS": "1"}
-    process = start(program / "serve", trained, **variables)
 
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    ended = wait_for(start(program / "serve", trained, **variables))
 
-    assert process.returncode == GUNICORN_WORKER_BOOT_ERROR
-    assert "No module named 'absent'" in log
+    assert ended.code == GUNICORN_WORKER_BOOT_ERROR
+    assert "No module named 'absent'" in ended.log
 
 
 def test_serve_replaces_a_worker_that_is_killed(
@@ -216,11 +216,10 @@ def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None
     await_condition(lambda: len(children_of(first.process.pid)) == 2, "a first server")
     await_condition(lambda: _listens(int(port)), "a port that is taken")
 
-    process = start("serve", trained, SAGEMAKER_BIND_TO_PORT=port)
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    ended = wait_for(start("serve", trained, SAGEMAKER_BIND_TO_PORT=port))
 
-    assert process.returncode != 0
-    assert "Address already in use" in log
+    assert ended.code != 0
+    assert "Address already in use" in ended.log
 
 
 def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Path) -> None:
@@ -241,12 +240,11 @@ def test_serve_says_what_it_lacks_when_its_directory_is_of_no_use(
     long = tmp_path / ("x" * 80)
     long.mkdir()
 
-    process = start("serve", trained, TMPDIR=str(long))
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    ended = wait_for(start("serve", trained, TMPDIR=str(long)))
 
-    assert process.returncode == PlatformError.exit_code
-    assert "(AF_UNIX path too long); they need a directory" in log
-    assert "Traceback" not in log
+    assert ended.code == PlatformError.exit_code
+    assert "(AF_UNIX path too long); they need a directory" in ended.log
+    assert "Traceback" not in ended.log
     assert not list(long.iterdir())
 
 

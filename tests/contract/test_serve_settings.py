@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.material import OptMl
-from support.processes import DEADLINE_SECONDS, children_of, start
+from support.processes import children_of, start, wait_for
 from support.servers import serving
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
@@ -56,14 +56,13 @@ def test_serve_refuses_a_setting_that_cannot_be_used(
     trained: OptMl, variables: dict[str, str], message: str
 ) -> None:
     """A bad value ends the start with one sentence, in one line, and a code of its own."""
-    process = start("serve", trained, **variables)
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    ended = wait_for(start("serve", trained, **variables))
 
-    line = json.loads(log.splitlines()[-1])
-    assert process.returncode == os.EX_CONFIG
+    line = json.loads(ended.log.splitlines()[-1])
+    assert ended.code == os.EX_CONFIG
     assert line["level"] == "ERROR"
     assert line["message"].startswith(message)
-    assert "Traceback" not in log
+    assert "Traceback" not in ended.log
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from artifact import export
 from support.fifos import fed, pipe_of
 from support.formats import FORMATS, NAMES, Table, as_parquet, with_header
 from support.material import OptMl, Rows, as_csv
-from support.processes import Ended, read_until, start, train
+from support.processes import Ended, read_until, start, train, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +161,9 @@ def test_pipe_may_appear_late(opt_ml: OptMl, table: Table, expected: bytes) -> N
     read_until(process, "hyperparameters")
 
     with fed(pipe_of(opt_ml, "train"), as_csv(table).encode()):
-        log, _ = process.communicate(timeout=60)
+        ended = wait_for(process)
 
-    assert model_of(opt_ml, Ended(process.returncode, log)) == expected
+    assert model_of(opt_ml, ended) == expected
 
 
 def test_pipe_is_closed_when_its_data_are_no_good(opt_ml: OptMl) -> None:

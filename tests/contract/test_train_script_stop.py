@@ -2,21 +2,12 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
 from support.material import OptMl
-from support.processes import (
-    DEADLINE_SECONDS,
-    Ended,
-    await_condition,
-    command_line,
-    read_until,
-    start,
-)
+from support.processes import Ended, await_condition, command_line, read_until, start, wait_for
 
 SAVES = """
 import os, signal, sys, time
@@ -32,25 +23,18 @@ while True:
 """A program that saves its model when it is asked to stop."""
 
 
-@contextmanager
-def working(opt_ml: OptMl, name: str, program: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a program until it says that it works; kill it should the test fail."""
+def working(opt_ml: OptMl, name: str, program: str) -> subprocess.Popen[str]:
+    """Start a program, and return when it says that it works."""
     write_files(opt_ml.base / "code", {name: program})
     process = start("train", opt_ml, SAGEMAKER_PROGRAM=name)
-    try:
-        read_until(process, "working")
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    read_until(process, "working")
+    return process
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> Ended:
     """Send a signal, and wait for the end of the job."""
     process.send_signal(number)
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
-    return Ended(process.returncode, log)
+    return wait_for(process)
 
 
 @pytest.mark.parametrize("code", [0, 5])
@@ -59,8 +43,8 @@ def test_stop_waits_for_a_program_that_saves(
     opt_ml: OptMl, number: signal.Signals, code: int
 ) -> None:
     """SIGTERM reaches the program; what it saves and its exit code are kept; it is no failure."""
-    with working(opt_ml, "train.py", SAVES.replace("CODE", str(code))) as process:
-        ended = stopped(process, number)
+    process = working(opt_ml, "train.py", SAVES.replace("CODE", str(code)))
+    ended = stopped(process, number)
 
     assert ended.code == code, ended.log
     assert (opt_ml.model / "model").read_text() == "saved"
@@ -71,8 +55,7 @@ def test_stop_ends_a_program_that_knows_nothing_of_it(opt_ml: OptMl) -> None:
     """A program without a handler ends at once, by SIGTERM."""
     program = "import signal\nprint('working')\nsignal.pause()\n"
 
-    with working(opt_ml, "train.py", program) as process:
-        ended = stopped(process)
+    ended = stopped(working(opt_ml, "train.py", program))
 
     assert ended.code == 128 + signal.SIGTERM
     assert "stopped by a signal; the program train.py was ended by SIGTERM" in ended.log
@@ -83,9 +66,9 @@ def test_stop_reaches_what_a_shell_program_has_started(opt_ml: OptMl) -> None:
     """The signal goes to the whole group, since a shell that waits passes none on."""
     script = 'sleep 1000 &\necho $! > "$SM_MODEL_DIR/pid"\necho working\nwait\n'
 
-    with working(opt_ml, "run.sh", script) as process:
-        child = int((opt_ml.model / "pid").read_text())
-        ended = stopped(process)
+    process = working(opt_ml, "run.sh", script)
+    child = int((opt_ml.model / "pid").read_text())
+    ended = stopped(process)
 
     assert ended.code == 128 + signal.SIGTERM
     assert "sleep" not in command_line(child)
@@ -97,13 +80,9 @@ def test_stop_ends_an_installation(opt_ml: OptMl) -> None:
     opt_ml.model.mkdir(parents=True)
     started = opt_ml.base / "started"
     process = start("train", opt_ml, SAGEMAKER_PROGRAM="train.py", STARTED=str(started))
-    try:
-        await_condition(lambda: started.exists() and bool(started.read_text()), "a build")
-        ended = stopped(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    await_condition(lambda: started.exists() and bool(started.read_text()), "a build")
+
+    ended = stopped(process)
 
     assert ended.code == 128 + signal.SIGTERM
     assert "endless" not in command_line(int(started.read_text()))

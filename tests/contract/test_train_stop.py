@@ -3,8 +3,6 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -13,21 +11,18 @@ from support.fifos import pipe_of
 from support.material import OptMl
 from support.processes import read_until, start
 
-STOP_SECONDS = 10
-"""What the job may take to end; the platform would wait for 120."""
+STOP_SECONDS = 120
+"""Time after which the platform kills a job that it has stopped.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
+"""
 
 
-@contextmanager
-def running(opt_ml: OptMl, words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a job until its log has `words`; kill it should the test fail."""
+def running(opt_ml: OptMl, words: str) -> subprocess.Popen[str]:
+    """Start a job, and return when its log has `words`."""
     process = start("train", opt_ml)
-    try:
-        read_until(process, words)
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    read_until(process, words)
+    return process
 
 
 def stopped_log(process: subprocess.Popen[str]) -> str:
@@ -42,8 +37,7 @@ def test_stop_ends_a_job_that_waits_for_a_pipe(opt_ml: OptMl) -> None:
     """A pipe that never appears does not hold up a stop."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
 
-    with running(opt_ml, "hyperparameters") as process:
-        log = stopped_log(process)
+    log = stopped_log(running(opt_ml, "hyperparameters"))
 
     assert "stopped by a signal" in log
     assert not opt_ml.failure.exists()
@@ -61,7 +55,8 @@ def test_stop_ends_a_job_that_reads_a_pipe(opt_ml: OptMl, content: bytes) -> Non
     pipe = pipe_of(opt_ml, "train")
     os.mkfifo(pipe)
 
-    with running(opt_ml, "hyperparameters") as process, pipe.open("wb", buffering=0) as writer:
+    process = running(opt_ml, "hyperparameters")
+    with pipe.open("wb", buffering=0) as writer:
         writer.write(content)
         log = stopped_log(process)
 
@@ -75,8 +70,7 @@ def test_stop_ends_a_fit_at_once(opt_ml: OptMl, long_table: str) -> None:
     opt_ml.write("long.csv", long_table)
     opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
 
-    with running(opt_ml, "training: 40 features") as process:
-        log = stopped_log(process)
+    log = stopped_log(running(opt_ml, "training: 40 features"))
 
     assert "stopped by a signal" in log
     assert not list(opt_ml.model.glob("*"))
@@ -87,9 +81,9 @@ def test_stop_after_the_fit_keeps_the_model(opt_ml: OptMl, long_table: str) -> N
     """What has been fitted is saved, whole, and the job says that it is complete."""
     opt_ml.write("long.csv", long_table)
 
-    with running(opt_ml, "fit done") as process:
-        process.send_signal(signal.SIGTERM)
-        log, _ = process.communicate(timeout=STOP_SECONDS)
+    process = running(opt_ml, "fit done")
+    process.send_signal(signal.SIGTERM)
+    log, _ = process.communicate(timeout=STOP_SECONDS)
 
     assert process.returncode == 0, log
     assert "a signal asks to stop" in log

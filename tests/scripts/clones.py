@@ -1,19 +1,16 @@
 """A copy of the clone, and fake programs that record how they are called."""
 
-import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.material import ROOT
-
-DEADLINE_SECONDS = 300.0
+from support.processes import DEADLINE_SECONDS, end, launch
 
 _TOOLS = (
     "basename bash cat chmod cmp cp curl cut dirname env grep id ln mkdir mktemp paste rm sed "
@@ -106,30 +103,17 @@ class Clone:
         It is called by a relative path, from another directory than its own.
         """
         path = [*(str(fake.directory) for fake in fakes), str(self.tools)]
-        with subprocess.Popen(
+        process = launch(
             [(self.root / script).relative_to(self._parent), *arguments],
             cwd=self._parent,
             env={"PATH": ":".join(path), "HOME": str(self._parent)} | variables,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        ) as process:
-            try:
-                yield process
-            finally:
-                _end(process)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a script that still runs, and whatever it has left behind."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=DEADLINE_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        )
+        try:
+            yield process
+        finally:
+            end(process)
 
 
 def with_environment(parent: Path) -> Clone:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from scripts.clones import DEADLINE_SECONDS, Clone, Ended, Fake, with_environment
+from scripts.clones import Clone, Ended, Fake, with_environment
 from support.material import Rows, as_csv
-from support.processes import await_condition, free_port
+from support.processes import DEADLINE_SECONDS, await_condition, free_port
 
 SCRIPT = "local_test/quickstart.sh"
 

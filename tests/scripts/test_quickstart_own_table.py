@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from scripts.clones import DEADLINE_SECONDS, Clone, Ended, Fake, with_environment
-from support.processes import Endpoint, free_port
+from scripts.clones import Clone, Ended, Fake, with_environment
+from support.processes import DEADLINE_SECONDS, Endpoint, free_port
 
 SCRIPT = "local_test/quickstart.sh"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from support.material import PROGRAM_DIR, OptMl, Rows
 from support.mixture import LARGEST_BODY_MEGABYTES, Mixture
-from support.processes import environment, free_port
+from support.processes import environment, free_port, launch
 from support.soaking import LoggedServer, StartServe
 
 
@@ -34,12 +34,11 @@ def start_serve(trained: OptMl, tmp_path: Path) -> Iterator[StartServe]:
         }
         file = tmp_path / f"{port}.log"
         with file.open("w") as log:
-            process = subprocess.Popen(
+            process = launch(
                 [PROGRAM_DIR / "serve"],
                 env=environment(trained, **variables),
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                text=True,
             )
         servers.append(LoggedServer(process, port, file))
         servers[-1].await_ready()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.material import OptMl
+from support.processes import DEADLINE_SECONDS
 
 
 def pipe_of(opt_ml: OptMl, channel: str, epoch: int = 0) -> Path:
@@ -37,5 +38,5 @@ def fed(pipe: Path, content: bytes, piece_bytes: int = 1 << 16) -> Iterator[Call
     thread = threading.Thread(target=feed, daemon=True)
     thread.start()
     yield taken.is_set
-    thread.join(timeout=10)
+    thread.join(DEADLINE_SECONDS)
     assert not thread.is_alive(), f"nobody reads {pipe}"

@@ -11,18 +11,18 @@ from container.distributed import rendezvous
 from container.distributed.communicator import Communicator
 from container.distributed.hosts import Hosts
 from container.errors import HostError
-from support.processes import free_port
+from support.processes import DEADLINE_SECONDS, free_port
 
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 """A name that is an address is known to every network."""
 
 
-def met(names: Sequence[str] = NAMES, limit_seconds: float = 20) -> list[list[rendezvous.Peer]]:
+def met(names: Sequence[str] = NAMES) -> list[list[rendezvous.Peer]]:
     """Return the peers of each host."""
     port = free_port()
     with ThreadPoolExecutor(len(names)) as pool:
         hosts = [Hosts(tuple(names), name) for name in names]
-        return list(pool.map(lambda host: rendezvous.meet(host, limit_seconds, port), hosts))
+        return list(pool.map(lambda host: rendezvous.meet(host, DEADLINE_SECONDS, port), hosts))
 
 
 @dataclass
@@ -48,9 +48,11 @@ class Machine:
 def connected() -> Iterator[list[Machine]]:
     """Yield connected hosts, and disconnect them."""
     found = [Machine(name, theirs) for name, theirs in zip(NAMES, met(), strict=True)]
-    yield found
-    for machine in found:
-        machine.die()
+    try:
+        yield found
+    finally:
+        for machine in found:
+            machine.die()
 
 
 def on_all(found: Sequence[Machine], work: Callable[[Communicator], Any]) -> list[Any]:

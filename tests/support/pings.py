@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from support.load import Call, Connection
+from support.processes import launch, wait_for
 
 _PAUSE_SECONDS = 0.02
 
@@ -59,15 +60,11 @@ def _status_of(port: int, call: Call) -> int:
 def pinging(port: int) -> Iterator[Callable[[], Pings]]:
     """Ping a server all the while; what is yielded returns what came back, afterwards."""
     found: list[Pings] = []
-    with subprocess.Popen(
-        [sys.executable, __file__, str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield lambda: found[0]
-        written, _ = process.communicate()
-    found.append(Pings(**json.loads(written)))
+    process = launch(
+        [sys.executable, __file__, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    yield lambda: found[0]
+    found.append(Pings(**json.loads(wait_for(process).log)))
 
 
 if __name__ == "__main__":

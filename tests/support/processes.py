@@ -7,15 +7,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support.material import PROGRAM_DIR, OptMl
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 180.0
+"""Time after which something has hung. A slow or busy machine needs less."""
+
+_GRACE_SECONDS = 10.0
+_launched: list[subprocess.Popen[str]] = []
+_reserved_ports: deque[socket.socket] = deque()
 
 
 def await_condition(condition: Callable[[], bool], what: str) -> None:
@@ -34,19 +42,54 @@ def environment(opt_ml: OptMl, **variables: str) -> dict[str, str]:
 
 def start(program: str | Path, opt_ml: OptMl, **variables: str) -> subprocess.Popen[str]:
     """Start `train` or `serve`; what it prints is kept for the test."""
-    return subprocess.Popen(
+    return launch(
         [PROGRAM_DIR / program],  # a path from the root stays as it is
         env=environment(opt_ml, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
+
+
+def launch(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
+    """Start a program in a process group of its own, which `cleaned_up` ends."""
+    options = {"stdin": subprocess.DEVNULL} | options
+    process: subprocess.Popen[str] = subprocess.Popen(
+        command, text=True, process_group=0, **options
+    )
+    _launched.append(process)
+    return process
+
+
+@contextmanager
+def cleaned_up() -> Iterator[None]:
+    """End all programs that are started in the context and still run when it is left."""
+    n_before = len(_launched)
+    yield
+    while len(_launched) > n_before:
+        end(_launched.pop())
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Stop a program, kill what is left of its process group, and close its pipes."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with process:
+        pass
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> None:
     """Read what a process prints until a line has `words`."""
     assert process.stdout is not None
-    assert any(words in line for line in process.stdout), f"it never printed {words!r}"
+    watchdog = threading.Timer(DEADLINE_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+    watchdog.start()
+    try:
+        assert any(words in line for line in process.stdout), f"it never printed {words!r}"
+    finally:
+        watchdog.cancel()
 
 
 @dataclass(frozen=True)
@@ -57,11 +100,19 @@ class Ended:
     log: str
 
 
+def wait_for(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the end of a program whose output nobody else reads; end it if it hangs."""
+    try:
+        log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    except subprocess.TimeoutExpired:
+        end(process)
+        raise
+    return Ended(process.returncode, log)
+
+
 def train(opt_ml: OptMl, **variables: str) -> Ended:
     """Run `train` to its end."""
-    process = start("train", opt_ml, **variables)
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
-    return Ended(process.returncode, log)
+    return wait_for(start("train", opt_ml, **variables))
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -160,8 +211,7 @@ class Server(Endpoint):
 
     def ended(self) -> Ended:
         """Wait for the end."""
-        log, _ = self.process.communicate(timeout=DEADLINE_SECONDS)
-        return Ended(self.process.returncode, log)
+        return wait_for(self.process)
 
 
 def children_of(pid: int) -> list[int]:
@@ -178,8 +228,18 @@ def command_line(pid: int) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nothing listens on and that the kernel gives to nobody else.
+
+    It stays bound, so that neither another program nor a connection gets it. A server that sets
+    SO_REUSEADDR can listen on it all the same. Only the last 100 stay bound: each takes a file.
+
+    Source: https://man7.org/linux/man-pages/man7/socket.7.html (SO_REUSEADDR)
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    _reserved_ports.append(reserved)
+    if len(_reserved_ports) > 100:
+        _reserved_ports.popleft().close()
+    port: int = reserved.getsockname()[1]
+    return port

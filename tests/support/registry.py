@@ -22,7 +22,7 @@ from typing import Any
 from moto.server import ThreadedMotoServer
 
 from scripts.clones import Ended
-from support.processes import DEADLINE_SECONDS, await_condition
+from support.processes import DEADLINE_SECONDS, await_condition, launch
 
 REGION = "eu-central-1"
 SILENT_REGION = "eu-west-1"  # its registry has a name, and nothing listens there
@@ -177,20 +177,18 @@ class Ecr:
     ) -> subprocess.Popen[str]:
         """Start the script of a clone; programs in the directory `first` hide those of PATH."""
         path = os.pathsep.join([*([str(first)] if first else []), os.environ["PATH"]])
-        return subprocess.Popen(
+        return launch(
             [clone / "build_and_push.sh", *arguments],
             cwd="/",
             env=self.environment() | {"PATH": path},
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
 
     def push(self, clone: Path, *arguments: str, first: Path | None = None) -> Ended:
         """Run the script of a clone to its end."""
-        with self.start(clone, *arguments, first=first) as process:
-            out, err = process.communicate(timeout=_PUSH_DEADLINE_SECONDS)
+        process = self.start(clone, *arguments, first=first)
+        out, err = process.communicate(timeout=_PUSH_DEADLINE_SECONDS)
         return Ended(process.returncode, out, err)
 
     def repository(self, name: str) -> dict[str, Any]:

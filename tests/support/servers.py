@@ -1,7 +1,6 @@
 """A real `serve` whose log goes to a file: it may answer many requests, and its lines are read."""
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from support.material import PROGRAM_DIR, OptMl
-from support.processes import DEADLINE_SECONDS, Ended, Reply, Server, environment, free_port
+from support.processes import (
+    DEADLINE_SECONDS,
+    Ended,
+    Reply,
+    Server,
+    end,
+    environment,
+    free_port,
+    launch,
+)
 
 Line = dict[str, Any]
 
@@ -30,12 +38,11 @@ class LoggedServer(Server):
         self._log = directory / "stdout"
         self._errors = directory / "stderr"
         with self._log.open("w") as log, self._errors.open("w") as errors:
-            process = subprocess.Popen(
+            process = launch(
                 [PROGRAM_DIR / "serve"],
                 env=environment(opt_ml, **variables),
                 stdout=log,
                 stderr=errors,
-                text=True,
             )
         super().__init__(process, port)
 
@@ -88,5 +95,8 @@ def serving(opt_ml: OptMl, directory: Path, **variables: str) -> Iterator[Logged
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.stop()
+        try:
+            if server.process.poll() is None:
+                server.stop()
+        finally:
+            end(server.process)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from container.paths import PROGRAM_DIR
 from container.serving import scoreboard as module
 from container.serving.metrics import BOUNDS_SECONDS, N_BUCKETS, Totals
 from container.serving.scoreboard import HEARTBEAT_SECONDS, REASON_BYTES, Health, Scoreboard
-from support.processes import DEADLINE_SECONDS
+from support.processes import DEADLINE_SECONDS, launch
 
 WORKER = """
 import sys
@@ -42,12 +42,11 @@ class Worker:
     """A process that owns a slot of a board."""
 
     def __init__(self, file: Path) -> None:
-        self.process = subprocess.Popen(
+        self.process = launch(
             [sys.executable, "-c", WORKER, file],
             cwd=PROGRAM_DIR,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         )
         self.do("pass")
 
@@ -76,18 +75,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(file: Path) -> Iterator[Start]:
-    """Start workers; none outlives the test."""
-    workers: list[Worker] = []
-
-    def start_worker() -> Worker:
-        workers.append(Worker(file))
-        return workers[-1]
-
-    yield start_worker
-    for worker in workers:
-        with worker.process as process:
-            process.kill()
+def start(file: Path) -> Start:
+    """Start workers that own slots of the board."""
+    return lambda: Worker(file)
 
 
 def not_ready(reason: str) -> Health:

@@ -10,8 +10,7 @@ import pytest
 from container.distributed.communicator import ALONE, CAUSE_SECONDS, Communicator
 from container.errors import HostError, TrainingDataError
 from support.groups import NAMES, Machine, connected, on_all
-
-SECONDS = 20.0
+from support.processes import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def machines() -> Iterator[list[Machine]]:
 
 def heard(machine: Machine) -> HostError:
     """Return the failure that a host hears of."""
-    error: HostError = machine.failures.get(timeout=SECONDS)
+    error: HostError = machine.failures.get(timeout=DEADLINE_SECONDS)
     return error
 
 

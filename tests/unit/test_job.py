@@ -11,7 +11,7 @@ import pytest
 from container.paths import PROGRAM_DIR, Paths
 from container.supervisor import describe, stop_postponed, whole_or_nothing
 from support.material import OptMl
-from support.processes import DEADLINE_SECONDS, Ended, read_until
+from support.processes import Ended, launch, read_until, wait_for
 
 PROGRAM = (
     "import sys, jobs; from container.supervisor import main, supervise; "
@@ -23,23 +23,21 @@ def start(job: str, opt_ml: OptMl, beforehand: str = "") -> subprocess.Popen[str
     """Start a program that runs a job of jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
     path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
-    return subprocess.Popen(
+    return launch(
         [sys.executable, "-c", beforehand + PROGRAM, job],
         env=os.environ | {"PYTHONPATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         errors="replace",
-        start_new_session=True,
     )
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
     """Wait for the end of the program, after which no process of it may be left."""
-    log, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    result = wait_for(process)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
-    return Ended(process.returncode, log)
+    return result
 
 
 def files_of(opt_ml: OptMl) -> dict[str, str]:

@@ -3,9 +3,6 @@
 import io
 import json
 import math
-import subprocess
-import sys
-import textwrap
 from array import array
 from typing import Any
 
@@ -17,7 +14,7 @@ from numpy.typing import NDArray
 
 from container.formats import csv_rows, numeric
 from container.formats.cells import FLOAT32_OVERFLOW, CellError
-from support.material import PROGRAM_DIR
+from support.processes import python
 
 Matrix = NDArray[np.float32]
 
@@ -225,8 +222,7 @@ def test_lists_with_another_end_lose_nothing_of_it(end: bytes) -> None:
 THREADS = """
 from gevent import monkey
 monkey.patch_all()
-import gevent, sys
-sys.path.insert(0, sys.argv[1])
+import gevent
 from container.formats import numeric
 
 def read(digit):
@@ -247,7 +243,6 @@ for work in large + small:
 
 def test_threads_and_greenlets_read_side_by_side() -> None:
     """Whoever reads at the same time, in threads of a pool or in greenlets, gets its own rows."""
-    command = [sys.executable, "-c", textwrap.dedent(THREADS), str(PROGRAM_DIR)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = python(THREADS)
 
     assert (ended.returncode, ended.stderr) == (0, "")

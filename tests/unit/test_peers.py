@@ -10,7 +10,7 @@ from container.distributed import rendezvous
 from container.distributed.hosts import Hosts
 from container.errors import HostError
 from support.groups import NAMES, met
-from support.processes import free_port
+from support.processes import DEADLINE_SECONDS, free_port
 
 
 def refusal_of(host: str, limit_seconds: float, port: int) -> str:
@@ -62,12 +62,12 @@ def test_others_that_do_not_come_are_named() -> None:
     """The first says who is missing, to those who have come too."""
     port = free_port()
     expected = (
-        f"The host {NAMES[2]} has not joined within 1 seconds; see the log there, or give the "
+        f"The host {NAMES[2]} has not joined within 2 seconds; see the log there, or give the "
         "hosts more time with the hyperparameter hosts_seconds."
     )
 
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(refusal_of, NAMES[:2], [1, 20], [port, port]))
+        found = list(pool.map(refusal_of, NAMES[:2], [2, DEADLINE_SECONDS], [port, port]))
 
     assert found == [expected, expected]
 
@@ -79,12 +79,12 @@ def test_strangers_are_sent_away(words: bytes) -> None:
     """Whoever says something else than the name of a missing host does no harm."""
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[0]), 20, port)
+        first = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[0]), DEADLINE_SECONDS, port)
         with _connected(port) as stranger:
             stranger.sendall(words)
             stranger.shutdown(socket.SHUT_WR)
             said = stranger.recv(1)
-        second = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[1]), 20, port)
+        second = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[1]), DEADLINE_SECONDS, port)
 
         assert said == b""
         assert closed([first.result(), second.result()]) == [[NAMES[1]], [NAMES[0]]]
@@ -93,7 +93,7 @@ def test_strangers_are_sent_away(words: bytes) -> None:
 def test_end_of_the_first_host_is_told() -> None:
     """A host that has come, and waits for others, does not wait for a first host that is gone."""
     with socket.create_server(("", 0)) as server, ThreadPoolExecutor(1) as pool:
-        refused = pool.submit(refusal_of, NAMES[1], 20, server.getsockname()[1])
+        refused = pool.submit(refusal_of, NAMES[1], DEADLINE_SECONDS, server.getsockname()[1])
         connection, _ = server.accept()
         with connection, connection.makefile("rb") as reader:
             hello = json.loads(reader.readline())
@@ -106,6 +106,6 @@ def _connected(port: int) -> socket.socket:
     """Return a connection to a host that may not listen yet."""
     while True:
         try:
-            return socket.create_connection((NAMES[0], port), timeout=20)
+            return socket.create_connection((NAMES[0], port), DEADLINE_SECONDS)
         except ConnectionRefusedError:
             continue

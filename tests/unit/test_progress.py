@@ -64,7 +64,7 @@ def test_phase_that_ends_soon_is_told_once(heard: Heard) -> None:
         counter.files, counter.rows = 1, 150
 
     (line,) = heard.messages
-    assert re.fullmatch(r"reading train done: 1 file, 150 rows, 0\.0 MB, 0\.\d s", line)
+    assert re.fullmatch(r"reading train done: 1 file, 150 rows, 0\.0 MB, \d+\.\d s", line)
 
 
 def test_phase_without_a_state_tells_its_time(heard: Heard) -> None:
@@ -73,7 +73,7 @@ def test_phase_without_a_state_tells_its_time(heard: Heard) -> None:
         pass
 
     (line,) = heard.messages
-    assert re.fullmatch(r"fit done: 0\.\d s", line)
+    assert re.fullmatch(r"fit done: \d+\.\d s", line)
 
 
 def test_phase_that_lasts_is_told_again_and_again(heard: Heard) -> None:

@@ -1,7 +1,6 @@
 """What the container may use of the machine, read from made-up cgroup directories."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.paths import PROGRAM_DIR
 from container.resources import (
     Resources,
     available_memory,
@@ -157,7 +155,7 @@ def test_cores_are_cut_to_the_affinity() -> None:
         "sys.exit(10 + Resources.of_this_process().cores)"
     )
 
-    ended = subprocess.run([sys.executable, "-c", script], cwd=PROGRAM_DIR, check=False, timeout=60)
+    ended = python(script)
 
     assert ended.returncode == 11
 

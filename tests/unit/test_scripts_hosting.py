@@ -17,6 +17,7 @@ from container.script_mode.serving.failures import CallTimeout, ProgramError, bl
 from container.script_mode.serving.service import ProgramService
 from container.serving.app import Invocation
 from container.settings import Settings
+from support.processes import DEADLINE_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -313,5 +314,5 @@ def test_call_that_does_not_return_ends_the_process() -> None:
     with pytest.raises(CallTimeout):
         hanging.get()
 
-    assert ends.wait(10)
+    assert ends.wait(DEADLINE_SECONDS)
     let_go.set()

@@ -229,7 +229,7 @@ def test_pipe_is_awaited_and_read_to_its_end(
     """A pipe may come late, and bring its bytes one by one."""
     content, waiting, counter = compress(TEXT[:20_000]), threading.Event(), Counter()
     pipe = tmp_path / "train_0"
-    writer = threading.Thread(target=fill_late, args=(pipe, content, 1, waiting))
+    writer = threading.Thread(target=fill_late, args=(pipe, content, 1, waiting), daemon=True)
     writer.start()
     timer = threading.Timer(0.05, waiting.set)
     timer.start()

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from container.serving.turns import Turns
 from support.material import PROGRAM_DIR
-from support.processes import read_until
+from support.processes import DEADLINE_SECONDS, launch, read_until, wait_for
 
 HOLD = (
     "import sys\n"
@@ -36,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 def test_no_more_turns_are_taken_at_once_than_there_are(file: Path, number: int) -> None:
     """All of twelve threads have theirs in the end, and the file stays what it was."""
     turns = Turns(file, number)
-    guard = threading.Lock()
+    guard, all_taken = threading.Lock(), threading.Event()
     inside, most = 0, 0
 
     def work(_: int) -> None:
@@ -45,7 +44,9 @@ def test_no_more_turns_are_taken_at_once_than_there_are(file: Path, number: int)
             with guard:
                 inside += 1
                 most = max(most, inside)
-            time.sleep(0.01)
+            if inside == number:
+                all_taken.set()
+            assert all_taken.wait(DEADLINE_SECONDS)
             with guard:
                 inside -= 1
 
@@ -72,19 +73,18 @@ def waiter(turns: Turns) -> tuple[threading.Thread, threading.Event]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_turn_of_a_process_that_has_died_is_free(file: Path, number: signal.Signals) -> None:
     """While it lives nobody else has the only turn; the kernel gives it back."""
-    holder = subprocess.Popen(
+    holder = launch(
         [sys.executable, "-c", HOLD, str(file)],
         cwd=PROGRAM_DIR,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
     read_until(holder, "held")
     thread, had = waiter(Turns(file, 1))
     had_to_wait = not had.wait(0.2)
     holder.send_signal(number)
-    thread.join(30)
-    holder.communicate()
+    thread.join(DEADLINE_SECONDS)
+    wait_for(holder)
 
     assert had_to_wait
     assert had.is_set()

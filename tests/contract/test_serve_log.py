@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,6 @@ from support.servers import Line, LoggedServer, serving
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SAMPLE = re.compile(r'([a-z_:]+)(\{(?:[a-z_]+="[^"]*",?)+\})? (-?[0-9.e+-]+)')
 READY = "ready: every worker answers"
-UNITS = {"Count", "Milliseconds"}
 
 # No other text of the log may hold any of these by chance.
 LABELS = ("zebra-label", "yak-label")
@@ -64,11 +62,6 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         return Life(ended.code, ended.log, server.errors(), server.lines(), statuses, texts)
 
 
-def documents(life: Life) -> list[Line]:
-    """Return the lines that are for CloudWatch."""
-    return [line for line in life.lines if "_aws" in line]
-
-
 def samples(text: str) -> Iterator[tuple[str, str, float]]:
     """Yield name, labels and value of each sample; a line that is none fails."""
     for line in text.splitlines():
@@ -88,14 +81,13 @@ def replace_worker(server: LoggedServer) -> None:
 
 
 def test_every_line_is_json_with_time_level_and_message(life: Life) -> None:
-    """From the first line to the last; a line for CloudWatch has its own form."""
+    """Every line of the log, from the first to the last, has the same form."""
     assert life.code == 0
     assert life.log.endswith("}\n")
     for line in life.lines:
-        if "_aws" not in line:
-            assert TIME.fullmatch(line["time"])
-            assert line["level"] in {"INFO", "WARNING"}
-            assert line["message"]
+        assert TIME.fullmatch(line["time"])
+        assert line["level"] in {"INFO", "WARNING"}
+        assert line["message"]
 
 
 def test_standard_error_has_only_pings_that_came_too_early(life: Life) -> None:
@@ -107,9 +99,7 @@ def test_standard_error_has_only_pings_that_came_too_early(life: Life) -> None:
 
 def test_phases_are_logged_in_their_order(life: Life) -> None:
     """Who reads the log sees how far the start came, and that the end was asked for."""
-    messages = [
-        line["message"] for line in life.lines if line.get("message", "request") != "request"
-    ]
+    messages = [line["message"] for line in life.lines if line["message"] != "request"]
 
     expected = [
         *("starting 2 workers as set: ", "serving ", *(2 * ["this worker is ready, "])),
@@ -123,7 +113,7 @@ def test_phases_are_logged_in_their_order(life: Life) -> None:
 
 def test_each_request_but_a_good_ping_is_a_line(life: Life) -> None:
     """The line has the status, and the sizes instead of the payload."""
-    lines = [line for line in life.lines if line.get("message") == "request"]
+    lines = [line for line in life.lines if line["message"] == "request"]
     invocations = [line for line in lines if line["path"] == "/invocations"]
 
     assert life.statuses == [status for _, _, status in BODIES]
@@ -139,20 +129,6 @@ def test_no_value_of_a_payload_is_logged(life: Life, word: str) -> None:
     """Neither what was sent, good or bad, nor what was answered."""
     assert word not in life.log
     assert word not in life.errors
-
-
-def test_last_line_of_metrics_is_a_document_of_cloudwatch(life: Life) -> None:
-    """What the last minute has counted is written at the end, in the embedded format."""
-    (document,) = documents(life)
-
-    (directive,) = document["_aws"]["CloudWatchMetrics"]
-    assert abs(document["_aws"]["Timestamp"] / 1000 - time.time()) < 600
-    assert directive["Namespace"] == "ModelServer"
-    assert directive["Dimensions"] == [[]]
-    assert {metric["Unit"] for metric in directive["Metrics"]} == UNITS
-    assert all(type(document[metric["Name"]]) in (int, float) for metric in directive["Metrics"])
-    assert document["Rows"] == N_ROWS
-    assert document["Errors4xx"] == life.statuses.count(400)
 
 
 def test_metrics_can_be_read_by_prometheus(life: Life) -> None:

@@ -301,7 +301,11 @@ def test_totals_never_fall_while_workers_count(file: Path, start: Start) -> None
 
     assert len(seen) > 2
     assert seen[-1].rows == 100_000 * (2**32 + 1)
-    assert all(min((now - before).counters) >= 0 for before, now in pairwise(seen))
+    assert all(
+        now >= before
+        for earlier, later in pairwise(seen)
+        for before, now in zip(earlier.counters, later.counters, strict=True)
+    )
 
 
 def test_worker_killed_while_it_counts_leaves_its_counters(file: Path, start: Start) -> None:
@@ -314,9 +318,10 @@ def test_worker_killed_while_it_counts_leaves_its_counters(file: Path, start: St
             watch(board, before + 1000)
             worker.kill()
         totals = board.totals()
+        requests = totals.succeeded
 
-        assert totals.requests >= 3000
-        assert 0 <= totals.requests - sum(totals.buckets) <= 3
+        assert requests >= 3000
+        assert 0 <= requests - sum(totals.buckets) <= 3
 
 
 def test_reader_cannot_write(file: Path) -> None:

@@ -4,7 +4,6 @@ Nothing heavy is imported here: this is process 1 of the container, and it shoul
 """
 
 import grp
-import json
 import logging
 import os
 import pwd
@@ -25,7 +24,6 @@ from container import log, signals
 from container.errors import PlatformError, SettingsError, exit_code
 from container.paths import PROGRAM_DIR
 from container.resources import MEBIBYTE, may_change_user
-from container.serving import metrics
 from container.serving.scoreboard import Scoreboard
 from container.settings import BOARD_VARIABLE, SCRATCH, Settings
 
@@ -194,7 +192,6 @@ def serve(settings: Settings) -> int:
         watch = _Watch(children, inbox, board)
         why = watch.until_the_end()
         code = _end(children, inbox, why if why in children else None)
-        watch.report(last=True)
         return watch.exit_code or code
 
 
@@ -278,7 +275,6 @@ class _Watch:
         self._children = children
         self._inbox = inbox
         self._board = board
-        self._reporter = metrics.Reporter(board.totals, time.monotonic())
         self._no_model_since: float | None = None
         self._was_ready = False
         self.exit_code = 0
@@ -292,18 +288,9 @@ class _Watch:
             if self._has_no_model():
                 return _NO_MODEL
             self._tell_ready()
-            self.report()
             if self._inbox.wait(_LOOK_SECONDS):
                 logger.info("a signal asks to stop; accepted requests are answered first")
                 return None
-
-    def report(self, *, last: bool = False) -> None:
-        """Write the metrics of the last minute, where there are any."""
-        now = time.monotonic()
-        document = self._reporter.rest(now) if last else self._reporter.due(now)
-        if document is not None:
-            sys.stdout.write(json.dumps(document) + "\n")
-            sys.stdout.flush()
 
     def _tell_ready(self) -> None:
         ready = self._board.health().ready

@@ -48,10 +48,8 @@ def test_execution_parameters_of_an_endpoint_use_every_worker(
     assert reply.json() == {"MaxConcurrentTransforms": 2, "MaxPayloadInMB": 6}
 
 
-def test_more_workers_than_cores_answer_large_bodies_in_turns(
-    trained: OptMl, tmp_path: Path
-) -> None:
-    """There are more of both than turns; every body has its answer."""
+def test_more_workers_than_cores_answer_large_bodies(trained: OptMl, tmp_path: Path) -> None:
+    """More large requests than workers, and more workers than cores: all are answered."""
     workers = len(os.sched_getaffinity(0)) + 2
     pool_size, n_rows = 4 * workers, 20_000
     with serving(trained, tmp_path, MODEL_SERVER_WORKERS=str(workers)) as server:

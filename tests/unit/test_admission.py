@@ -9,11 +9,7 @@ import pytest
 from gevent.event import Event
 
 from container.errors import MalformedPayload, ServerBusy
-from container.paths import Paths
 from container.serving.concurrency import LARGE_BODY_BYTES, QUIET_BEATS, Admission
-from container.serving.scoreboard import Scoreboard
-from container.settings import Settings
-from predictor import create_app
 from support.processes import DEADLINE_SECONDS
 
 LARGE = LARGE_BODY_BYTES
@@ -59,25 +55,6 @@ def test_large_bodies_wait_for_room(n_bytes: int | None) -> None:
     assert inside == ["a", "b"]
     assert requests.inside == ["a", "b", "c", "d"]
     assert sorted(requests.done) == ["a", "b", "c", "d"]
-
-
-@pytest.mark.parametrize(("workers", "inside"), [(1, "ab"), (2, "ab"), (3, "a")])
-def test_worker_that_shares_a_core_takes_large_bodies_one_by_one(
-    tmp_path: Path, workers: int, inside: str
-) -> None:
-    """With a core of its own it reads one while it works on another."""
-    board = tmp_path / "board"
-    Scoreboard.create(board, workers).close()
-    settings = Settings(paths=Paths(tmp_path), cores=2, workers=workers, board=board)
-    requests = Requests(create_app(settings).extensions["admission"])
-
-    for name in "abc":
-        requests.come(name)
-    so_far = "".join(requests.inside)
-    requests.go()
-
-    assert so_far == inside
-    assert requests.done == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("n_bytes", [0, LARGE - 1])

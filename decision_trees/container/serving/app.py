@@ -22,7 +22,7 @@ from container.errors import (
     reply_body,
 )
 from container.serving import concurrency, metrics, middleware
-from container.serving.concurrency import AT_ONCE, AT_ONCE_SHARED, Admission
+from container.serving.concurrency import Admission
 from container.serving.middleware import (
     ATTRIBUTES,
     REQUEST_ID,
@@ -34,7 +34,6 @@ from container.serving.middleware import (
     key,
 )
 from container.serving.scoreboard import Scoreboard, Slot
-from container.serving.turns import Turns
 from container.settings import Settings
 
 T = TypeVar("T")
@@ -150,8 +149,7 @@ class _State:
         self._slot = slot
         self._thread = thread
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
-        self._turns = _turns(settings)
-        self.admission = Admission(AT_ONCE if self._turns is None else AT_ONCE_SHARED)
+        self.admission = Admission()
 
     def start(self, load: Callable[[Settings], Service]) -> None:
         """Load what answers, in the thread if there is one."""
@@ -188,7 +186,7 @@ class _State:
     def _call(self, work: Callable[[], Answer], body: bytes) -> Answer:
         """Return `work()`, computed where such a body is worked on."""
         if self._thread is None:
-            return concurrency.call(work, body, self._turns)
+            return concurrency.call(work, body)
         return self._thread.call(work, self._settings.timeout_seconds)
 
     def _load(self, load: Callable[[], Service]) -> None:
@@ -206,13 +204,6 @@ class _State:
         logger.error("%s", error)
         self._service = error
         self._slot.failed(str(error), exit_code)
-
-
-def _turns(settings: Settings) -> Turns | None:
-    """Return the turns of large bodies, which need none where each worker has a core."""
-    if settings.board is None or settings.workers <= settings.cores:
-        return None
-    return Turns(settings.board, settings.cores)
 
 
 def _execution_parameters(settings: Settings) -> str:

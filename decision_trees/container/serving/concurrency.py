@@ -15,16 +15,9 @@ from gevent.util import wrap_errors
 from container.errors import ServerBusy, UserError
 from container.formats import numeric
 from container.resources import give_memory_back
-from container.serving.turns import Turns
 
 AT_ONCE = 2
 """So many large bodies are in a worker's memory: one is read while the other is worked on."""
-
-AT_ONCE_SHARED = 1
-"""The same where the workers are more than the cores: others work while this one reads.
-
-A second body would wait for its turn until the caches have forgotten it.
-"""
 
 WAITING = 64
 """So many more wait in a worker, their bodies with nginx, which keeps the largest in files."""
@@ -104,23 +97,17 @@ def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
     return body.getvalue()  # without a copy, unlike a join of pieces
 
 
-def call(work: Callable[[], T], body: bytes, turns: Turns | None = None) -> T:
-    """Return `work()`, computed here or, for a large body, in a thread that waits for its turn.
+def call(work: Callable[[], T], body: bytes) -> T:
+    """Return `work()`; for a large body it runs in gevent's pool of native threads.
 
     Raises:
         UserError: as `work` does, and whatever else it raises.
     """
     if len(body) < LARGE_BODY_BYTES:
         return work()
-    turn = nullcontext() if turns is None else turns.taken()
-
-    def in_turn() -> T:
-        with turn:
-            return work()
-
     pool = gevent.get_hub().threadpool
     # The pool would log the traceback of a caller's mistake, so it gets it as a value.
-    result: T | UserError = pool.apply(wrap_errors(UserError, in_turn))
+    result: T | UserError = pool.apply(wrap_errors(UserError, work))
     if isinstance(result, UserError):
         raise result
     return result

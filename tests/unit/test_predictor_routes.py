@@ -181,9 +181,9 @@ def test_request_is_one_line_of_the_log(
     assert record.levelno == level
     assert not record.exc_info
     assert (logged["method"], logged["path"]) == ("POST", "/invocations")
-    assert logged["milliseconds"] > 0
+    assert logged.pop("milliseconds") > 0
     assert expected.items() <= logged.items()
-    assert "5.1" not in str(vars(record))
+    assert "5.1" not in f"{record.getMessage()} {logged}"
 
 
 def test_ping_is_logged_only_when_it_fails(

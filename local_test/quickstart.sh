@@ -162,6 +162,7 @@ make_payload() {
 start_server() {
     # A server that is kept shows its log; that of a short run is of interest only when it fails.
     if [[ -n ${keep_serving} ]]; then exec 3>&2; else exec 3>"${scratch}/serve.log"; fi
+    server=starting
     if [[ ${way} == containers ]]; then
         "${here}/serve_local.sh" "${image}" "${directory}" >&3 2>&1 &
     else
@@ -185,6 +186,8 @@ fail_serving() {
 }
 
 stop_server() {
+    # A signal can interrupt start_server after it has started the server, before it has the id.
+    [[ ${server} != starting ]] || server=${!-}
     if [[ -n ${server} ]]; then
         local stopping=${server}
         server=

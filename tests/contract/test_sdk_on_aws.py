@@ -183,7 +183,7 @@ def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
     [
         (),
         (
-            *("--program", ROOT / "tests/material_scripts/tree.py"),
+            *("--program", ROOT / "tests/support/script_mode/scripts/tree.py"),
             *("--hyperparameter", "max_leaf_nodes=5"),
         ),
     ],

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_NO_MODEL
-from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
 from support.material import OptMl
 from support.processes import await_condition, command_line
+from support.script_mode.sources import ENDLESS_REQUIREMENTS, write_files
 from support.servers import LoggedServer, serving
 
 FAULTY = """

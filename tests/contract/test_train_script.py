@@ -8,9 +8,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from container.script_mode.packages import can_build
-from scripts_material.sources import PACKAGE, archive_of, write_files
 from support.material import OptMl, Rows
 from support.processes import Ended, python, train
+from support.script_mode.sources import PACKAGE, archive_of, write_files
 
 TELL = """
 import json, os, sys

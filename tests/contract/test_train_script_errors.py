@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts_material.sources import archive_of_members, member, write_files
 from support.material import PROGRAM_DIR, OptMl
 from support.processes import DEADLINE_SECONDS, Ended, command_line, environment, train
+from support.script_mode.sources import archive_of_members, member, write_files
 
 
 def run(opt_ml: OptMl, name: str, files: Mapping[str, str], **variables: str) -> Ended:

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from scripts_material.sources import ENDLESS_REQUIREMENTS, write_files
 from support.material import OptMl
 from support.processes import Ended, await_condition, command_line, read_until, start, wait_for
+from support.script_mode.sources import ENDLESS_REQUIREMENTS, write_files
 
 SAVES = """
 import os, signal, sys, time

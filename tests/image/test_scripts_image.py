@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from scripts_material.sources import write_files
 from support.containers import Container, Engine, run
 from support.material import ROOT, OptMl, Rows
 from support.processes import Ended, Reply, await_condition
+from support.script_mode.sources import write_files
 
 Images = Mapping[str, str]
 
 pytestmark = pytest.mark.docker
 
-SCRIPTS = ROOT / "tests/material_scripts"
+SCRIPTS = ROOT / "tests/support/script_mode/scripts"
 ANYONE = ["--user=12345:12345", "--cap-drop=ALL"]
 SOMEWHERE = [
     ANYONE,

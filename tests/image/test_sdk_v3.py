@@ -76,7 +76,7 @@ def test_model_trainer_runs_source_code_in_the_image(
     rows, expected = labels
     program = sdk.directory / "program/tree.py"
     program.parent.mkdir()
-    shutil.copyfile(ROOT / "tests/material_scripts/tree.py", program)
+    shutil.copyfile(ROOT / "tests/support/script_mode/scripts/tree.py", program)
 
     model = train(sdk, images["full"], "--program", program, "--hyperparameter=max_leaf_nodes=5")
 

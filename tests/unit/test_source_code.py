@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from container.errors import ScriptError
 from container.script_mode import source_code
-from scripts_material.sources import archive_of, archive_of_members, member, write_files
+from support.script_mode.sources import archive_of, archive_of_members, member, write_files
 
 FILES = {"train.py": "pass\n", "pkg/module.py": "x = 1\n"}
 

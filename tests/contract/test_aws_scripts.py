@@ -13,7 +13,7 @@ from support.material import ROOT, OptMl, Rows
 from support.processes import train
 from support.servers import serving
 
-SCRIPTS = ROOT / "tests/material_scripts"
+SCRIPTS = ROOT / "tests/support/script_mode/scripts"
 
 
 def write_channels(opt_ml: OptMl, iris: Rows, *channels: str) -> None:

@@ -13,9 +13,9 @@ from container.paths import Paths
 from container.script_mode.configuration import read
 from container.script_mode.entry_point import name_of
 from container.script_mode.environment import arguments, variables
-from scripts_material import jobs
 from support.material import ROOT
 from support.processes import DEADLINE_SECONDS
+from support.script_mode import random_jobs
 
 N_JOBS = 300
 
@@ -50,7 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toolkits(cases: list[dict[str, Any]], base: Path) -> list[dict[str, Any]]:
     """Return what the toolkit makes of each case."""
     ended = subprocess.run(
-        [sys.executable, ROOT / "tests/scripts_material/toolkit.py"],
+        [sys.executable, ROOT / "tests/support/script_mode/toolkit.py"],
         check=True,
         env={"SAGEMAKER_BASE_DIR": str(base), "PYTHONIOENCODING": "utf-8"},
         input=json.dumps(cases),
@@ -88,7 +88,7 @@ def difference(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
 
 def test_arguments_and_variables_are_those_of_the_toolkit(base: Path) -> None:
     """For 300 jobs of all kinds both are the same, to the letter."""
-    cases = [jobs.job(seed, str(base / "fakes")) for seed in range(N_JOBS)]
+    cases = [random_jobs.job(seed, str(base / "fakes")) for seed in range(N_JOBS)]
 
     answers = toolkits(cases, base)
 

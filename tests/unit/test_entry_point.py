@@ -9,7 +9,7 @@ from container.errors import ScriptError
 from container.paths import Paths
 from container.script_mode.configuration import Configuration
 from container.script_mode.entry_point import EntryPointKind, command, find, name_of, source_of
-from scripts_material.sources import write_files
+from support.script_mode.sources import write_files
 
 BUILD = "[build-system]\nrequires = []\n"
 

@@ -1,4 +1,4 @@
-"""How a training job ends, with real processes and signals; jobs.py has the jobs."""
+"""How a training job ends, with real processes and signals; supervised_jobs.py has the jobs."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ from support.material import OptMl
 from support.processes import Ended, launch, read_until, wait_for
 
 PROGRAM = (
-    "import sys, jobs; from container.supervisor import main, supervise; "
+    "import sys, supervised_jobs as jobs; from container.supervisor import main, supervise; "
     "sys.exit(main(lambda paths, _: supervise(getattr(jobs, sys.argv[1]), paths)))"
 )
 
 
 def start(job: str, opt_ml: OptMl, beforehand: str = "") -> subprocess.Popen[str]:
-    """Start a program that runs a job of jobs.py."""
+    """Start a program that runs a job of supervised_jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
     path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
     return launch(

@@ -1,4 +1,4 @@
-"""Jobs that test_job.py runs in a process of their own; each ends in its own way."""
+"""Jobs that test_supervisor.py runs in a process of their own; each ends in its own way."""
 
 import importlib
 import os

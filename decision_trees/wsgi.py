@@ -10,7 +10,8 @@ if settings.has_program:
     from artifact import estimator
     from container.script_mode.serving import service
 else:
-    import predictor
+    from container.serving import app
+    from predictor import ScoringService
 
 
 def make_app() -> Flask:
@@ -18,4 +19,4 @@ def make_app() -> Flask:
     log.configure(settings.log_level, as_json=True)
     if settings.has_program:
         return service.create_app(settings, estimator.load)
-    return predictor.create_app(settings)
+    return app.create_app("predictor", settings, ScoringService.load)

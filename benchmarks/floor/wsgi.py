@@ -3,8 +3,8 @@
 from flask import Flask
 
 from container import log
+from container.payloads.types import Answer, Invocation
 from container.serving import app
-from container.serving.app import Answer, Invocation
 from container.settings import Settings
 from predictor import ScoringService
 

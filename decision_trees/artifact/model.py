@@ -1,7 +1,7 @@
 """Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +66,16 @@ class Model:
         self.record = record
         self.tree = tree
         """Answers one row as the session does, and sooner; None where the model is no tree."""
+
+    @property
+    def predict_row(self) -> Callable[[Sequence[float]], int | float] | None:
+        """Function from one row to the index of its label, or its score; None without a tree.
+
+        The row has n_features float32 values, none missing.
+        """
+        if self.tree is None:
+            return None
+        return self.tree.score if self.record.task == REGRESSION else self.tree.label
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of every label.

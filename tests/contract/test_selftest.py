@@ -103,7 +103,13 @@ def mode(name: str) -> Callable[[Path], None]:
     return lambda clone: (clone / name).chmod(0o644)
 
 
-ANSWER = "    def answer(self, invocation: Invocation) -> Answer:\n"
+def answers(body: str) -> Callable[[Path], None]:
+    """Return what gives the service of a clone an `answer` of its own."""
+    method = f"\n    def answer(self, invocation):\n        {body}\n"
+    names = "from container.payloads import Answer\n"
+    return write("predictor.py", lambda text: text.replace("\n\n\n", f"\n{names}\n\n", 1) + method)
+
+
 BROKEN = {
     "import": (
         write("algorithm.py", lambda text: "import no_such_package\n" + text),
@@ -144,7 +150,7 @@ BROKEN = {
         write(
             "predictor.py",
             lambda text: text.replace(
-                "artifact.load(settings.paths.model", "artifact.load(settings.paths.data"
+                "model.load(settings.paths.model", "model.load(settings.paths.data"
             ),
         ),
         "serving",
@@ -152,37 +158,27 @@ BROKEN = {
         "/input/data/model.json cannot be read",
     ),
     "error": (
-        write("predictor.py", lambda text: text.replace(ANSWER, f"{ANSWER}        1 / 0\n")),
+        answers("1 / 0"),
         "invocations",
         "/invocations gives 500 for training rows: ",
         "ZeroDivisionError",
     ),
     "no answer": (
-        write(
-            "predictor.py",
-            lambda text: text.replace(ANSWER, f"{ANSWER}        return Answer(b'7', 'a/b', 1)\n"),
-        ),
+        answers("return Answer(b'7', 'a/b', 1)"),
         "invocations",
         "/invocations gives '7', which is no predicted_label.",
         "",
     ),
     "too few": (
-        write(
-            "predictor.py",
-            lambda text: text.replace(ANSWER, f"{ANSWER}        return Answer(b'1', 'a/b', 1)\n"),
-        ),
+        answers("return Answer(b'1', 'a/b', 1)"),
         "invocations",
         f"/invocations gives 1 answers to {N_ROWS} rows.",
         "",
     ),
     "among others": (
-        write(
-            "predictor.py",
-            lambda text: text.replace(
-                ANSWER,
-                f"{ANSWER}        n = invocation.body.count(b'\\n')\n"
-                "        return Answer(b'1\\n' * n if n == 1 else b'0\\n' * n, 'a/b', n)\n",
-            ),
+        answers(
+            "n = invocation.body.count(b'\\n')\n"
+            "        return Answer(b'1\\n' * n if n == 1 else b'0\\n' * n, 'a/b', n)"
         ),
         "invocations",
         "Row 1 gets '1' by itself and '0' among others.",

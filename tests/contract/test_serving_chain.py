@@ -16,7 +16,7 @@ from container.paths import Paths
 from container.settings import Settings
 from payloads.replies import rows_of
 from payloads.serving_models import Made
-from predictor import create_app
+from support.apps import create_app
 
 ROWS = np.random.default_rng(1).uniform(0, 10, size=(200, 2)).astype(np.float32)
 BODY = "".join(f"{one!r},{other!r}\n" for one, other in ROWS.tolist())

@@ -23,7 +23,7 @@ from container.settings import Settings
 from payloads import corpus, serving_models
 from payloads.corpus import AcceptedRequest, Exchange, RejectedRequest
 from payloads.replies import Cell, cell_of, rows_of
-from predictor import create_app
+from support.apps import create_app
 from support.material import OptMl
 from support.processes import Server
 

@@ -11,12 +11,18 @@ from werkzeug.test import TestResponse
 
 from artifact import export
 from container.paths import Paths
+from container.serving import app
 from container.serving.scoreboard import Scoreboard
 from container.settings import Settings
-from predictor import create_app
+from predictor import ScoringService
 from support.material import Rows
 
 ROW = b"5.1,3.5,1.4,0.2\n"
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the app that serves the model of `settings` with predictor.py, as wsgi.py does."""
+    return app.create_app("predictor", settings, ScoringService.load)
 
 
 def app_of(base_dir: Path, **settings: Any) -> Flask:

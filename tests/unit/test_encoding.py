@@ -5,7 +5,7 @@ import io
 import json
 import math
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -42,9 +42,17 @@ REPLIES = [
 ]  # every choice of outputs, in every order
 
 
+class Drawn(NamedTuple):
+    """Predictions of a classifier, its labels, and the indices of bad rows."""
+
+    answers: Predictions
+    labels: list[Any]
+    bad: set[int]
+
+
 @st.composite
-def classifications(draw: st.DrawFn) -> tuple[Predictions, set[int]]:
-    """Draw answers, some of them alike so that they are written once, and which are bad."""
+def classifications(draw: st.DrawFn) -> Drawn:
+    """Draw predictions, some of them equal so that they are written once, and bad rows."""
     labels = draw(LABELS)
     n_rows = draw(st.integers(1, 8))
     indices = draw(st.lists(st.integers(0, len(labels) - 1), min_size=n_rows, max_size=n_rows))
@@ -55,18 +63,19 @@ def classifications(draw: st.DrawFn) -> tuple[Predictions, set[int]]:
     probabilities[np.arange(n_rows), indices] = numbers
     bad = draw(st.sets(st.integers(0, n_rows * times - 1), max_size=3))
     probabilities[list(bad)] = math.nan
-    return Predictions(labels, np.array(indices * times), probabilities), bad
+    return Drawn(Predictions(np.array(indices * times), probabilities), labels, bad)
 
 
-def expected(answers: Predictions, outputs: tuple[str, ...], bad: set[int]) -> list[Any]:
+def expected(drawn: Drawn, outputs: tuple[str, ...]) -> list[Any]:
     """Return for each row its outputs by their names, None for a bad row."""
+    answers, labels, bad = drawn
     assert answers.indices is not None
     assert answers.probabilities is not None
     rows: list[Any] = []
     for index, probabilities in zip(answers.indices, answers.probabilities, strict=True):
         values = {
-            "predicted_label": answers.labels[index],
-            "labels": list(answers.labels),
+            "predicted_label": labels[index],
+            "labels": labels,
             "probability": probabilities[index],
             "probabilities": list(probabilities),
         }
@@ -100,15 +109,15 @@ def assert_same(wanted: dict[str, Any], found: dict[str, Any]) -> None:
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_csv_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
+def test_csv_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record of one column a value; a bad row is an empty line, in its place."""
-    answers, bad = drawn
+    answers, labels, bad = drawn
 
-    reply = Encoder(answers.labels).encode(answers, ResponseFormat(CSV, outputs), bad)
+    reply = Encoder(labels).encode(answers, ResponseFormat(CSV, outputs), bad)
 
     assert reply.endswith(b"\n")
     found = list(csv.reader(io.StringIO(reply.decode(), newline=""), strict=True))
-    for row, cells in zip(expected(answers, outputs, bad), found, strict=True):
+    for row, cells in zip(expected(drawn, outputs), found, strict=True):
         values = [] if row is None else [cell for value in row.values() for cell in _listed(value)]
         assert same([read_as(*pair) for pair in zip(values, cells, strict=True)]) == same(values)
 
@@ -119,10 +128,10 @@ def _listed(value: Any) -> list[Any]:
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_json_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
+def test_json_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """JSON and JSON Lines hold the same objects, one a row; a bad row is null, in its place."""
-    answers, bad = drawn
-    encoder = Encoder(answers.labels)
+    answers, labels, bad = drawn
+    encoder = Encoder(labels)
 
     whole = encoder.encode(answers, ResponseFormat(JSON, outputs), bad)
     lines = encoder.encode(answers, ResponseFormat(JSON_LINES, outputs), bad)
@@ -131,7 +140,7 @@ def test_json_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[s
     assert whole.endswith(b"]}\n")
     assert lines.endswith(b"\n")
     assert repr([json.loads(line) for line in lines.decode().splitlines()]) == repr(found)
-    for row, value in zip(expected(answers, outputs, bad), found, strict=True):
+    for row, value in zip(expected(drawn, outputs), found, strict=True):
         assert (row is None) == (value is None)
         if row is not None:
             assert_same(row, value)
@@ -139,16 +148,14 @@ def test_json_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[s
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_recordio_is_read_back(
-    drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]
-) -> None:
+def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record with a tensor a name in its label; a bad row is an empty one."""
-    answers, bad = drawn
+    answers, labels, bad = drawn
 
-    reply = Encoder(answers.labels).encode(answers, ResponseFormat(RECORDIO, outputs), bad)
+    reply = Encoder(labels).encode(answers, ResponseFormat(RECORDIO, outputs), bad)
 
     records = [Record.FromString(payload) for payload in recordio_frames.frames(io.BytesIO(reply))]
-    for row, record in zip(expected(answers, outputs, bad), records, strict=True):
+    for row, record in zip(expected(drawn, outputs), records, strict=True):
         assert not record.features
         assert set(record.label) == set(row or ())
         for name, value in (row or {}).items():
@@ -162,23 +169,21 @@ def test_recordio_is_read_back(
 
 @given(classifications(), st.sampled_from(REPLIES))
 @settings(max_examples=300)
-def test_npy_is_read_back(drawn: tuple[Predictions, set[int]], outputs: tuple[str, ...]) -> None:
+def test_npy_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Numpy reads the same values without pickle, or the reply is refused beforehand."""
-    answers, bad = drawn
+    answers, labels, bad = drawn
     reply = ResponseFormat(NPY, outputs)
     try:
-        negotiation.check(reply, answers.labels)
+        negotiation.check(reply, labels)
     except NotAcceptable:
         assert len(outputs) > 1
         return
 
-    found = np.load(
-        io.BytesIO(Encoder(answers.labels).encode(answers, reply, bad)), allow_pickle=False
-    )
+    found = np.load(io.BytesIO(Encoder(labels).encode(answers, reply, bad)), allow_pickle=False)
 
     is_list = outputs in {("labels",), ("probabilities",)}
     assert found.ndim == (2 if is_list or len(outputs) > 1 else 1)
-    for row, values in zip(expected(answers, outputs, bad), found, strict=True):
+    for row, values in zip(expected(drawn, outputs), found, strict=True):
         if row is None:
             assert all(
                 value == "" if isinstance(value, str) else np.isnan(value)
@@ -205,7 +210,7 @@ def test_npy_has_the_type_of_what_it_holds(
     labels: list[Any], outputs: tuple[str, ...], dtype: str, bad: tuple[int, ...]
 ) -> None:
     """Numbers stay 32-bit floats until something needs more."""
-    answers = Predictions(labels, np.array([0, 1]), np.eye(2, dtype=np.float32))
+    answers = Predictions(np.array([0, 1]), np.eye(2, dtype=np.float32))
 
     reply = Encoder(labels).encode(answers, ResponseFormat(NPY, outputs), bad)
 
@@ -231,12 +236,10 @@ def test_npy_has_the_type_of_what_it_holds(
 )
 def test_reply_is_compact(media_type: str, expected: bytes) -> None:
     """These are the bytes that users see."""
-    answers = Predictions(
-        ["a,b", "c"], np.array([0, 1]), np.array([[0.9, 0.1], [0.5, 0.5]], dtype=np.float32)
-    )
+    answers = Predictions(np.array([0, 1]), np.array([[0.9, 0.1], [0.5, 0.5]], dtype=np.float32))
     reply = ResponseFormat(media_type, ("predicted_label", "probability", "probabilities"))
 
-    assert Encoder(answers.labels).encode(answers, reply, {1}) == expected
+    assert Encoder(["a,b", "c"]).encode(answers, reply, {1}) == expected
 
 
 @given(st.lists(FLOATS, min_size=1), st.sampled_from(media_types.REPLIES), st.booleans())
@@ -276,7 +279,7 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
     """It is the model's fault, and the message names the row; in a bad row it does not matter."""
     numbers = np.array([1.0, number, number], dtype=np.float32)
     scores, names = Predictions(scores=numbers), ("predicted_score",)
-    classes = Predictions([7], np.array([0, 0, 0]), numbers[:, np.newaxis])
+    classes = Predictions(np.array([0, 0, 0]), numbers[:, np.newaxis])
     remedy = (
         f"{number}, which is no finite number; look for values in the row that are far from those "
         "of the training data."
@@ -330,7 +333,7 @@ def test_score_is_written_in_its_shortest_form(score: float, text: bytes) -> Non
 )
 def test_label_is_quoted_only_where_it_must_be(label: object, text: bytes) -> None:
     """A label comes back as it was written."""
-    answers = Predictions((label,), np.array([0]))
+    answers = Predictions(np.array([0]))
 
     assert Encoder((label,)).encode(answers, ResponseFormat("text/csv", ("predicted_label",))) == (
         text + b"\n"
@@ -353,10 +356,10 @@ def test_many_rows_are_written_as_few_are(
     bad = {0} if marked and indices else set()
     encoder, reply = Encoder(labels), ResponseFormat(media_type, (PREDICTED_LABEL,))
 
-    whole = encoder.encode(Predictions(labels, found), reply, bad)
+    whole = encoder.encode(Predictions(found), reply, bad)
 
     single = [
-        encoder.encode(Predictions(labels, found[row : row + 1]), reply, {0} & {row} & bad)
+        encoder.encode(Predictions(found[row : row + 1]), reply, {0} & {row} & bad)
         for row in range(len(found))
     ]
     if media_type == JSON:
@@ -377,5 +380,5 @@ def test_one_label_is_written_as_a_row_that_is_alone(media_type: str, labels: li
         return  # not asked for then
 
     for index in [*range(len(labels)), *range(len(labels))]:
-        alone = encoder.encode(Predictions(labels, np.array([index])), reply)
+        alone = encoder.encode(Predictions(np.array([index])), reply)
         assert encoder.encode_label(index, reply) == alone

@@ -27,7 +27,7 @@ FOUNDATION = (
 LAYERS = {
     # Each package, from the top down: the packages of ours that it may import, and the libraries.
     "algorithm": ("artifact container trees", "numpy sklearn"),
-    "predictor": ("artifact container", "flask numpy"),
+    "predictor": ("artifact container.payloads", "numpy"),
     "wsgi": ("artifact container predictor", "flask"),
     "gunicorn_master": ("artifact container wsgi", "gunicorn"),
     "trees": ("container", "numpy sklearn xgboost"),

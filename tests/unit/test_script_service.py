@@ -11,11 +11,11 @@ import pytest
 
 from container.errors import ContainerError, ModelNotReady, ServerBusy
 from container.paths import Paths
+from container.payloads.types import Invocation
 from container.script_mode.serving import handlers
 from container.script_mode.serving.executor import OneThread
 from container.script_mode.serving.failures import CallTimeout, ProgramError, blame
 from container.script_mode.serving.service import ProgramService
-from container.serving.app import Invocation
 from container.settings import Settings
 from support.processes import DEADLINE_SECONDS
 

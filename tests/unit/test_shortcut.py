@@ -9,7 +9,8 @@ from flask import Flask, Response
 from flask_cors import CORS
 
 from container.errors import MalformedPayload
-from container.serving.app import Answer, Invocation, create_app
+from container.payloads.types import Answer, Invocation
+from container.serving.app import create_app
 from container.settings import Settings
 
 HEADERS = {"Content-Type": "text/csv", "X-Amzn-SageMaker-Custom-Attributes": "trace=7"}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 from werkzeug.http import parse_options_header
 
 from container.errors import MalformedPayload, UnsupportedMediaType
@@ -38,6 +39,11 @@ def decode(
         MalformedPayload: the body is not what its media type says, or holds other rows.
     """
     form = _format_of(content_type or CSV)
+    rows = _decoded(form, body, expected, mark_bad)
+    return rows if expected.accepts_missing else _without_missing(rows, mark_bad)
+
+
+def _decoded(form: "Format", body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     try:
         return form.decode(body, expected, mark_bad)
     except CellError as error:
@@ -45,6 +51,23 @@ def decode(
         if isinstance(error, RowError):
             raise MalformedPayload(message, error.row, error.column) from error
         raise MalformedPayload(message) from error
+
+
+def _without_missing(rows: Rows, mark_bad: bool) -> Rows:
+    """Refuse or mark rows with missing cells, for a model that does not accept them."""
+    missing = np.isnan(rows.features)
+    wrong = [int(row) for row in np.flatnonzero(missing.any(axis=1)) if row not in rows.bad]
+    columns = {row: int(missing[row].argmax()) + 1 for row in wrong}
+    if wrong and not mark_bad:
+        row, column = wrong[0] + 1, columns[wrong[0]]
+        raise MalformedPayload(
+            f"Row {row}, column {column} is missing; this model was made by an estimator that "
+            "accepts no missing values; send a number.",
+            row,
+            column,
+        )
+    marked = {row: f"column {column} is missing" for row, column in columns.items()}
+    return Rows(rows.features, {**rows.bad, **marked})
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Encoder:
         """
         body = self._of_one_label.get((reply.media_type, index))
         if body is None:
-            body = self.encode(Predictions(self._labels, np.array([index])), reply)
+            body = self.encode(Predictions(np.array([index])), reply)
             self._of_one_label[reply.media_type, index] = body
         return body
 
@@ -321,6 +321,8 @@ def _values(answers: Predictions, name: str) -> NDArray[np.float32] | None:
 
 def _finite(values: NDArray[np.float32], name: str, bad: Collection[int]) -> NDArray[np.float32]:
     """Return the numbers, 0 in bad rows; raises ContainerError for what is no finite number."""
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
     if bad:
         values = values.copy()
         values[list(bad)] = 0

@@ -1,26 +1,44 @@
-"""Rows: what a request asks about, in whatever format it came.
-
-Answers: what a model says of the rows of a request.
-"""
+"""Types of one request: the invocation, the rows in it, the predictions and the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class Invocation(NamedTuple):
+    """A request to /invocations: its body, and the headers that describe it."""
+
+    body: bytes
+    content_type: str | None = None
+    accept: str | None = None
+    attributes: str | None = None
+    """The header X-Amzn-SageMaker-Custom-Attributes."""
+
+
+class Answer(NamedTuple):
+    """A response to an invocation: body, media type and number of rows."""
+
+    body: bytes
+    media_type: str
+    n_rows: int
+
+
 @dataclass(frozen=True)
 class Expected:
-    """The rows that a model takes."""
+    """The rows that a model accepts."""
 
     n_features: int
     names: Sequence[str] | None = None
-    """The names of the features in order of training; None when they have none."""
+    """Names of the features in the order of training; None if they have none."""
 
     libsvm_base: int = 1
-    """What libsvm rows call the first feature, 0 or 1."""
+    """Index of the first feature in libsvm rows, 0 or 1."""
+
+    accepts_missing: bool = True
+    """Whether the model predicts rows with missing cells."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +46,29 @@ class Rows:
     """The rows of one request, in its order."""
 
     features: NDArray[np.float32]
-    """Shape (n_rows, n_features), NaN for a missing cell, and in all of a bad row."""
+    """Shape (n_rows, n_features); NaN for a missing cell, and in every cell of a bad row."""
 
     bad: Mapping[int, str] = field(default_factory=dict)
-    """What is wrong with which row, by its index from 0; empty unless bad rows are marked."""
+    """Index of each bad row, from 0, and its problem; empty unless bad rows are marked."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One answer for each row, in the order of the rows."""
+    """Predictions of a model, in the order of the rows.
 
-    labels: Sequence[Any] = ()
-    """The labels that the model knows, all int, all float or all str; none for regression."""
+    A classifier sets `indices`, and `probabilities` if they are asked for; a regressor `scores`.
+    """
 
     indices: NDArray[np.intp] | None = None
-    """For each row the index of its label; None for regression."""
+    """Index of each row's label, shape (n_rows,)."""
 
     probabilities: NDArray[np.float32] | None = None
-    """Shape (n_rows, n_labels); None where nobody has asked for them."""
+    """Shape (n_rows, n_labels)."""
 
     scores: NDArray[np.float32] | None = None
-    """For each row its score, finite; None for classification."""
+    """Score of each row, finite, shape (n_rows,)."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        values = self.scores if self.indices is None else self.indices
+        return 0 if values is None else len(values)

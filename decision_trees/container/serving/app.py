@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
@@ -21,6 +21,7 @@ from container.errors import (
     SettingsError,
     reply_body,
 )
+from container.payloads.types import Answer, Invocation
 from container.serving import concurrency, metrics, middleware
 from container.serving.concurrency import Admission
 from container.serving.middleware import (
@@ -41,24 +42,6 @@ T = TypeVar("T")
 _ATTRIBUTES = key(ATTRIBUTES)
 
 logger = logging.getLogger(__name__)
-
-
-class Invocation(NamedTuple):
-    """What a request to /invocations brings: its body, and the headers that say how to read it."""
-
-    body: bytes
-    content_type: str | None = None
-    accept: str | None = None
-    attributes: str | None = None
-    """The header X-Amzn-SageMaker-Custom-Attributes."""
-
-
-class Answer(NamedTuple):
-    """The body of a reply, its media type, and of how many rows it tells."""
-
-    body: bytes
-    media_type: str
-    n_rows: int
 
 
 class Service(Protocol):

@@ -14,6 +14,7 @@ from typing import Any, Self
 from flask import Flask
 
 from container.errors import ContainerError, ModelNotReady
+from container.payloads.types import Answer, Invocation
 from container.script_mode.serving import default_inputs as inputs
 from container.script_mode.serving import default_outputs as outputs
 from container.script_mode.serving import handlers
@@ -23,7 +24,6 @@ from container.script_mode.serving.executor import OneThread
 from container.script_mode.serving.failures import LOG
 from container.script_mode.serving.handlers import Handlers
 from container.serving import app
-from container.serving.app import Answer, Invocation
 from container.settings import Settings
 
 LoadModel = Callable[[Path, int], Any]

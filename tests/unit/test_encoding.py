@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -108,7 +108,6 @@ def assert_same(wanted: dict[str, Any], found: dict[str, Any]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_csv_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record of one column a value; a bad row is an empty line, in its place."""
     answers, labels, bad = drawn
@@ -127,7 +126,6 @@ def _listed(value: Any) -> list[Any]:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_json_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """JSON and JSON Lines hold the same objects, one a row; a bad row is null, in its place."""
     answers, labels, bad = drawn
@@ -147,7 +145,6 @@ def test_json_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record with a tensor a name in its label; a bad row is an empty one."""
     answers, labels, bad = drawn
@@ -168,7 +165,6 @@ def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_npy_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Numpy reads the same values without pickle, or the reply is refused beforehand."""
     answers, labels, bad = drawn
@@ -243,7 +239,6 @@ def test_reply_is_compact(media_type: str, expected: bytes) -> None:
 
 
 @given(st.lists(FLOATS, min_size=1), st.sampled_from(media_types.REPLIES), st.booleans())
-@settings(max_examples=500)
 def test_scores_are_read_back_bit_for_bit(
     scores: list[float], media_type: str, are_many: bool
 ) -> None:

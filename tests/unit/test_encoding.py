@@ -275,10 +275,7 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
     numbers = np.array([1.0, number, number], dtype=np.float32)
     scores, names = Predictions(scores=numbers), ("predicted_score",)
     classes = Predictions(np.array([0, 0, 0]), numbers[:, np.newaxis])
-    remedy = (
-        f"{number}, which is no finite number; look for values in the row that are far from those "
-        "of the training data."
-    )
+    remedy = "which is not a finite number; check that row for values far from the training data."
 
     with pytest.raises(ContainerError) as score:
         Encoder([]).encode(scores, ResponseFormat(media_type, names))
@@ -286,9 +283,23 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
         Encoder([7]).encode(classes, ResponseFormat(media_type, ("probabilities",)), {1})
 
     assert score.value.status == 500
-    assert str(score.value) == f"The model gives row 2 the score {remedy}"
-    assert str(probability.value) == f"The model gives row 3 the probability {remedy}"
+    assert str(score.value) == f"The model returned the score {number} for row 2, {remedy}"
+    assert (
+        str(probability.value) == f"The model returned the probability {number} for row 3, {remedy}"
+    )
     assert Encoder([]).encode(scores, ResponseFormat(media_type, names), {1, 2})
+
+
+@pytest.mark.parametrize("output", ["probability", "probabilities"])
+@pytest.mark.parametrize("media_type", media_types.REPLIES)
+def test_output_that_the_model_did_not_return_is_an_error(media_type: str, output: str) -> None:
+    """No other output is written in its place."""
+    with pytest.raises(ContainerError) as caught:
+        Encoder([7, 8]).encode(Predictions(np.array([1])), ResponseFormat(media_type, (output,)))
+
+    assert str(caught.value) == (
+        f"The model returned no probability for the output {output}; return it from `predict`."
+    )
 
 
 @pytest.mark.parametrize(

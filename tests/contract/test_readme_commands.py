@@ -29,14 +29,14 @@ TESTED_BY = {
     "grep -rn '# YOURS:' decision_trees": (
         "contract/test_readme.py::test_readme_finds_every_place_to_edit"
     ),
-    "cp tests/fork/random_forest/algorithm.py decision_trees/": (
-        "image/test_fork_image.py::test_fork_image_serves_what_it_trained"
+    "cp examples/algorithms/random_forest/algorithm.py decision_trees/": (
+        "scripts/test_quickstart_examples.py::test_quickstart_runs_every_example"
     ),
     "docker run --rm decision-trees selftest": (
         "image/test_selftest_image.py::test_selftest_passes_in_the_image"
     ),
     "ok       programs     /opt/program/serve, /opt/program/train": (
-        "contract/test_fork_readme.py::test_readme_shows_what_the_selftest_says"
+        "contract/test_example_algorithms_readme.py::test_readme_shows_what_the_selftest_says"
     ),
     (
         "$ curl --data-binary '5.1,3.5,1.4,0.2' -H 'Content-Type: text/csv' "
@@ -64,7 +64,7 @@ OUTPUTS = ("quickstart: done.", "ok  ", "Dockerfile  ")
 # All blocks of a language in a chapter, and their test.
 CHAPTERS_TESTED_BY = {
     ("Bring your own algorithm", "python"): (
-        "contract/test_fork_readme.py::test_readme_shows_the_random_forest_as_it_is"
+        "contract/test_example_algorithms_readme.py::test_readme_shows_the_random_forest_as_it_is"
     ),
     ("Training", "python"): (
         "contract/test_readme.py::test_readme_gives_definitions_that_find_each_metric_once"

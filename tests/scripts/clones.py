@@ -64,7 +64,7 @@ class Clone:
         self.local_test = self.root / "local_test"
         self.test_dir = self.local_test / "test_dir"
         self._parent = parent
-        for name in ("decision_trees", "local_test"):
+        for name in ("decision_trees", "examples", "local_test"):
             shutil.copytree(ROOT / name, self.root / name, ignore=_leave_out)
         for name in ("build_and_push.sh", "Dockerfile", ".dockerignore"):
             shutil.copy2(ROOT / name, self.root)
@@ -89,6 +89,14 @@ class Clone:
         with self.running(script, *arguments, fakes=fakes, **variables) as process:
             out, err = process.communicate(timeout=DEADLINE_SECONDS)
         return Ended(process.returncode, out, err)
+
+    def run_commands(self, commands: str, *, fakes: Sequence[Fake] = (), **variables: str) -> Ended:
+        """Run commands, as a user types them in the root of this copy, until one fails."""
+        script = self.root / "typed.sh"
+        header = '#!/usr/bin/env bash\nset -e\ncd -- "$(dirname -- "$0")"\n'
+        script.write_text(header + commands, encoding="utf-8")
+        script.chmod(0o755)
+        return self.run(script.name, fakes=fakes, **variables)
 
     @contextmanager
     def running(

@@ -15,7 +15,7 @@ from container.errors import EXIT_INTERNAL, HostError
 PORT = 9099
 """Where the first host listens; no other program of the job does."""
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.5
 _HELLO_SECONDS = 10.0
 _HELLO_BYTES = 100_000
 

@@ -1,11 +1,13 @@
-"""The forks of this folder, and what each of them must do: as processes, and in an image."""
+"""The algorithms of examples/algorithms/: a job for each, and checks of its results."""
 
-import importlib
+import importlib.util
 import json
 import re
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +17,29 @@ from sklearn.datasets import load_iris
 
 from container.data.table import Table
 from container.hyperparameters import loader
-from support.material import PROGRAM_DIR, OptMl, as_csv
+from support.material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
 from support.processes import Endpoint
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = ROOT / "examples/algorithms"
 ONNX = ("model.json", "model.onnx")
 
 
 @dataclass(frozen=True)
-class Fork:
-    """One fork, a job for it, and what comes of that."""
+class Example:
+    """One algorithm, a job for it, and the expected results."""
 
     name: str
     given: Mapping[str, str]
-    """The hyperparameters of the job."""
+    """Hyperparameters of the job."""
 
     wrong: Mapping[str, str]
-    """Hyperparameters that it refuses."""
+    """Hyperparameters that it rejects."""
 
     refusal: str
-    """What is said of them."""
+    """The message about them."""
 
     metrics: Sequence[str]
-    """What it prints of the training rows."""
+    """The metrics of the training rows."""
 
     artifact: Sequence[str] = ONNX
     task: str = "classification"
@@ -45,24 +47,34 @@ class Fork:
 
     @property
     def files(self) -> list[Path]:
-        """What its author has written."""
+        """The files to copy."""
         return sorted((FOLDER / self.name).glob("*.py"))
 
-    @property
+    @cached_property
     def algorithm(self) -> Any:
         """Its module algorithm.py."""
-        return importlib.import_module(f"fork.{self.name}.algorithm")
+        name = f"example_{self.name}"
+        spec = importlib.util.spec_from_file_location(name, FOLDER / self.name / "algorithm.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
 
-    def clone(self, directory: Path) -> Path:
-        """Copy the program, with the files of the fork in place of ours; return its folder."""
-        ignored = shutil.ignore_patterns("__pycache__", "requirements")
-        program = Path(shutil.copytree(PROGRAM_DIR, directory / "program", ignore=ignored))
+    def copy_to(self, program: Path) -> None:
+        """Copy its files over those of a program, as its README says."""
         for file in self.files:
             shutil.copy(file, program)
+
+    def clone(self, directory: Path) -> Path:
+        """Return the folder of a copy of the program that has this algorithm."""
+        ignored = shutil.ignore_patterns("__pycache__", "requirements")
+        program = Path(shutil.copytree(PROGRAM_DIR, directory / "program", ignore=ignored))
+        self.copy_to(program)
         return program
 
     def table(self) -> Table:
-        """Return the rows of its job: flowers by name, or a quantity of them."""
+        """Return the rows of its job: flowers by name, or a product of two of their sizes."""
         iris = load_iris()
         features = iris.data.astype(np.float32)
         if self.takes_missing:
@@ -80,25 +92,26 @@ class Fork:
         opt_ml.write_hyperparameters({**self.given, **changed})
 
     def model(self) -> Any:
-        """Return what its `fit` learns in that job."""
+        """Return the model that its `fit` returns for that job."""
         declared = self.algorithm.Hyperparameters
         return self.algorithm.fit(self.table(), loader.parse(self.given, declared))
 
     def check_answers(self, endpoint: Endpoint) -> None:
-        """Hold what the endpoint answers, in CSV and in JSON, against its model."""
+        """Compare the predictions of an endpoint, in CSV and in JSON, with those of its model."""
         features = self.table().features
         body = as_csv(_cells(row) for row in features)
         if self.task == "regression":
             self._check_scores(endpoint, body, self.model().predict(features))
         else:
-            self._check_probabilities(endpoint, body, *self._right(features))
+            probabilities = _labels_and_probabilities(self.model(), features)
+            self._check_probabilities(endpoint, body, *probabilities)
 
-    def _right(self, features: NDArray[np.float32]) -> tuple[list[Any], NDArray[Any]]:
-        """Return the labels that the model knows, and their probabilities."""
-        model = self.model()
-        if hasattr(model, "predict_proba"):
-            return model.classes_.tolist(), model.predict_proba(features)
-        return model.labels, model.probabilities(features)
+    def default_labels(self, iris: Rows) -> list[str]:
+        """Return the labels of the flowers, of a model that is learnt without hyperparameters."""
+        table = Table(iris.features.astype(np.float32), np.array(iris.labels))
+        model = self.algorithm.fit(table, self.algorithm.Hyperparameters())
+        labels, probabilities = _labels_and_probabilities(model, table.features)
+        return [labels[index] for index in probabilities.argmax(axis=1)]
 
     def _check_scores(self, endpoint: Endpoint, body: str, right: NDArray[np.float64]) -> None:
         answers = _json(endpoint, body, "predicted_score")
@@ -121,13 +134,22 @@ class Fork:
         assert lines == expected
 
 
-def check_trained(fork: Fork, opt_ml: OptMl, log: str) -> None:
-    """Hold the artifact, the metrics and the log of its job against what it promises."""
+def _labels_and_probabilities(
+    model: Any, features: NDArray[np.float32]
+) -> tuple[list[Any], NDArray[Any]]:
+    """Return the labels of a model, and their probabilities for each row."""
+    if hasattr(model, "predict_proba"):
+        return model.classes_.tolist(), model.predict_proba(features)
+    return model.labels, model.probabilities(features)
+
+
+def check_trained(example: Example, opt_ml: OptMl, log: str) -> None:
+    """Check the artifact, the metrics and the log of its job."""
     printed = dict(re.findall(r" train:(\w+)=([^;]+);", log))
     written = json.loads(opt_ml.metrics.read_text(encoding="utf-8"))["train"]
 
-    assert sorted(file.name for file in opt_ml.model.iterdir()) == sorted(fork.artifact)
-    assert set(printed) == set(written) == {*fork.metrics, "rows", "seconds"}
+    assert sorted(file.name for file in opt_ml.model.iterdir()) == sorted(example.artifact)
+    assert set(printed) == set(written) == {*example.metrics, "rows", "seconds"}
     assert all(f"{written[name]:.6g}" == value for name, value in printed.items())
     assert not opt_ml.failure.exists()
 
@@ -144,8 +166,8 @@ def _cells(row: NDArray[np.float32]) -> list[object]:
     return ["" if np.isnan(cell) else float(cell) for cell in row]
 
 
-FORKS = (
-    Fork(
+EXAMPLES = (
+    Example(
         "random_forest",
         {"n_estimators": "20", "max_depth": "4", "max_features": "0.5"},
         {"n_estimators": "0", "max_dept": "4"},
@@ -153,7 +175,7 @@ FORKS = (
         "The hyperparameter 'max_dept' is unknown; did you mean 'max_depth'?",
         ["score", "leaves"],
     ),
-    Fork(
+    Example(
         "pipeline",
         {"strategy": "median", "C": "0.5"},
         {"strategy": "mode", "task": "regression"},
@@ -163,15 +185,15 @@ FORKS = (
         ["accuracy", "log_loss", "steps"],
         takes_missing=True,
     ),
-    Fork(
+    Example(
         "gradient_boosting",
-        {"n_estimators": "30", "learning_rate": "0.3"},
+        {"task": "regression", "n_estimators": "30", "learning_rate": "0.3"},
         {"learning_rate": "fast"},
         "The hyperparameter 'learning_rate' is 'fast'; it must be a number above 0 up to 1.",
         ["rmse", "r2", "trees"],
         task="regression",
     ),
-    Fork(
+    Example(
         "other_format",
         {"bandwidth": "0.5"},
         {"bandwidth": "0"},

@@ -1,4 +1,4 @@
-"""What is trained: a pipeline that fills in missing cells, scales, and separates the classes."""
+"""Pipeline of scikit-learn: impute missing cells, scale, logistic regression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,24 +22,26 @@ from container.value_types import Choice, Integer, Number
 
 @dataclass(frozen=True)
 class Hyperparameters(InputOptions):
-    """The hyperparameters of a job: those of every job (label, header, ...), and these."""
+    """Hyperparameters of a job, in addition to those of every job (label, header, ...)."""
 
-    task: str = hyperparameter(
-        Choice("classification"), default="classification", doc="What is learnt.", tunable=False
+    task: str = hyperparameter(  # the only task that this algorithm has
+        Choice("classification"), default="classification", doc="What to predict.", tunable=False
     )
     strategy: str = hyperparameter(
         Choice("mean", "median", "most_frequent"),
         default="mean",
-        doc="What a missing cell is filled with.",
+        doc="Replacement of missing cells, for each column.",
     )
     C: float = hyperparameter(
-        Number(0, inf, excluded=True), default=1.0, doc="Inverse of the regularisation."
+        Number(0, inf, excluded=True), default=1.0, doc="Inverse of the regularization strength."
     )
-    max_iter: int = hyperparameter(Integer(1), default=1000, doc="Most steps of the solver.")
+    max_iter: int = hyperparameter(
+        Integer(1), default=1000, doc="Maximum number of steps of the solver."
+    )
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:
-    """Return a pipeline fitted to `table`; raises TrainingDataError for rows it cannot use."""
+    """Return a pipeline; raises TrainingDataError if scikit-learn rejects the rows."""
     pipeline = make_pipeline(
         SimpleImputer(strategy=chosen.strategy, keep_empty_features=True),
         StandardScaler(),
@@ -49,11 +51,11 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
     try:
         return pipeline.fit(table.features, table.labels, **weights)
     except ValueError as error:
-        raise TrainingDataError(f"scikit-learn refuses these rows: {error}") from error
+        raise TrainingDataError(f"scikit-learn rejected the rows: {error}") from error
 
 
 def evaluate(pipeline: Any, table: Table) -> Mapping[str, float]:
-    """Return the metrics of `pipeline` on `table`."""
+    """Return metrics, which are printed as `train:accuracy=`, `validation:log_loss=` etc."""
     probabilities = pipeline.predict_proba(table.features)
     of_labels = {"labels": pipeline.classes_, "sample_weight": table.weights}
     return {
@@ -63,11 +65,11 @@ def evaluate(pipeline: Any, table: Table) -> Mapping[str, float]:
 
 
 def describe(pipeline: Any) -> Mapping[str, float]:
-    """Return how many steps the solver took."""
+    """Return the number of steps of the solver."""
     return {"steps": int(pipeline[-1].n_iter_.max())}
 
 
 def save(pipeline: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
-    """Write model.onnx and model.json, which `predictor.py` loads."""
+    """Write model.onnx and model.json, which the built-in predictor.py loads."""
     naming = export.Naming(table.feature_names, table.libsvm_base)
     export.save(pipeline, directory, table.features, record, naming)

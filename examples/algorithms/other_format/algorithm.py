@@ -1,6 +1,6 @@
-"""What is trained: a Parzen window, which no ONNX converter knows; its file is its own.
+"""Parzen window classifier: an algorithm that cannot be exported to ONNX, with its own files.
 
-The density of each label at a row is the sum of a bell curve around each training row.
+The density of a label at a row is the sum of a bell curve around each training row of that label.
 """
 
 import json
@@ -18,30 +18,30 @@ from container.hyperparameters.input_options import InputOptions
 from container.hyperparameters.loader import hyperparameter
 from container.value_types import Choice, Number
 
-_SLICE_ROWS = 256  # so that large bodies need little memory
+_SLICE_ROWS = 256  # rows to predict at once, which limits the memory of large requests
 
 
 @dataclass(frozen=True)
 class Hyperparameters(InputOptions):
-    """The hyperparameters of a job: those of every job (label, header, ...), and this one."""
+    """Hyperparameters of a job, in addition to those of every job (label, header, ...)."""
 
-    task: str = hyperparameter(
-        Choice("classification"), default="classification", doc="What is learnt.", tunable=False
+    task: str = hyperparameter(  # the only task that this algorithm has
+        Choice("classification"), default="classification", doc="What to predict.", tunable=False
     )
     bandwidth: float = hyperparameter(
-        Number(0, inf, excluded=True), default=1.0, doc="How far the influence of a row reaches."
+        Number(0, inf, excluded=True), default=1.0, doc="Width of the bell curve."
     )
 
 
 @dataclass(frozen=True)
 class Window:
-    """The model; features that a row has not are left out of its distances."""
+    """The model. Missing cells of a row are left out of its distances."""
 
     features: NDArray[np.float32]
     """The training rows, shape (n_training_rows, n_features)."""
 
     weights: NDArray[np.float64]
-    """What each counts for which label, shape (n_training_rows, n_labels)."""
+    """The weight of each row for each label, shape (n_training_rows, n_labels)."""
 
     labels: list[Any]
     names: list[str] | None
@@ -58,13 +58,13 @@ class Window:
     def _densities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         steps = features[:, np.newaxis, :].astype(np.float64) - self.features
         distances = np.nansum(steps**2, axis=2) / (2 * self.bandwidth**2)
-        nearest = distances.min(axis=1, keepdims=True)  # counts 1, however far it is
+        nearest = distances.min(axis=1, keepdims=True)  # avoids a sum of 0 far from all rows
         densities: NDArray[np.float64] = np.exp(nearest - distances) @ self.weights
         return densities
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Window:
-    """Return a window over `table`: it learns by heart."""
+    """Return a window that contains the training rows."""
     labels, indices = np.unique(table.labels, return_inverse=True)
     weights = np.ones(len(table)) if table.weights is None else table.weights
     kept = weights > 0
@@ -74,25 +74,25 @@ def fit(table: Table, chosen: Hyperparameters) -> Window:
 
 
 def evaluate(window: Window, table: Table) -> Mapping[str, float]:
-    """Return the metrics of `window` on `table`."""
+    """Return the accuracy, which is printed as `train:accuracy=`, `validation:accuracy=`."""
     found = np.array(window.labels)[window.probabilities(table.features).argmax(axis=1)]
     return {"accuracy": float(np.average(found == table.labels, weights=table.weights))}
 
 
 def describe(window: Window) -> Mapping[str, float]:
-    """Return the size of the window."""
+    """Return the size of the model."""
     return {"kept_rows": len(window.features)}
 
 
 def save(window: Window, directory: Path, _table: Table, record: Mapping[str, Any]) -> None:
-    """Write arrays.npz and window.json: no pickle, so that loading runs no code."""
+    """Write arrays.npz and window.json; unlike a pickle, neither can contain code."""
     np.savez(directory / "arrays.npz", features=window.features, weights=window.weights)
     about = {"labels": window.labels, "names": window.names, "bandwidth": window.bandwidth}
     (directory / "window.json").write_text(json.dumps({**record, **about}))
 
 
 def load(directory: Path) -> Window:
-    """Read what `save` wrote; raises OSError, ValueError or KeyError."""
+    """Read the files of `save`; raises OSError, ValueError or KeyError."""
     about = json.loads((directory / "window.json").read_text())
     with np.load(directory / "arrays.npz") as arrays:
         features, weights = arrays["features"], arrays["weights"]

@@ -1,4 +1,4 @@
-"""What is trained: a random forest, of scikit-learn."""
+"""Random forest of scikit-learn, for classification and regression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ _FORESTS = {"classification": RandomForestClassifier, "regression": RandomForest
 
 @dataclass(frozen=True)
 class Hyperparameters(InputOptions):
-    """The hyperparameters of a job: those of every job (task, label, ...), and these."""
+    """Hyperparameters of a job, in addition to those of every job (task, label, ...)."""
 
     n_estimators: int = hyperparameter(Integer(1, 10_000), default=100, doc="Number of trees.")
     max_depth: int | None = hyperparameter(
-        Integer(1), Null(), default=None, doc="Largest depth of a tree."
+        Integer(1), Null(), default=None, doc="Maximum depth of a tree."
     )
     max_features: int | float | str | None = hyperparameter(
         Integer(1),
@@ -31,13 +31,13 @@ class Hyperparameters(InputOptions):
         Choice("sqrt", "log2"),
         Null(),
         default="sqrt",
-        doc="Features that a split looks at: count, fraction, or a function of their number.",
+        doc="Features to consider for a split: number, fraction, or function of their number.",
     )
     random_state: int = hyperparameter(Integer(0, 2**32 - 1), default=0, doc="Seed.", tunable=False)
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:
-    """Return a forest grown on `table`; raises TrainingDataError for rows that it cannot use."""
+    """Return a forest; raises TrainingDataError if scikit-learn rejects the rows."""
     forest = _FORESTS[chosen.task](
         n_estimators=chosen.n_estimators,
         max_depth=chosen.max_depth,
@@ -47,20 +47,20 @@ def fit(table: Table, chosen: Hyperparameters) -> Any:
     try:
         return forest.fit(table.features, table.labels, table.weights)
     except ValueError as error:
-        raise TrainingDataError(f"scikit-learn refuses these rows: {error}") from error
+        raise TrainingDataError(f"scikit-learn rejected the rows: {error}") from error
 
 
 def evaluate(forest: Any, table: Table) -> Mapping[str, float]:
-    """Return accuracy, or r2 for regression; printed as `train:score=`, `validation:score=`."""
+    """Return accuracy or r2, which is printed as `train:score=` and `validation:score=`."""
     return {"score": forest.score(table.features, table.labels, table.weights)}
 
 
 def describe(forest: Any) -> Mapping[str, float]:
-    """Return the size of the forest."""
+    """Return the size of the model."""
     return {"leaves": sum(int(tree.get_n_leaves()) for tree in forest.estimators_)}
 
 
 def save(forest: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
-    """Write model.onnx and model.json, which `predictor.py` loads."""
+    """Write model.onnx and model.json, which the built-in predictor.py loads."""
     naming = export.Naming(table.feature_names, table.libsvm_base)
     export.save(forest, directory, table.features, record, naming)

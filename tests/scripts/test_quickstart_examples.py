@@ -1,0 +1,66 @@
+"""The commands of examples/algorithms/README.md and of README.md's *Try it*, in a clone."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.clones import Ended, Fake, with_environment
+from support.example_algorithms import EXAMPLES, FOLDER, Example
+from support.material import ROOT, Rows
+from support.processes import free_port
+from support.readme import README
+
+BLOCKS = re.findall(
+    r"^```\n(.*?)^```$", (FOLDER / "README.md").read_text(), re.MULTILINE | re.DOTALL
+)
+"""The commands of the examples' README: those of one example, and those that come after them."""
+TRY_IT = """\
+cp examples/algorithms/random_forest/algorithm.py decision_trees/
+./local_test/quickstart.sh
+"""
+HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\n4,300,100\n"
+
+
+def run(parent: Path, commands: str) -> Ended:
+    """Run commands in a clone, without a Docker engine."""
+    clone = with_environment(parent)
+    (clone.root / "houses.csv").write_text(HOUSES, encoding="utf-8")
+    docker = Fake(parent / "bin", "docker", "exit 1")
+    return clone.run_commands(commands, fakes=[docker], PORT=str(free_port()))
+
+
+def predicted(example: Example, iris: Rows) -> str:
+    """Return the lines that a user should see: each row of payload.csv, and its label."""
+    rows = (ROOT / "local_test/payload.csv").read_text(encoding="utf-8").splitlines()
+    labels = example.default_labels(iris)[::10]
+    return "".join(f"{row}\t{label}\n" for row, label in zip(rows, labels, strict=True))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_quickstart_runs_every_example(tmp_path: Path, iris: Rows, example: Example) -> None:
+    """Copied as its README says, each example is trained and predicts the flowers."""
+    ended = run(tmp_path, BLOCKS[0].replace("random_forest", example.name))
+
+    assert ended.code == 0, ended.out + ended.err
+    assert predicted(example, iris) in ended.out
+    assert "\ntrain:" in ended.out
+
+
+def test_readme_tries_the_random_forest(tmp_path: Path, iris: Rows) -> None:
+    """The commands of *Try it*, as they are in README.md."""
+    assert TRY_IT in README
+
+    ended = run(tmp_path, TRY_IT)
+
+    assert ended.code == 0, ended.out + ended.err
+    assert predicted(EXAMPLES[0], iris) in ended.out
+
+
+def test_readme_of_the_examples_sets_hyperparameters(tmp_path: Path) -> None:
+    """The commands with hyperparameters and a table of the user work for the random forest."""
+    ended = run(tmp_path, BLOCKS[0].splitlines()[0] + "\n" + BLOCKS[1])
+
+    assert ended.code == 0, ended.out + ended.err
+    assert "n_estimators=20" in ended.out
+    assert "\nrooms,area\tprediction\n" in ended.out

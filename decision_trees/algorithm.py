@@ -181,15 +181,16 @@ def fit_dataset(dataset: Dataset, chosen: Hyperparameters) -> Any:
     Leave this, `takes_dataset` and `evaluate_dataset` out where an algorithm needs all rows at
     once: jobs of several hosts are refused then.
     """
+    n_hosts = len(dataset.communicator)
     if chosen.engine == "exact":
         raise HyperparameterError(
-            f"The engine exact grows a tree on one host, and the job has {len(dataset.group)}; set "
+            f"The engine exact grows a tree on one host, and the job has {n_hosts}; set "
             "the number of instances to 1, or engine to histogram."
         )
     labels = np.zeros(1) if chosen.labels_are_numbers else dataset.classes[0]
     estimator = _estimator(chosen, labels, len(dataset))
     if chosen.engine == "auto":
-        reason = f"{len(dataset.group)} hosts" if len(dataset.group) > 1 else "rows beyond memory"
+        reason = f"{n_hosts} hosts" if n_hosts > 1 else "rows beyond memory"
         logger.info("engine: histogram, for %s", reason)
     return engine.fit(estimator, dataset, chosen.max_bins)
 

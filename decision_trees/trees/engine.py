@@ -52,13 +52,13 @@ def fit(estimator: Any, dataset: Dataset, max_bins: int) -> Any:
     """
     refused = refusals(estimator, dataset.is_weighted)
     if refused:
-        one = "" if len(dataset.group) == 1 else " on one host"
+        one = "" if len(dataset.communicator) == 1 else " on one host"
         raise HyperparameterError(
             f"The engine histogram cannot grow this tree: {'; '.join(refused)}. Leave that out, or "
             f"set engine to exact{one}."
         )
     nodes, counts, target = _grow(estimator, dataset, max_bins)
-    n_features = dataset.layout.n_features
+    n_features = dataset.schema.n_features
     _finish(estimator, tree_of(nodes, counts, target, n_features), target, n_features)
     return estimator
 
@@ -86,7 +86,7 @@ def _grow(estimator: Any, dataset: Dataset, max_bins: int) -> tuple[Nodes, Count
     rows = replace(dataset, batches=weighed(dataset.batches, target))
     nodes = growth.grow(rows, target, limits, all_rows.unit)
     counts = count(nodes, target, rows)
-    if len(dataset.group) > 1:
+    if len(dataset.communicator) > 1:
         logger.info("grown: %d nodes, checksum %08x", len(nodes), _checksum(nodes, counts))
     return nodes.cut(_ended(estimator, n_rows, nodes, (target, counts))), counts, target
 

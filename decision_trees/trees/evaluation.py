@@ -33,7 +33,7 @@ def cells(estimator: Any, dataset: Dataset) -> Cells:
         labels = np.searchsorted(estimator.classes_, batch.labels)
         places = estimator.apply(batch.features) * n_classes + labels
         sums += np.bincount(places, batch.weights, len(sums))
-    sums = dataset.group.sum(sums)
+    sums = dataset.communicator.sum(sums)
     (places,) = np.nonzero(sums)
     leaves, labels = np.divmod(places, n_classes)
     return Cells(labels, estimator.tree_.value[leaves, 0, :], sums[places])
@@ -44,7 +44,7 @@ def of_numbers(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
     sums = np.zeros(5)
     for batch in dataset.batches():
         sums += _sums(estimator, batch)
-    weight, absolute, square, distance, spread = dataset.group.sum(sums).tolist()
+    weight, absolute, square, distance, spread = dataset.communicator.sum(sums).tolist()
     if not weight:
         return {}
     metrics = {"rmse": float(np.sqrt(square / weight)), "mae": absolute / weight}

@@ -65,12 +65,12 @@ def grow(rows: Dataset, target: Objective, limits: Limits, weight_unit: float) -
         weight_unit: what weights are divided by: XGBoost holds them as float32.
     """
     sample = reference(rows, limits.max_bins)
-    parameters = _parameters(limits, rows.layout.n_features, target.n_targets)
+    parameters = _parameters(limits, rows.schema.n_features, target.n_targets)
     with ExitStack() as stack:
         stack.enter_context(xgboost.config_context(verbosity=0))
         # Its quantiles are taken before the hosts join, and are the same on all of them.
         quantiles = xgboost.QuantileDMatrix(sample, **_given(parameters))
-        stack.enter_context(joined(rows.group))
+        stack.enter_context(joined(rows.communicator))
         directory = stack.enter_context(TemporaryDirectory())
         source = _Source(rows, target, weight_unit, directory)
         return _nodes(_grown(source, parameters, quantiles))
@@ -116,7 +116,7 @@ class _Source(xgboost.DataIter):
             n_rows += len(batch)
             yield batch
         if not n_rows:
-            yield self._dataset.layout.empty()
+            yield self._dataset.schema.empty()
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         """Hand one batch over; say whether there was one."""
@@ -165,20 +165,22 @@ _FOR_EVER = 1_000_000
 
 
 @contextmanager
-def joined(group: Communicator) -> Iterator[None]:
+def joined(communicator: Communicator) -> Iterator[None]:
     """Let XGBoost work together with that of the other hosts, if there are any.
 
     Source: https://xgboost.readthedocs.io/en/stable/python/python_api.html#module-xgboost.collective
     """
-    if len(group) == 1:
+    if len(communicator) == 1:
         yield
         return
     tracker = None
-    if group.rank == 0:
-        tracker = RabitTracker(n_workers=len(group), host_ip=group.address, sortby="task")
+    if communicator.rank == 0:
+        tracker = RabitTracker(
+            n_workers=len(communicator), host_ip=communicator.address, sortby="task"
+        )
         tracker.start()
-    arguments = group.gather(tracker and tracker.worker_args())[0]
-    name = f"{group.rank:06}"  # sorted as text, so that ranks are those of the group
+    arguments = communicator.gather(tracker and tracker.worker_args())[0]
+    name = f"{communicator.rank:06}"  # sorted as text, so that ranks equal `communicator.rank`
     with CommunicatorContext(**arguments, dmlc_task_id=name, dmlc_timeout=_FOR_EVER):
         yield
     if tracker is not None:

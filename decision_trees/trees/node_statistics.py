@@ -96,20 +96,20 @@ def count(nodes: Nodes, target: Objective, rows: Dataset) -> Counts:
         np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
         sums = target.sums(leaves, len(nodes), batch.labels, batch.weights)
         np.add(counts.sums, sums, out=counts.sums)
-    counts = _of_all_hosts(counts, rows.group)
+    counts = _of_all_hosts(counts, rows.communicator)
     for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
         for values in (counts.rows, counts.sums):
             values[splits] = values[nodes.left[splits]] + values[nodes.right[splits]]
     return counts
 
 
-def _of_all_hosts(counts: Counts, group: Communicator) -> Counts:
+def _of_all_hosts(counts: Counts, communicator: Communicator) -> Counts:
     return Counts(
-        rows=group.sum(counts.rows),
-        missing=group.sum(counts.missing),
-        highest_left=group.maximum(counts.highest_left),
-        lowest_right=group.minimum(counts.lowest_right),
-        sums=group.sum(counts.sums),
+        rows=communicator.sum(counts.rows),
+        missing=communicator.sum(counts.missing),
+        highest_left=communicator.maximum(counts.highest_left),
+        lowest_right=communicator.minimum(counts.lowest_right),
+        sums=communicator.sum(counts.sums),
     )
 
 

@@ -159,8 +159,8 @@ class RegressionObjective:
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Return the unit for the labels of all rows."""
-        spread = dataset.numbers.deviation
-        return cls(dataset.numbers.mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
+        spread = dataset.label_moments.deviation
+        return cls(dataset.label_moments.mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
 
     @property
     def gain(self) -> float:
@@ -256,6 +256,6 @@ def total(dataset: Dataset, target: Objective) -> Total:
         weights = np.ones(len(batch)) if batch.weights is None else batch.weights
         sums += (len(batch), weights.sum())
         lightest = np.minimum(lightest, weights.min())
-    n_rows, weight = dataset.group.sum(sums)
+    n_rows, weight = dataset.communicator.sum(sums)
     unit = 2.0 ** round(math.log2(weight / n_rows)) if n_rows else 1.0
-    return Total(True, float(weight), float(dataset.group.minimum(lightest)[0]), unit)
+    return Total(True, float(weight), float(dataset.communicator.minimum(lightest)[0]), unit)

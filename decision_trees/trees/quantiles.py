@@ -27,15 +27,15 @@ def reference(rows: Dataset, max_bins: int) -> Features:
     A column is a sample of its feature, or each of its values once where these are no more than
     `max_bins`; NaN stands at its end.
     """
-    n_features = rows.layout.n_features
+    n_features = rows.schema.n_features
     sample = _Sample(n_features, max(SAMPLE_ROWS, _ROWS_PER_BIN * max_bins))
     values = [_Values(max_bins) for _ in range(n_features)]
     for batch in rows.batches():
         sample.add(batch.features, _hashes(batch.features))
         for column, found in zip(batch.features.T, values, strict=True):
             found.add(column)
-    sample.merge(rows.group)
-    for column, distinct in enumerate(_merged(values, rows.group, max_bins)):
+    sample.merge(rows.communicator)
+    for column, distinct in enumerate(_merged(values, rows.communicator, max_bins)):
         if distinct is not None:
             sample.set(column, distinct)
     return sample.features
@@ -62,11 +62,11 @@ class _Sample:
         self._hashes = both[kept]
         self.features = np.concatenate([self.features, features])[kept]
 
-    def merge(self, group: Communicator) -> None:
+    def merge(self, communicator: Communicator) -> None:
         """Take the samples of all hosts."""
         found = (
-            group.gather_bytes(self._hashes.tobytes()),
-            group.gather_bytes(self.features.tobytes()),
+            communicator.gather_bytes(self._hashes.tobytes()),
+            communicator.gather_bytes(self.features.tobytes()),
         )
         for hashes, features in zip(*found, strict=True):
             rows = np.frombuffer(features, np.float32).reshape(-1, self.features.shape[1])
@@ -95,11 +95,11 @@ class _Values:
                 self.distinct = found if len(found) <= self._most else None
 
 
-def _merged(values: list[_Values], group: Communicator, most: int) -> list[Features | None]:
+def _merged(values: list[_Values], communicator: Communicator, most: int) -> list[Features | None]:
     """Return the values of each feature on all hosts; None where they are too many."""
     own = [None if found.distinct is None else found.distinct.tolist() for found in values]
     merged: list[Features | None] = []
-    for of_hosts in zip(*group.gather(own), strict=True):
+    for of_hosts in zip(*communicator.gather(own), strict=True):
         found = _Values(most)
         for of_host in of_hosts:
             if of_host is None:

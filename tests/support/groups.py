@@ -21,8 +21,9 @@ def met(names: Sequence[str] = NAMES) -> list[list[rendezvous.Peer]]:
     """Return the peers of each host."""
     port = free_port()
     with ThreadPoolExecutor(len(names)) as pool:
-        hosts = [Hosts(tuple(names), name) for name in names]
-        return list(pool.map(lambda host: rendezvous.meet(host, DEADLINE_SECONDS, port), hosts))
+        return list(
+            pool.map(lambda name: rendezvous.connect(names, name, DEADLINE_SECONDS, port), names)
+        )
 
 
 @dataclass
@@ -35,11 +36,11 @@ class Machine:
 
     def __post_init__(self) -> None:
         """Join the group."""
-        self.group = Communicator(Hosts(NAMES, self.name), self.peers, self.failures.put)
+        self.communicator = Communicator(Hosts(NAMES, self.name), self.peers, self.failures.put)
 
     def die(self) -> None:
         """Lose all connections, and say nothing, as a process that is killed."""
-        self.group._has_failed.set()
+        self.communicator._has_failed.set()
         for peer in self.peers:
             peer.cut()
 
@@ -58,4 +59,4 @@ def connected() -> Iterator[list[Machine]]:
 def on_all(found: Sequence[Machine], work: Callable[[Communicator], Any]) -> list[Any]:
     """Let every host do the same; return what each gets."""
     with ThreadPoolExecutor(len(found)) as pool:
-        return list(pool.map(lambda machine: work(machine.group), found))
+        return list(pool.map(lambda machine: work(machine.communicator), found))

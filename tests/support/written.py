@@ -27,10 +27,10 @@ def read(
     channel: Channel, options: InputOptions, counter: Counter, like: Table | None = None
 ) -> Table:
     """Return a channel as a job on one host has it; `like` is the table to train on."""
-    collector = reading.collect(channel, options, counter, lambda _: False)
-    with reading.refusing(channel):
-        layout = collector.survey.layout(None if like is None else Schema.of_table(like))
-        return collector.table(layout)
+    builder = reading.collect(channel, options, counter, lambda _: False)
+    with reading.naming_sources(channel):
+        schema = builder.summary.schema(None if like is None else Schema.of_table(like))
+        return builder.table(schema)
 
 
 def table_of(directory: Path, *contents: Content, suffix: str = ".csv", **options: Any) -> Table:

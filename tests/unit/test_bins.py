@@ -73,7 +73,7 @@ def test_number_of_hosts_does_not_count(table: Table) -> None:
     with connected() as machines:
         found = on_all(
             machines,
-            lambda group: quantiles.reference(replace(shares[group.rank], group=group), 256),
+            lambda found: quantiles.reference(replace(shares[found.rank], communicator=found), 256),
         )
 
     for of_host in found:

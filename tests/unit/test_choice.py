@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from container.data import reading
 from container.data.readers import detection
 from container.data.streams import Content
 from container.errors import TrainingDataError
@@ -28,7 +29,7 @@ class Unseekable(io.BytesIO):
 
 def chosen(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
     """Return the format of a file with these first bytes."""
-    return detection.choose(Content(head, io.BytesIO(head), False), name, content_type)
+    return detection.detect(Content(head, io.BytesIO(head), False), name, content_type)
 
 
 def refusal_of(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
@@ -208,7 +209,7 @@ def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
 def test_parquet_in_a_pipe_is_refused() -> None:
     """Its table of contents is at its end, which a stream reaches last."""
     with pytest.raises(CellError) as caught:
-        detection.choose(
+        detection.detect(
             Content(PARQUET, Unseekable(PARQUET), is_compressed=False),
             "train_0",
             "application/x-parquet",
@@ -232,7 +233,7 @@ def test_parquet_in_a_pipe_is_refused() -> None:
 )
 def test_format_has_its_reader(kind: str, text: bytes, options: InputOptions, what: str) -> None:
     """TSV has tabs unless the hyperparameter says otherwise; the options reach the reader."""
-    assert detection.read(kind, io.BytesIO(text), options).kind == what
+    assert reading.open_reader(kind, io.BytesIO(text), options).format_name == what
 
 
 @pytest.mark.parametrize(("kind", "text"), [("CSV", b"a,1\n"), ("libsvm", b"a 1:1\n")])
@@ -240,9 +241,9 @@ def test_text_needs_no_library_of_another_format(kind: str, text: bytes) -> None
     """What reads Parquet and RecordIO-protobuf is loaded for them alone."""
     code = (
         "import io, sys\n"
-        "from container.data.readers import detection\n"
+        "from container.data import reading\n"
         "from container.hyperparameters.input_options import InputOptions\n"
-        f"list(detection.read({kind!r}, io.BytesIO({text!r}), InputOptions()).blocks)\n"
+        f"list(reading.open_reader({kind!r}, io.BytesIO({text!r}), InputOptions()).batches)\n"
         "assert not {'pyarrow', 'google.protobuf'} & set(sys.modules)\n"
     )
     ended = python(code)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from container.data.labels import ClassLabels
 
 
-def labels_of(*blocks: list[str], are_text: bool = False) -> NDArray[Any]:
-    """Return the label of each row of some blocks."""
+def labels_of(*batches: list[str], are_text: bool = False) -> NDArray[Any]:
+    """Return the label of each row of some batches."""
     classes = ClassLabels()
-    codes = [classes.add(labels, are_text) for labels in blocks]
+    codes = [classes.add(labels, are_text) for labels in batches]
     return classes.labels()[np.concatenate(codes)]
 
 
@@ -61,11 +61,11 @@ def test_labels_that_are_text_by_their_type_stay_text() -> None:
 
 
 @given(st.lists(st.lists(st.text('aB\u00e9\u65e5,;:"', min_size=1))))
-def test_labels_of_all_blocks_are_kept_in_order(blocks: list[list[str]]) -> None:
-    """Every row has its own label, however many blocks there are."""
-    expected = ["x", *(label for block in blocks for label in block)]
+def test_labels_of_all_batches_are_kept_in_order(batches: list[list[str]]) -> None:
+    """Every row has its own label, however many batches there are."""
+    expected = ["x", *(label for batch in batches for label in batch)]
 
-    assert labels_of(["x"], *blocks).tolist() == expected
+    assert labels_of(["x"], *batches).tolist() == expected
 
 
 @pytest.mark.parametrize(

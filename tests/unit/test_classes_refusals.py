@@ -3,26 +3,26 @@
 import numpy as np
 import pytest
 
-from container.data.columns import SAY_WHETHER_HEADER
+from container.data.columns import HEADER_REMEDY, HeaderGuess
 from container.data.labels import ClassLabels
-from container.data.readers.batches import Doubt
+from container.data.readers.csv_header import check_guesses
 from container.formats.cells import CellError
 
 WRITE_THE_SAME = "write each label the same in every row"
 
 
-def classes_of(*blocks: list[str], are_text: bool = False) -> ClassLabels:
-    """Return the classes of some blocks of labels."""
+def classes_of(*batches: list[str], are_text: bool = False) -> ClassLabels:
+    """Return the classes of some batches of labels."""
     classes = ClassLabels()
-    for labels in blocks:
+    for labels in batches:
         classes.add(labels, are_text)
     return classes
 
 
-def refusal_of(*blocks: list[str], are_text: bool = False) -> tuple[str, str]:
+def refusal_of(*batches: list[str], are_text: bool = False) -> tuple[str, str]:
     """Return what is said of labels that are refused, and what to do."""
     with pytest.raises(CellError) as caught:
-        classes_of(*blocks, are_text=are_text).labels()
+        classes_of(*batches, are_text=are_text).labels()
     return str(caught.value), caught.value.remedy
 
 
@@ -121,27 +121,30 @@ def test_label_that_was_not_learnt_is_refused(known: list[object], label: str) -
 
 
 @pytest.mark.parametrize(
-    ("labels", "doubts"),
+    ("labels", "guesses"),
     [
         (["a", "b", "a", "b"], []),
-        (["a", "b"], [Doubt("species", was_header=True)]),
-        (["a", "b"], [Doubt("species", was_header=True)] * 2),
-        (["a", "b", "a", "b"], [Doubt("a", was_header=False)]),
-        (["a", "b", "c", "c"], [Doubt("a", was_header=False)]),
-        (["a", "a"], [Doubt("a", was_header=False)]),
-        (["a", "b", "a", "b"], [Doubt("a", was_header=False), Doubt("b", was_header=False)]),
-        (["x1", "1", "b", "1"], [Doubt("x1", was_header=False)]),
-        (["7", "1", "1", "2"], [Doubt("7", was_header=False)]),
-        (["7", "1", "b"], [Doubt("7", was_header=False)]),
+        (["a", "b"], [HeaderGuess("species", is_header=True)]),
+        (["a", "b"], [HeaderGuess("species", is_header=True)] * 2),
+        (["a", "b", "a", "b"], [HeaderGuess("a", is_header=False)]),
+        (["a", "b", "c", "c"], [HeaderGuess("a", is_header=False)]),
+        (["a", "a"], [HeaderGuess("a", is_header=False)]),
+        (
+            ["a", "b", "a", "b"],
+            [HeaderGuess("a", is_header=False), HeaderGuess("b", is_header=False)],
+        ),
+        (["x1", "1", "b", "1"], [HeaderGuess("x1", is_header=False)]),
+        (["7", "1", "1", "2"], [HeaderGuess("7", is_header=False)]),
+        (["7", "1", "b"], [HeaderGuess("7", is_header=False)]),
     ],
 )
 def test_first_rows_that_fit_the_other_rows_are_kept(
-    labels: list[str], doubts: list[Doubt]
+    labels: list[str], guesses: list[HeaderGuess]
 ) -> None:
     """A header whose label is no class, and data whose label recurs, are what they seem."""
     classes = classes_of(labels)
 
-    classes.settle(doubts)
+    check_guesses(guesses, classes)
 
     assert [str(label) for label in classes.labels()] == list(dict.fromkeys(labels))
 
@@ -150,12 +153,12 @@ def test_first_rows_that_fit_the_other_rows_are_kept(
 def test_header_whose_label_recurs_is_refused(n_files: int) -> None:
     """A row of text that was left out as a header is data if its label is that of other rows."""
     with pytest.raises(CellError) as caught:
-        classes_of(["a", "b"], ["a"]).settle([Doubt("a", was_header=True)] * n_files)
+        check_guesses([HeaderGuess("a", is_header=True)] * n_files, classes_of(["a", "b"], ["a"]))
 
     assert str(caught.value) == (
         "the first row was taken for a header, but 'a' in it is a label of other rows too"
     )
-    assert caught.value.remedy == SAY_WHETHER_HEADER
+    assert caught.value.remedy == HEADER_REMEDY
 
 
 @pytest.mark.parametrize("n_files", [1, 3])
@@ -172,12 +175,12 @@ def test_data_whose_label_stands_alone_is_refused(
     n_files: int, first: str, others: list[str]
 ) -> None:
     """A text above numbers or above labels that all recur, or a number above texts, is a name."""
-    blocks = [[first, *others]] * n_files
+    batches = [[first, *others]] * n_files
 
     with pytest.raises(CellError) as caught:
-        classes_of(*blocks).settle([Doubt(first, was_header=False)] * n_files)
+        check_guesses([HeaderGuess(first, is_header=False)] * n_files, classes_of(*batches))
 
     assert str(caught.value) == (
         f"the first row may be a header: no other row has its label {first!r}"
     )
-    assert caught.value.remedy == SAY_WHETHER_HEADER
+    assert caught.value.remedy == HEADER_REMEDY

@@ -5,8 +5,7 @@ import pytest
 
 import algorithm
 from algorithm import Hyperparameters
-from container.data.dataset import Dataset
-from container.data.reading import BATCH_ROWS
+from container.data.dataset import BATCH_ROWS, Dataset
 from container.data.table import Table
 
 N_ROWS = BATCH_ROWS + 5000

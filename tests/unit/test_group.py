@@ -26,18 +26,21 @@ def heard(machine: Machine) -> HostError:
     return error
 
 
-def fail_in(group: Communicator, error: Exception, own: bool = False) -> None:
+def fail_in(communicator: Communicator, error: Exception, own: bool = False) -> None:
     """Meet an error while a job runs."""
-    with group.ending():
+    with communicator.closing():
         if not own:
             raise error
-        with group.reporting():
+        with communicator.naming_host():
             raise error
 
 
 def test_hosts_gather_what_each_gives(machines: list[Machine]) -> None:
     """Everybody gets all of it, in the order of the hosts, as often as they like."""
-    found = on_all(machines, lambda group: [group.gather([group.rank, i]) for i in range(3)])
+    found = on_all(
+        machines,
+        lambda communicator: [communicator.gather([communicator.rank, i]) for i in range(3)],
+    )
 
     assert found == [[[[0, i], [1, i], [2, i]] for i in range(3)]] * 3
 
@@ -46,9 +49,9 @@ def test_hosts_gather_what_each_gives(machines: list[Machine]) -> None:
 def test_hosts_reduce_arrays(machines: list[Machine], dtype: Any) -> None:
     """Sums and extremes are those over all hosts, in the dtype and the shape that they had."""
 
-    def reduced(group: Communicator) -> list[Any]:
-        mine = np.array([[group.rank, -group.rank, 5]], dtype=dtype)
-        return [group.sum(mine), group.maximum(mine), group.minimum(mine)]
+    def reduced(communicator: Communicator) -> list[Any]:
+        mine = np.array([[communicator.rank, -communicator.rank, 5]], dtype=dtype)
+        return [communicator.sum(mine), communicator.maximum(mine), communicator.minimum(mine)]
 
     for found in on_all(machines, reduced):
         assert [array.tolist() for array in found] == [[[3, -3, 15]], [[2, 0, 5]], [[0, -2, 5]]]
@@ -57,7 +60,9 @@ def test_hosts_reduce_arrays(machines: list[Machine], dtype: Any) -> None:
 
 def test_large_arrays_are_reduced(machines: list[Machine]) -> None:
     """They may be larger than what the network holds on the way."""
-    found = on_all(machines, lambda group: group.sum(np.full(1_000_000, group.rank + 0.5)))
+    found = on_all(
+        machines, lambda communicator: communicator.sum(np.full(1_000_000, communicator.rank + 0.5))
+    )
 
     assert all((array == 4.5).all() for array in found)
 
@@ -86,7 +91,9 @@ def test_others_learn_of_a_death(machines: list[Machine], victim: int) -> None:
 def test_others_learn_of_an_error(machines: list[Machine], culprit: int) -> None:
     """An error of one host's data names it there and everywhere, with the same exit code."""
     with pytest.raises(TrainingDataError) as caught:
-        fail_in(machines[culprit].group, TrainingDataError("In a.csv, row 2 is bad."), own=True)
+        fail_in(
+            machines[culprit].communicator, TrainingDataError("In a.csv, row 2 is bad."), own=True
+        )
 
     assert str(caught.value) == f"On the host {NAMES[culprit]}: In a.csv, row 2 is bad."
     for machine in machines[:culprit] + machines[culprit + 1 :]:
@@ -97,7 +104,7 @@ def test_others_learn_of_an_error(machines: list[Machine], culprit: int) -> None
 def test_error_that_all_hosts_find_names_none(machines: list[Machine]) -> None:
     """It is passed on as it is, so that no host waits for one that has ended."""
     with pytest.raises(TrainingDataError):
-        fail_in(machines[1].group, TrainingDataError("There are no rows."))
+        fail_in(machines[1].communicator, TrainingDataError("There are no rows."))
 
     assert str(heard(machines[0])) == str(heard(machines[2])) == "There are no rows."
 
@@ -107,7 +114,7 @@ def test_death_comes_before_its_consequences(machines: list[Machine]) -> None:
     threading.Timer(CAUSE_SECONDS / 10, machines[2].die).start()
 
     with pytest.raises(ValueError, match="connection lost"):
-        fail_in(machines[1].group, ValueError("connection lost"))
+        fail_in(machines[1].communicator, ValueError("connection lost"))
 
     assert f"The host {NAMES[2]} has ended" in str(heard(machines[0]))
     assert f"The host {NAMES[2]} has ended" in str(heard(machines[1]))
@@ -116,7 +123,7 @@ def test_death_comes_before_its_consequences(machines: list[Machine]) -> None:
 def test_unexpected_error_is_told(machines: list[Machine]) -> None:
     """With its kind, and the host on which it came up."""
     with pytest.raises(ZeroDivisionError):
-        fail_in(machines[1].group, ZeroDivisionError("by zero"))
+        fail_in(machines[1].communicator, ZeroDivisionError("by zero"))
 
     told = f"On the host {NAMES[1]}: ZeroDivisionError: by zero"
     assert str(heard(machines[0])) == str(heard(machines[2])) == told
@@ -125,7 +132,7 @@ def test_unexpected_error_is_told(machines: list[Machine]) -> None:
 def test_host_that_leaves_without_a_word_is_missed(machines: list[Machine]) -> None:
     """Nobody waits for what it would have said."""
     with pytest.raises(SystemExit):
-        fail_in(machines[1].group, SystemExit(3))  # type: ignore[arg-type]
+        fail_in(machines[1].communicator, SystemExit(3))  # type: ignore[arg-type]
 
     assert str(heard(machines[0])).startswith(f"The host {NAMES[1]} has ended")
 
@@ -133,7 +140,7 @@ def test_host_that_leaves_without_a_word_is_missed(machines: list[Machine]) -> N
 def test_hosts_part_in_peace(machines: list[Machine]) -> None:
     """A host that has ended well is not missed, whichever ends first."""
     for machine in (machines[0], machines[2], machines[1]):
-        with machine.group.ending():
+        with machine.communicator.closing():
             pass
         machine.die()
 

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from container.data.readers.batches import Doubt, Part
+from container.data.columns import HeaderGuess
+from container.data.readers.batches import BatchReader
 from container.formats.cells import CellError
-from support.texts import part_of, refusal_of, rows_of
+from support.texts import reader_of, refusal_of, rows_of
 
 SAY = "say with the hyperparameter header whether it is a header (present) or data (absent)"
 
 
-def names_of(part: Part) -> tuple[str, ...] | None:
+def names_of(reader: BatchReader) -> tuple[str, ...] | None:
     """Return the names of all columns."""
-    assert part.columns is not None
-    return part.columns.names
+    assert reader.columns is not None
+    return reader.columns.names
 
 
 @pytest.mark.parametrize(
@@ -31,13 +32,13 @@ def names_of(part: Part) -> tuple[str, ...] | None:
 )
 def test_row_of_names_is_a_header(header: str, names: tuple[str, ...]) -> None:
     """Where label and all features are texts, they are names, without the blanks around them."""
-    part = part_of(f"{header}\nx,1,2\ny,3,4\n")
+    reader = reader_of(f"{header}\nx,1,2\ny,3,4\n")
 
-    assert names_of(part) == names
-    assert part.doubt == Doubt(names[0], was_header=True)
-    (block,) = part.blocks
-    assert block.labels == ["x", "y"]
-    np.testing.assert_array_equal(block.features, [[1, 2], [3, 4]])
+    assert names_of(reader) == names
+    assert reader.header_guess == HeaderGuess(names[0], is_header=True)
+    (batch,) = reader.batches
+    assert batch.labels == ["x", "y"]
+    np.testing.assert_array_equal(batch.features, [[1, 2], [3, 4]])
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,11 @@ def test_row_of_names_is_a_header(header: str, names: tuple[str, ...]) -> None:
 )
 def test_row_of_numbers_is_data(first: str) -> None:
     """Numbers and missing cells after a label are the first row."""
-    part = part_of(f"{first}\n{first}\n")
+    reader = reader_of(f"{first}\n{first}\n")
 
-    assert names_of(part) is None
-    (block,) = part.blocks
-    assert block.labels == [first[0], first[0]]
+    assert names_of(reader) is None
+    (batch,) = reader.batches
+    assert batch.labels == [first[0], first[0]]
 
 
 @pytest.mark.parametrize(
@@ -71,16 +72,16 @@ def test_row_of_numbers_is_data(first: str) -> None:
 )
 def test_row_of_distinct_cells_is_in_doubt(first: str, label: str) -> None:
     """It may be years or wavelengths under a name; until all labels tell, it is data."""
-    part = part_of(f"{first}\n")
+    reader = reader_of(f"{first}\n")
 
-    assert names_of(part) is None
-    assert part.doubt == Doubt(label, was_header=False)
+    assert names_of(reader) is None
+    assert reader.header_guess == HeaderGuess(label, is_header=False)
 
 
 @pytest.mark.parametrize("first", ["x,1,1", "x, 5,5 ,3", "1,,", "x,2,NA,2"])
 def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
     """Names of columns are distinct."""
-    assert part_of(f"{first}\n").doubt is None
+    assert reader_of(f"{first}\n").header_guess is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
 def test_row_that_counts_is_refused(first: str, found: str) -> None:
     """So pandas names columns without names; the hyperparameter header decides."""
     with pytest.raises(CellError) as caught:
-        part_of(f"{first}\n")
+        reader_of(f"{first}\n")
 
     assert str(caught.value) == f"row 1 counts from {found}, as names of columns do"
     assert caught.value.remedy == SAY
@@ -104,20 +105,20 @@ def test_row_that_counts_is_refused(first: str, found: str) -> None:
 @pytest.mark.parametrize("first", ["label,0,1,2", "0,1,2,3", "species,2019,2020,2021", "a,b,1,c"])
 def test_header_that_is_announced_is_a_header(first: str) -> None:
     """With `present` the first row is names, whatever it looks like."""
-    part = part_of(f"{first}\n5,6,7,9\n", header="present")
+    reader = reader_of(f"{first}\n5,6,7,9\n", header="present")
 
-    assert names_of(part) == tuple(first.split(","))
-    assert part.doubt is None
-    assert [block.labels for block in part.blocks] == [["5"]]
+    assert names_of(reader) == tuple(first.split(","))
+    assert reader.header_guess is None
+    assert [batch.labels for batch in reader.batches] == [["5"]]
 
 
 def test_header_that_is_denied_is_data() -> None:
     """With `absent` the first row counts, whatever it looks like."""
-    part = part_of("0,1,2,3\n5,6,7,9\n", header="absent")
+    reader = reader_of("0,1,2,3\n5,6,7,9\n", header="absent")
 
-    assert names_of(part) is None
-    assert part.doubt is None
-    assert [block.labels for block in part.blocks] == [["0", "5"]]
+    assert names_of(reader) is None
+    assert reader.header_guess is None
+    assert [batch.labels for batch in reader.batches] == [["0", "5"]]
     assert refusal_of("label,a\nx,1\n", header="absent") == ("row 1, column 2 is 'a', not a number")
 
 
@@ -126,13 +127,13 @@ def test_header_that_is_denied_is_data() -> None:
 )
 def test_hyperparameter_that_names_a_column_needs_a_header(options: dict[str, str]) -> None:
     """A name can only be found in a header, so the first row is one, whatever else is in it."""
-    assert names_of(part_of("a,b,2020\n5,6,7\n", **options)) == ("a", "b", "2020")
+    assert names_of(reader_of("a,b,2020\n5,6,7\n", **options)) == ("a", "b", "2020")
 
 
 def test_row_of_a_number_and_names_is_refused() -> None:
     """A mixed first row is a mistake in a header, or in a row of data."""
     with pytest.raises(CellError) as caught:
-        part_of("1,a,b\ny,3,4\n")
+        reader_of("1,a,b\ny,3,4\n")
 
     assert str(caught.value) == (
         "row 1 is neither a header nor a row of numbers: column 2 is 'a', column 1 is '1'"
@@ -142,26 +143,26 @@ def test_row_of_a_number_and_names_is_refused() -> None:
 
 def test_file_of_a_header_alone_has_no_rows() -> None:
     """Its columns are known all the same."""
-    part = part_of("label,a,b\n")
+    reader = reader_of("label,a,b\n")
 
-    assert names_of(part) == ("label", "a", "b")
-    assert list(part.blocks) == []
+    assert names_of(reader) == ("label", "a", "b")
+    assert list(reader.batches) == []
 
 
 @pytest.mark.parametrize("text", ["", "\n\r\n", "\ufeff\n"])
 def test_file_without_a_row_has_no_columns(text: str) -> None:
     """Blank lines are no table, and no mistake."""
-    part = part_of(text)
+    reader = reader_of(text)
 
-    assert part.columns is None
-    assert list(part.blocks) == []
+    assert reader.columns is None
+    assert list(reader.batches) == []
 
 
 def test_header_that_is_repeated_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
     """Files that were joined have headers in between; how many is logged."""
     caplog.set_level("INFO")
 
-    block = rows_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")
+    batch = rows_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")
 
-    assert block.labels == ["x", "y"]
+    assert batch.labels == ["x", "y"]
     assert caplog.messages == ["skipped 2 rows that repeat the header"]

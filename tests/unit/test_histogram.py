@@ -16,8 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_t
 import algorithm
 from algorithm import Hyperparameters
 from artifact import model
-from container.data.dataset import Dataset
-from container.data.reading import BATCH_ROWS
+from container.data.dataset import BATCH_ROWS, Dataset
 from container.data.table import Table
 from container.errors import TrainingDataError
 from support.tree_shapes import best_gain, gains, in_preorder

@@ -12,20 +12,20 @@ from container.paths import Paths
 from support.material import OptMl
 
 
-def configure(opt_ml: OptMl, content: object) -> Paths:
+def configure(opt_ml: OptMl, content: object) -> Path:
     """Write resourceconfig.json, a text as it is."""
-    paths = Paths(opt_ml.base)
-    paths.resource_config.parent.mkdir(parents=True)
+    file = Paths(opt_ml.base).resource_config
+    file.parent.mkdir(parents=True)
     text = content if isinstance(content, str) else json.dumps(content)
-    paths.resource_config.write_text(text)
-    return paths
+    file.write_text(text)
+    return file
 
 
 def test_hosts_are_sorted(opt_ml: OptMl) -> None:
     """All agree which is the first, whatever the file's order; numbers do not count as such."""
     config = {"current_host": "algo-2", "hosts": ["algo-2", "algo-10", "algo-1"], "more": 1}
 
-    found = hosts.find(configure(opt_ml, config))
+    found = hosts.read(configure(opt_ml, config))
 
     assert found == Hosts(("algo-1", "algo-10", "algo-2"), "algo-2")
     assert (found.rank, found.are_several) == (2, True)
@@ -34,8 +34,8 @@ def test_hosts_are_sorted(opt_ml: OptMl) -> None:
 @pytest.mark.parametrize("config", [{}, {"hosts": []}, {"hosts": ["a"], "current_host": "a"}])
 def test_job_may_have_one_host(opt_ml: OptMl, config: object) -> None:
     """A file that names no other host is like none."""
-    assert not hosts.find(configure(opt_ml, config)).are_several
-    assert not hosts.find(Paths(Path("/nowhere"))).are_several
+    assert not hosts.read(configure(opt_ml, config)).are_several
+    assert not hosts.read(Path("/nowhere")).are_several
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_job_may_have_one_host(opt_ml: OptMl, config: object) -> None:
 def test_file_that_names_no_hosts_is_refused(opt_ml: OptMl, content: object) -> None:
     """Hosts that did not know each other would wait in vain, or count rows twice."""
     with pytest.raises(SettingsError, match=r"resourceconfig\.json "):
-        hosts.find(configure(opt_ml, content))
+        hosts.read(configure(opt_ml, content))

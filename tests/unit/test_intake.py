@@ -1,4 +1,4 @@
-"""Intake: what each host of a job reads, and what all agree on."""
+"""Loader: what each host of a job reads, and what all agree on."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from container.data import channels
 from container.data.dataset import Dataset
-from container.data.loading import Intake
+from container.data.loading import Loader
 from container.data.table import Table
 from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError, TrainingDataError
@@ -49,17 +49,19 @@ def read(
     chosen = InputOptions(**options)
     return on_all(
         machines,
-        lambda group: Intake(chosen, group).read(Paths(found[group.rank].base)),
+        lambda communicator: Loader(chosen, communicator).read(
+            Paths(found[communicator.rank].base)
+        ),
     )
 
 
 def refusals_of(machines: list[Machine], found: list[OptMl], **options: Any) -> list[str]:
     """Return what each host says of data that are refused."""
 
-    def refused(group: Any) -> str:
-        paths = Paths(found[group.rank].base)
+    def refused(communicator: Any) -> str:
+        paths = Paths(found[communicator.rank].base)
         with pytest.raises(TrainingDataError) as caught:
-            Intake(InputOptions(**options), group).read(paths)
+            Loader(InputOptions(**options), communicator).read(paths)
         return str(caught.value)
 
     return on_all(machines, refused)
@@ -106,7 +108,7 @@ def test_host_may_have_nothing(machines: list[Machine], shards: list[OptMl]) -> 
 
     assert [len(rows_in(dataset)) for dataset in found] == [0, 2, 0]
     for dataset in found:
-        assert dataset.layout.feature_names == ["b", "c"]
+        assert dataset.schema.feature_names == ["b", "c"]
         assert classes_in(dataset) == {1: 1, 2: 1}
 
 
@@ -140,8 +142,8 @@ def test_numbers_are_described_as_on_one_host(machines: list[Machine], shards: l
     used = np.concatenate([labels[rank * rank :: 3] for rank in range(3)])
 
     for dataset, _ in read(machines, shards, task="regression"):
-        assert dataset.numbers.mean == pytest.approx(used.mean(), rel=1e-12)
-        assert dataset.numbers.deviation == pytest.approx(used.std())
+        assert dataset.label_moments.mean == pytest.approx(used.mean(), rel=1e-12)
+        assert dataset.label_moments.deviation == pytest.approx(used.std())
 
 
 def test_rows_to_validate_on_may_be_on_one_host(
@@ -210,7 +212,7 @@ def test_error_of_a_file_names_the_host(machines: list[Machine], shards: list[Op
     machine = machines[1]
 
     with pytest.raises(TrainingDataError) as caught:
-        Intake(InputOptions(), machine.group)._rows(channels.find(Paths(shards[1].base))[0])
+        Loader(InputOptions(), machine.communicator)._rows(channels.find(Paths(shards[1].base))[0])
 
     assert str(caught.value).startswith(f"On the host {machine.name}: In {file}, row 2, column 2")
 
@@ -235,7 +237,7 @@ def test_algorithm_for_one_host_refuses_several(opt_ml: OptMl) -> None:
 
 def streamed(opt_ml: OptMl, **options: Any) -> tuple[Any, Any]:
     """Return what a host that keeps nothing in memory reads."""
-    return Intake(InputOptions(**options), ALONE, lambda _: True, limit_bytes=0).read(
+    return Loader(InputOptions(**options), ALONE, lambda _: True, max_table_bytes=0).read(
         Paths(opt_ml.base)
     )
 
@@ -261,7 +263,7 @@ def test_rows_that_fit_are_a_table(opt_ml: OptMl, may_drop: bool, limit_bytes: i
     """So they are where an algorithm needs all of them, however many there are."""
     opt_ml.write("a.csv", "a,1\nb,2\na,3\nb,4\n")
 
-    found, _ = Intake(InputOptions(), ALONE, lambda _: may_drop, limit_bytes).read(
+    found, _ = Loader(InputOptions(), ALONE, lambda _: may_drop, limit_bytes).read(
         Paths(opt_ml.base)
     )
 

@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_svmlight_file
 
 from container.data.readers import libsvm_reader
-from container.data.readers.batches import BATCH_VALUES, Batch, Sparse
+from container.data.readers.batches import BATCH_VALUES, Batch, SparseFeatures
 from container.errors import HyperparameterError
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
 
-def blocks_of(content: bytes, **options: object) -> list[Batch]:
-    """Return the blocks of a file."""
+def batches_of(content: bytes, **options: object) -> list[Batch]:
+    """Return the batches of a file."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
-    part = libsvm_reader.read(io.BytesIO(content), chosen)
-    assert (part.kind, part.columns) == ("libsvm", None)
-    return list(part.blocks)
+    reader = libsvm_reader.read(io.BytesIO(content), chosen)
+    assert (reader.format_name, reader.columns) == ("libsvm", None)
+    return list(reader.batches)
 
 
-def sparse(block: Batch) -> Sparse:
-    """Return the features of a block."""
-    assert isinstance(block.features, Sparse)
-    return block.features
+def sparse(batch: Batch) -> SparseFeatures:
+    """Return the features of a batch."""
+    assert isinstance(batch.features, SparseFeatures)
+    return batch.features
 
 
-def dense(blocks: list[Batch], n_columns: int) -> NDArray[np.float32]:
-    """Return the features of blocks as a matrix."""
+def dense(batches: list[Batch], n_columns: int) -> NDArray[np.float32]:
+    """Return the features of batches as a matrix."""
     matrices = []
-    for features in map(sparse, blocks):
+    for features in map(sparse, batches):
         matrix = np.zeros((len(features.ends), n_columns), dtype=np.float32)
         rows = np.repeat(np.arange(len(matrix)), np.diff(features.ends, prepend=0))
         matrix[rows, features.columns] = features.values
@@ -45,17 +45,17 @@ def dense(blocks: list[Batch], n_columns: int) -> NDArray[np.float32]:
 def refusal(content: bytes, **options: object) -> str:
     """Return what is said of a file that cannot be used."""
     with pytest.raises(CellError) as caught:
-        blocks_of(content, **options)
+        batches_of(content, **options)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
 
 
 def test_block_has_the_cells_that_are_written() -> None:
     """Indices are those of the file, and there are as many features as the largest asks for."""
-    (block,) = blocks_of(b"a 1:2.5 4:-1\nb\na 3:nan\n")
-    features = sparse(block)
+    (batch,) = batches_of(b"a 1:2.5 4:-1\nb\na 3:nan\n")
+    features = sparse(batch)
 
-    assert block.labels == ["a", "b", "a"]
-    assert (block.weights, block.labels_are_text) == (None, False)
+    assert batch.labels == ["a", "b", "a"]
+    assert (batch.weights, batch.labels_are_text) == (None, False)
     np.testing.assert_array_equal(features.values, np.array([2.5, -1, np.nan]))
     assert features.columns.tolist() == [1, 4, 3]
     assert features.ends.tolist() == [2, 2, 3]
@@ -90,26 +90,26 @@ def test_rows_are_read_as_scikit_learn_reads_them(
     ]
     content = "\n".join(lines).encode()
     expected, labels = load_svmlight_file(io.BytesIO(content), n_features=13, zero_based=True)
-    blocks = blocks_of(content, task="regression")
+    batches = batches_of(content, task="regression")
 
-    np.testing.assert_array_equal(dense(blocks, 13), expected.toarray().astype(np.float32))
-    np.testing.assert_array_equal(np.concatenate([block.labels for block in blocks]), labels)
+    np.testing.assert_array_equal(dense(batches, 13), expected.toarray().astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate([batch.labels for batch in batches]), labels)
 
 
 def test_large_file_comes_in_blocks() -> None:
-    """No block has many more values than it may, and no row is lost between blocks."""
+    """No batch has many more values than it may, and no row is lost between batches."""
     random = np.random.default_rng(0)
     table = random.integers(-99, 99, size=(45_000, 28))
     lines = [
         " ".join([str(i % 7), *(f"{j}:{v}" for j, v in enumerate(row, 1))])
         for i, row in enumerate(table.tolist())
     ]
-    blocks = blocks_of("\n".join(lines).encode())
+    batches = batches_of("\n".join(lines).encode())
 
-    assert len(blocks) > 1
-    assert max(len(sparse(block).values) for block in blocks) < 1.1 * BATCH_VALUES
-    np.testing.assert_array_equal(dense(blocks, 29)[:, 1:], table)
-    assert [label for block in blocks for label in block.labels] == [
+    assert len(batches) > 1
+    assert max(len(sparse(batch).values) for batch in batches) < 1.1 * BATCH_VALUES
+    np.testing.assert_array_equal(dense(batches, 29)[:, 1:], table)
+    assert [label for batch in batches for label in batch.labels] == [
         str(i % 7) for i in range(45_000)
     ]
 
@@ -129,24 +129,24 @@ def test_large_file_comes_in_blocks() -> None:
 )
 def test_row_may_be_written_in_other_ways(content: bytes) -> None:
     """Byte-order mark, line endings, blanks, comments and number formats make no difference."""
-    (block,) = blocks_of(content)
+    (batch,) = batches_of(content)
 
-    assert block.labels == ["1"]
-    assert (sparse(block).columns.tolist(), sparse(block).values.tolist()) == ([2], [3.0])
+    assert batch.labels == ["1"]
+    assert (sparse(batch).columns.tolist(), sparse(batch).values.tolist()) == ([2], [3.0])
 
 
 @pytest.mark.parametrize("label", ["1", "+1", "1.0", "-1", "setosa", "é", "a_b"])
 def test_class_is_as_it_is_written(label: str) -> None:
     """A label is not made a number, and not changed."""
-    (block,) = blocks_of(f"{label} 1:1\n".encode())
+    (batch,) = batches_of(f"{label} 1:1\n".encode())
 
-    assert block.labels == [label]
+    assert batch.labels == [label]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf"])
 def test_file_without_rows_has_no_blocks(content: bytes) -> None:
     """Blank lines and comments are no rows."""
-    assert blocks_of(content) == []
+    assert batches_of(content) == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_rows_are_counted_through_all_chunks() -> None:
 def test_column_of_weights_is_refused() -> None:
     """A libsvm file has no columns that a hyperparameter could mean."""
     with pytest.raises(HyperparameterError) as caught:
-        blocks_of(b"", weight="w")
+        batches_of(b"", weight="w")
 
     assert str(caught.value) == (
         "The hyperparameter 'weight' is 'w', but in libsvm each row holds its label and "

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from container.data.readers import parquet_reader
-from container.data.readers.batches import BATCH_VALUES, Batch, Part
+from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
@@ -26,28 +26,28 @@ def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
     return file.getvalue()
 
 
-def opened(content: bytes, **options: object) -> Part:
+def opened(content: bytes, **options: object) -> BatchReader:
     """Return a file, opened."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
     return parquet_reader.read(io.BytesIO(content), chosen)
 
 
 def only(columns: dict[str, Any], **options: object) -> Batch:
-    """Return the one block of a file."""
-    (block,) = opened(written(columns), **options).blocks
-    return block
+    """Return the one batch of a file."""
+    (batch,) = opened(written(columns), **options).batches
+    return batch
 
 
-def dense(block: Batch) -> NDArray[np.float32]:
-    """Return the features of a block."""
-    assert isinstance(block.features, np.ndarray)
-    return block.features
+def dense(batch: Batch) -> NDArray[np.float32]:
+    """Return the features of a batch."""
+    assert isinstance(batch.features, np.ndarray)
+    return batch.features
 
 
 def refusal(content: bytes, **options: object) -> str:
     """Return what is said of a file that cannot be used."""
     with pytest.raises(CellError) as caught:
-        list(opened(content, **options).blocks)
+        list(opened(content, **options).batches)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
 
 
@@ -60,17 +60,17 @@ def test_features_are_those_of_the_table(kind: type, row_group_size: int) -> Non
     values: NDArray[Any] = (random.normal(size=(n_rows, 20)) * 1e6).astype(kind)
     table = {"label": range(n_rows)} | {f"f{i}": values[:, i] for i in range(20)}
 
-    part = opened(written(table, row_group_size=row_group_size))
-    blocks = list(part.blocks)
-    features = np.concatenate([dense(block) for block in blocks])
+    reader = opened(written(table, row_group_size=row_group_size))
+    batches = list(reader.batches)
+    features = np.concatenate([dense(batch) for batch in batches])
 
-    assert part.kind == "Parquet"
-    assert part.columns is not None
-    assert part.columns.feature_names == [f"f{i}" for i in range(20)]
+    assert reader.format_name == "Parquet"
+    assert reader.columns is not None
+    assert reader.columns.feature_names == [f"f{i}" for i in range(20)]
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, values.astype(np.float64).astype(np.float32))
-    assert [label for block in blocks for label in block.labels] == list(map(str, range(n_rows)))
-    assert max(len(block.labels) for block in blocks) <= BATCH_VALUES // 21
+    assert [label for batch in batches for label in batch.labels] == list(map(str, range(n_rows)))
+    assert max(len(batch.labels) for batch in batches) <= BATCH_VALUES // 21
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_features_may_be_of_any_number_type(
     values: list[Any], kind: pa.DataType, expected: list[float]
 ) -> None:
     """Numbers and booleans are features; null and NaN are missing."""
-    block = only({"y": ["a", "b", "c"], "x": pa.array(values, kind)})
+    batch = only({"y": ["a", "b", "c"], "x": pa.array(values, kind)})
 
-    np.testing.assert_array_equal(dense(block), np.array([expected], dtype=np.float32).T)
+    np.testing.assert_array_equal(dense(batch), np.array([expected], dtype=np.float32).T)
 
 
 @pytest.mark.parametrize(
@@ -116,23 +116,23 @@ def test_classes_are_as_they_are_written(
     values: list[Any], kind: pa.DataType, classes: list[str]
 ) -> None:
     """Each type has its own spelling, and text is known to be text."""
-    block = only({"y": pa.array(values, kind), "x": [1, 2, 3]})
+    batch = only({"y": pa.array(values, kind), "x": [1, 2, 3]})
 
-    assert block.labels == classes
-    assert block.labels_are_text == ("string" in str(kind))
+    assert batch.labels == classes
+    assert batch.labels_are_text == ("string" in str(kind))
 
 
 def test_quantities_and_weights_are_float64() -> None:
     """Label and weight are found by name or index, wherever they are; neither is a feature."""
     table = {"a": [1, 2], "w": [0.0, 2.5], "b": [3, 4], "y": [1, 2**40]}
-    block = only(table, label="-1", weight="w", task="regression")
+    batch = only(table, label="-1", weight="w", task="regression")
 
-    assert isinstance(block.labels, np.ndarray)
-    assert block.weights is not None
-    assert block.labels.dtype == block.weights.dtype == np.float64
-    assert block.labels.tolist() == [1.0, 2.0**40]
-    assert block.weights.tolist() == [0.0, 2.5]
-    assert dense(block).tolist() == [[1, 3], [2, 4]]
+    assert isinstance(batch.labels, np.ndarray)
+    assert batch.weights is not None
+    assert batch.labels.dtype == batch.weights.dtype == np.float64
+    assert batch.labels.tolist() == [1.0, 2.0**40]
+    assert batch.weights.tolist() == [0.0, 2.5]
+    assert dense(batch).tolist() == [[1, 3], [2, 4]]
 
 
 @pytest.mark.parametrize(
@@ -205,12 +205,12 @@ def test_rows_are_counted_through_all_row_groups() -> None:
 
 
 def test_file_without_rows_has_columns() -> None:
-    """A table of no rows is opened, and has no block."""
-    part = opened(written({"y": pa.array([], pa.string()), "x": pa.array([], pa.int8())}))
+    """A table of no rows is opened, and has no batch."""
+    reader = opened(written({"y": pa.array([], pa.string()), "x": pa.array([], pa.int8())}))
 
-    assert part.columns is not None
-    assert part.columns.names == ("y", "x")
-    assert list(part.blocks) == []
+    assert reader.columns is not None
+    assert reader.columns.names == ("y", "x")
+    assert list(reader.batches) == []
 
 
 def test_file_that_is_cut_off_or_no_parquet_is_refused() -> None:

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from container.data.readers import parquet_reader
-from container.data.readers.batches import Part
+from container.data.readers.batches import BatchReader
 from container.hyperparameters.input_options import InputOptions
 
 
-def opened(*names: Any, label: str | None = None) -> Part:
+def opened(*names: Any, label: str | None = None) -> BatchReader:
     """Open a file with the first of `names` as a column, and all of them as its index."""
     table = pa.table({names[0]: ["r1", "r2"], "y": [1, 2], "x": [3, 4]})
     told = {"pandas": json.dumps({"index_columns": names})}
@@ -38,9 +38,9 @@ def test_index_of_pandas_is_left_out(
 ) -> None:
     """An index is no feature, and one line of the log says so."""
     with caplog.at_level(logging.INFO):
-        part = opened(*names, label=label)
+        reader = opened(*names, label=label)
 
-    assert part.columns is not None
-    assert part.columns.names == ("y", "x")
-    assert part.columns.label == 0
+    assert reader.columns is not None
+    assert reader.columns.names == ("y", "x")
+    assert reader.columns.label == 0
     assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from container.distributed import rendezvous
-from container.distributed.hosts import Hosts
 from container.errors import HostError
 from support.groups import NAMES, met
 from support.processes import DEADLINE_SECONDS, free_port
@@ -16,7 +15,7 @@ from support.processes import DEADLINE_SECONDS, free_port
 def refusal_of(host: str, limit_seconds: float, port: int) -> str:
     """Return what is said of a meeting that fails."""
     with pytest.raises(HostError) as caught:
-        rendezvous.meet(Hosts(NAMES, host), limit_seconds, port)
+        rendezvous.connect(NAMES, host, limit_seconds, port)
     return str(caught.value)
 
 
@@ -55,7 +54,7 @@ def test_first_host_that_does_not_come_is_named() -> None:
 def test_host_of_unknown_name_is_named() -> None:
     """A name that the network does not know yet is asked for again until the time is over."""
     with pytest.raises(HostError, match=r"^The host a\.invalid, the first, could not be reached"):
-        rendezvous.meet(Hosts(("a.invalid", "b.invalid"), "b.invalid"), 0.1, free_port())
+        rendezvous.connect(("a.invalid", "b.invalid"), "b.invalid", 0.1, free_port())
 
 
 def test_others_that_do_not_come_are_named() -> None:
@@ -79,12 +78,12 @@ def test_strangers_are_sent_away(words: bytes) -> None:
     """Whoever says something else than the name of a missing host does no harm."""
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[0]), DEADLINE_SECONDS, port)
+        first = pool.submit(rendezvous.connect, NAMES[:2], NAMES[0], DEADLINE_SECONDS, port)
         with _connected(port) as stranger:
             stranger.sendall(words)
             stranger.shutdown(socket.SHUT_WR)
             said = stranger.recv(1)
-        second = pool.submit(rendezvous.meet, Hosts(NAMES[:2], NAMES[1]), DEADLINE_SECONDS, port)
+        second = pool.submit(rendezvous.connect, NAMES[:2], NAMES[1], DEADLINE_SECONDS, port)
 
         assert said == b""
         assert closed([first.result(), second.result()]) == [[NAMES[1]], [NAMES[0]]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from container.data.columns import Columns
 from container.data.readers import csv_columns
 from container.formats import cells, csv_rows
-from support.texts import part_of, refusal_of
+from support.texts import reader_of, refusal_of
 
 NUMBERS = st.integers(-99, 99).map(str) | st.floats(-1e9, 1e9).map(repr)
 RARE = st.sampled_from(["", ".5", "-0", "007", "NA", "1e39", "x", '"1"', " 2", "[1]", "1,5", "é"])
@@ -44,21 +44,21 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
     columns = Columns(3, None, label, data.draw(st.sampled_from([None, weight])))
     are_numbers = data.draw(st.booleans())
 
-    block = csv_columns.read(text, delimiter, columns, labels_are_numbers=are_numbers)
+    batch = csv_columns.read(text, delimiter, columns, labels_are_numbers=are_numbers)
 
-    if block is not None:
+    if batch is not None:
         rows = [row for _, row in csv_rows.read_rows(io.BytesIO(text), delimiter)]
         labels = [row[label].strip(" \t") for row in rows]
         assert len(rows) == len(text.splitlines())
         assert not any(map(cells.is_missing, labels))
-        assert list(block.labels) == ([float(cell) for cell in labels] if are_numbers else labels)
-        if block.weights is not None:
-            assert block.weights.tolist() == [float(row[weight]) for row in rows]
+        assert list(batch.labels) == ([float(cell) for cell in labels] if are_numbers else labels)
+        if batch.weights is not None:
+            assert batch.weights.tolist() == [float(row[weight]) for row in rows]
         values = array("d")
         for row in rows:
             csv_rows.append_numbers(values, 1, [row[index] for index in columns.features])
         expected = csv_rows.as_matrix(values, len(columns.features))
-        np.testing.assert_array_equal(np.asarray(block.features), expected)
+        np.testing.assert_array_equal(np.asarray(batch.features), expected)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
 )
 def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[list[float]]) -> None:
     """Labels are kept as they are written, and a missing number is NaN."""
-    block = csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
+    batch = csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
 
-    assert block is not None
-    assert block.labels == labels
-    np.testing.assert_array_equal(np.asarray(block.features), features)
+    assert batch is not None
+    assert batch.labels == labels
+    np.testing.assert_array_equal(np.asarray(batch.features), features)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_quote_may_span_pieces() -> None:
     """A label within quotes may have line breaks, and be closed long after it is opened."""
     text = "a,1\n" * 65_000 + '"b\n' + "c,1\n" * 20_000 + 'd",2\ne,3\n'
 
-    labels = [label for block in part_of(text).blocks for label in block.labels]
+    labels = [label for batch in reader_of(text).batches for label in batch.labels]
 
     assert len(labels) == 65_002
     assert labels[-2:] == ["b\n" + "c,1\n" * 20_000 + "d", "e"]
@@ -130,7 +130,7 @@ def test_header_that_is_repeated_is_no_row(header: str) -> None:
     """Also where its names of features look like numbers, and rows are read at once."""
     text = (header + "\n" + "a,3,4\n" * 60_000) * 3
 
-    blocks = list(part_of(text, header="present").blocks)
+    batches = list(reader_of(text, header="present").batches)
 
-    assert sum(len(block.labels) for block in blocks) == 180_000
-    assert {label for block in blocks for label in block.labels} == {"a"}
+    assert sum(len(batch.labels) for batch in batches) == 180_000
+    assert {label for batch in batches for label in batch.labels} == {"a"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from container.data.columns import SAY_WHETHER_HEADER
+from container.data.columns import HEADER_REMEDY
 from container.errors import TrainingDataError
 from support.written import Content, table_of
 
@@ -88,7 +88,7 @@ def test_first_row_that_may_be_a_header_is_refused(
         other=" in it is a label of other rows too",
         alone="the first row may be a header: no other row has its label",
     )
-    assert str(caught.value) == f"In {names}, {told}; {SAY_WHETHER_HEADER}."
+    assert str(caught.value) == f"In {names}, {told}; {HEADER_REMEDY}."
 
 
 def test_libsvm_files_without_a_cell_are_refused(tmp_path: Path) -> None:

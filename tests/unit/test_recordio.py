@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from container.data.readers import recordio_reader
-from container.data.readers.batches import BATCH_VALUES, Batch, Sparse
+from container.data.readers.batches import BATCH_VALUES, Batch, SparseFeatures
 from container.errors import HyperparameterError
 from container.formats import recordio_frames
 from container.formats.cells import CellError
@@ -35,30 +35,30 @@ class Pipe(io.RawIOBase):
         return self._content.read(min(size, self._most))
 
 
-def blocks_of(content: bytes, **options: object) -> list[Batch]:
-    """Return the blocks of a file."""
+def batches_of(content: bytes, **options: object) -> list[Batch]:
+    """Return the batches of a file."""
     chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
-    part = recordio_reader.read(io.BytesIO(content), chosen)
-    assert (part.kind, part.columns) == ("RecordIO-protobuf", None)
-    return list(part.blocks)
+    reader = recordio_reader.read(io.BytesIO(content), chosen)
+    assert (reader.format_name, reader.columns) == ("RecordIO-protobuf", None)
+    return list(reader.batches)
 
 
-def dense(block: Batch) -> NDArray[np.float32]:
-    """Return the features of a block of dense records."""
-    assert isinstance(block.features, np.ndarray)
-    return block.features
+def dense(batch: Batch) -> NDArray[np.float32]:
+    """Return the features of a batch of dense records."""
+    assert isinstance(batch.features, np.ndarray)
+    return batch.features
 
 
-def sparse(block: Batch) -> Sparse:
-    """Return the features of a block of sparse records."""
-    assert isinstance(block.features, Sparse)
-    return block.features
+def sparse(batch: Batch) -> SparseFeatures:
+    """Return the features of a batch of sparse records."""
+    assert isinstance(batch.features, SparseFeatures)
+    return batch.features
 
 
 def refusal(content: bytes, **options: object) -> str:
     """Return what is said of a file that cannot be used."""
     with pytest.raises(CellError) as caught:
-        blocks_of(content, **options)
+        batches_of(content, **options)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
 
 
@@ -81,31 +81,31 @@ def test_record_is_read_from_its_bytes() -> None:
     label = b"\x0a\x06values\x12\x08\x12\x06\x0a\x04" + struct.pack("<f", 3)
     payload = b"\x0a" + bytes([len(entry)]) + entry + b"\x12" + bytes([len(label)]) + label
     content = b"\x0a\x23\xd7\xce" + struct.pack("<I", len(payload)) + payload
-    (block,) = blocks_of(content + bytes(-len(payload) % 4))
+    (batch,) = batches_of(content + bytes(-len(payload) % 4))
 
     assert payload == record([1.5, -2], [3])
-    assert (dense(block).tolist(), block.labels) == ([[1.5, -2]], ["3"])
+    assert (dense(batch).tolist(), batch.labels) == ([[1.5, -2]], ["3"])
 
 
 @pytest.mark.parametrize("tensor", ["float32_tensor", "float64_tensor", "int32_tensor"])
 def test_dense_records_are_read_back(tensor: str) -> None:
-    """All values arrive as float32 in their rows, block after block."""
+    """All values arrive as float32 in their rows, batch after batch."""
     random = np.random.default_rng(0)
     table = random.integers(-(2**24), 2**24, size=(45_000, 28))
     labels = random.integers(-3, 3, size=45_000)
-    blocks = blocks_of(encode(table.tolist(), labels.tolist(), tensor, tensor))
+    batches = batches_of(encode(table.tolist(), labels.tolist(), tensor, tensor))
 
-    assert len(blocks) > 1
-    assert max(dense(block).size for block in blocks) < 1.1 * BATCH_VALUES
-    assert dense(blocks[0]).dtype == np.float32
-    np.testing.assert_array_equal(np.concatenate(list(map(dense, blocks))), table)
-    assert [label for block in blocks for label in block.labels] == list(map(str, labels))
+    assert len(batches) > 1
+    assert max(dense(batch).size for batch in batches) < 1.1 * BATCH_VALUES
+    assert dense(batches[0]).dtype == np.float32
+    np.testing.assert_array_equal(np.concatenate(list(map(dense, batches))), table)
+    assert [label for batch in batches for label in batch.labels] == list(map(str, labels))
 
 
 def test_nan_is_missing() -> None:
     """NaN is a missing cell, in dense and in sparse records."""
-    (rows,) = blocks_of(encode([[np.nan, 1]], [0]))
-    (cells,) = blocks_of(encode_sparse([{3: np.nan}], [0]))
+    (rows,) = batches_of(encode([[np.nan, 1]], [0]))
+    (cells,) = batches_of(encode_sparse([{3: np.nan}], [0]))
 
     np.testing.assert_array_equal(dense(rows), [[np.nan, 1]])
     np.testing.assert_array_equal(sparse(cells).values, [np.nan])
@@ -114,9 +114,9 @@ def test_nan_is_missing() -> None:
 def test_sparse_records_are_read_back() -> None:
     """Keys are features, in any order; the shape says how many there are, or the largest key."""
     rows = [{5: 1.5, 2: -1.0}, {}, {0: 2.0}]
-    (block,) = blocks_of(encode_sparse(rows, [1, 2, 3], n_features=9))
-    (shapeless,) = blocks_of(encode_sparse(rows[:1], [1]))
-    features = sparse(block)
+    (batch,) = batches_of(encode_sparse(rows, [1, 2, 3], n_features=9))
+    (shapeless,) = batches_of(encode_sparse(rows[:1], [1]))
+    features = sparse(batch)
 
     assert features.values.tolist() == [1.5, -1, 2]
     assert features.columns.tolist() == [5, 2, 0]
@@ -138,18 +138,18 @@ def test_sparse_records_are_read_back() -> None:
 )
 def test_class_is_a_whole_number_or_shortest(kind: str, value: float, label: str) -> None:
     """Labels are floats by custom, so `1.0` is class 1."""
-    (block,) = blocks_of(encode([[1], [1]], [value, value], label_tensor=kind))
+    (batch,) = batches_of(encode([[1], [1]], [value, value], label_tensor=kind))
 
-    assert (block.labels, block.labels_are_text) == ([label, label], False)
+    assert (batch.labels, batch.labels_are_text) == ([label, label], False)
 
 
 def test_label_of_a_regression_is_float64() -> None:
     """A quantity keeps the precision of its type."""
-    (block,) = blocks_of(encode([[1]], [1 / 3], label_tensor="float64_tensor"), task="regression")
+    (batch,) = batches_of(encode([[1]], [1 / 3], label_tensor="float64_tensor"), task="regression")
 
-    assert isinstance(block.labels, np.ndarray)
-    assert block.labels.dtype == np.float64
-    assert block.labels.tolist() == [1 / 3]
+    assert isinstance(batch.labels, np.ndarray)
+    assert batch.labels.dtype == np.float64
+    assert batch.labels.tolist() == [1 / 3]
 
 
 @pytest.mark.parametrize("most", [1, 3, 8, 1000])
@@ -172,8 +172,8 @@ def test_parts_of_a_record_are_joined() -> None:
 
 
 def test_empty_file_has_no_blocks() -> None:
-    """No record, no block."""
-    assert blocks_of(b"") == []
+    """No record, no batch."""
+    assert batches_of(b"") == []
 
 
 @pytest.mark.parametrize(
@@ -268,15 +268,15 @@ def test_label_of_a_regression_fits_a_float32() -> None:
 
 def test_key_may_have_any_name() -> None:
     """One key is enough to know what is meant."""
-    (block,) = blocks_of(message(features={"x": {F32: [1.0]}}, label={"y": {F32: [2.0]}}))
+    (batch,) = batches_of(message(features={"x": {F32: [1.0]}}, label={"y": {F32: [2.0]}}))
 
-    assert (dense(block).tolist(), block.labels) == ([[1.0]], ["2"])
+    assert (dense(batch).tolist(), batch.labels) == ([[1.0]], ["2"])
 
 
 def test_column_of_labels_is_refused() -> None:
     """A record has no columns that a hyperparameter could mean."""
     with pytest.raises(HyperparameterError) as caught:
-        blocks_of(b"", label="0")
+        batches_of(b"", label="0")
 
     assert str(caught.value) == (
         "The hyperparameter 'label' is '0', but in RecordIO-protobuf each row holds its "

@@ -5,7 +5,7 @@ import pytest
 
 from container.data.readers.batches import BATCH_VALUES
 from container.formats import cells
-from support.texts import part_of, refusal_of, rows_of
+from support.texts import reader_of, refusal_of, rows_of
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_weight_that_is_none_is_refused(cell: str, problem: str) -> None:
 
 def test_label_of_a_regression_is_a_number() -> None:
     """Labels are float64, so that they keep more digits than features."""
-    block = rows_of("0.1,1\n-2e-3,5\n 16777217 ,3\n", task="regression")
+    batch = rows_of("0.1,1\n-2e-3,5\n 16777217 ,3\n", task="regression")
 
-    assert isinstance(block.labels, np.ndarray)
-    assert block.labels.dtype == np.float64
-    assert block.labels.tolist() == [0.1, -0.002, 16777217.0]
+    assert isinstance(batch.labels, np.ndarray)
+    assert batch.labels.dtype == np.float64
+    assert batch.labels.tolist() == [0.1, -0.002, 16777217.0]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -76,19 +76,19 @@ def test_column_after_the_label_keeps_its_name_in_messages() -> None:
 
 
 @pytest.mark.parametrize("cell", ["", "NA"], ids=["plain", "not plain"])
-def test_rows_of_several_blocks_keep_their_order(cell: str) -> None:
-    """Where a block is full the next begins, and no row is lost or doubled."""
+def test_rows_of_several_batches_keep_their_order(cell: str) -> None:
+    """Where a batch is full the next begins, and no row is lost or doubled."""
     n_rows = BATCH_VALUES // 500 * 2 + 3
     rows = [",".join([f"c{row}", "0.25", cell, *[str(row)] * 500]) for row in range(n_rows)]
 
-    blocks = list(part_of("\n".join(rows), weight="1").blocks)
+    batches = list(reader_of("\n".join(rows), weight="1").batches)
 
-    assert len(blocks) > 1
-    assert [label for block in blocks for label in block.labels] == [
+    assert len(batches) > 1
+    assert [label for batch in batches for label in batch.labels] == [
         f"c{row}" for row in range(n_rows)
     ]
-    features = np.concatenate([np.asarray(block.features) for block in blocks])
+    features = np.concatenate([np.asarray(batch.features) for batch in batches])
     assert features.shape == (n_rows, 501)
     assert np.isnan(features[:, 0]).all()
     assert (features[:, 1:] == np.arange(n_rows).reshape(-1, 1)).all()
-    assert all(block.weights is not None and len(block.weights) for block in blocks)
+    assert all(batch.weights is not None and len(batch.weights) for batch in batches)

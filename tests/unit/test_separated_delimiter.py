@@ -3,7 +3,7 @@
 import pytest
 
 from container.formats.cells import CellError
-from support.texts import part_of, rows_of
+from support.texts import reader_of, rows_of
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
@@ -12,12 +12,12 @@ def test_delimiter_is_recognised(delimiter: str) -> None:
     rows = [["label", "a", "b"], ["x,;", "1", "2"], ["y|", "3", "4"], ["z", "5", "6"]]
     text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
 
-    part = part_of(text)
+    reader = reader_of(text)
 
     word = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}[delimiter]
-    assert part.kind == f"{word}-separated text"
-    (block,) = part.blocks
-    assert block.labels == ["x,;", "y|", "z"]
+    assert reader.format_name == f"{word}-separated text"
+    (batch,) = reader.batches
+    assert batch.labels == ["x,;", "y|", "z"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_delimiter_that_is_given_is_the_only_one(delimiter: str, between: str) -
 def test_rows_that_can_be_split_at_three_delimiters_are_refused() -> None:
     """The message names all delimiters that every row has equally often."""
     with pytest.raises(CellError) as caught:
-        part_of("y;x\t|\na;1\t|\n")
+        reader_of("y;x\t|\na;1\t|\n")
 
     assert str(caught.value) == "rows can be split at '\\t' or at ';' or at '|'"
     assert caught.value.remedy == (
@@ -54,4 +54,4 @@ def test_rows_that_can_be_split_at_three_delimiters_are_refused() -> None:
 @pytest.mark.parametrize("text", ["a,1\n" * 19 + "b;2,3\n", "a;1,2\nb;3\n", "a;b,1\nc,2\n"])
 def test_delimiter_that_some_rows_lack_is_no_second_one(text: str) -> None:
     """A row without it shows that it is part of a cell, or a mistake that the rows will show."""
-    assert part_of(text).kind in ("comma-separated text", "semicolon-separated text")
+    assert reader_of(text).format_name in ("comma-separated text", "semicolon-separated text")

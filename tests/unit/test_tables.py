@@ -79,7 +79,7 @@ def test_split_sets_each_row_on_one_side_in_order(
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.sampled_from([1, 2, 3, 5, 9]))
-def test_split_sets_the_same_part_of_each_class_aside(sizes: list[int], tenths: int) -> None:
+def test_split_sets_the_same_reader_of_each_class_aside(sizes: list[int], tenths: int) -> None:
     """A class gives its part, to the nearest row, but keeps one row at least."""
     table = table_of([label for label, size in enumerate(sizes) for _ in range(size)])
     nearest = [round(size * Fraction(tenths, 10)) for size in sizes]

@@ -1,1 +1,1 @@
-"""Training data: from the files and pipes of a channel to a table, or to batches of rows."""
+"""Training data: from the files and pipes of a channel to tables and datasets."""

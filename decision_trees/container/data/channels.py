@@ -1,4 +1,4 @@
-"""Channels: which data a training job was given, and where the platform has put it."""
+"""Channels: the training and validation data of a job, and where the platform has put them."""
 
 import json
 import logging
@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from container.data.readers import detection
-from container.data.streams import Source
+from container.data.streams import COMPRESSION_SUFFIXES, Source
 from container.distributed.communicator import Communicator
 from container.errors import TrainingDataError
 from container.paths import Paths
@@ -16,60 +15,59 @@ from container.paths import Paths
 TRAINING = ("training", "train")
 VALIDATION = ("validation", "test")
 NOT_DATA = frozenset({"code", "sm_drivers"})
-"""Channels with which SDKs send code.
+"""Channels in which SDKs send code.
 
 Source: https://github.com/aws/sagemaker-python-sdk, sagemaker-train, train/constants.py
 """
 
 _TABLE_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
-_NAMES_SHOWN = 5
+_MAX_NAMES_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """The data of one channel."""
+    """Data of one channel, or one host's share of it."""
 
     name: str
     sources: tuple[Source, ...]
-    """Its files in the order of their names; or one pipe."""
+    """Its files, sorted by name; or one pipe."""
 
     content_type: str | None
 
     is_replicated: bool = True
-    """Whether every host of the job has all of it."""
+    """Whether every host of the job has the whole channel."""
 
-    part: tuple[int, int] = (0, 1)
-    """The first row of each source that counts here, and the step to the next; the others count
-    on other hosts."""
+    first_row: int = 0
+    """Index of the first row of each source that belongs to this host."""
+
+    row_step: int = 1
+    """Distance to the next row that belongs to this host."""
 
     def epoch(self, number: int) -> "Channel":
-        """Return what is to be read in another pass: the same files, or the next pipe."""
+        """Return the channel for another pass: the same files, or the pipe of that epoch."""
         sources = tuple(source.epoch(number) for source in self.sources)
         return replace(self, sources=sources)
 
     def share(self, rank: int, n_hosts: int) -> "Channel":
-        """Return what one of `n_hosts` is to read.
+        """Return the share of one of `n_hosts` hosts.
 
-        Of a replicated channel that is each file on one host, where there are enough files for
-        all hosts, else each row.
+        A replicated channel is shared by files if there are enough of them, otherwise by rows.
         """
         if not self.is_replicated:
             return self
         if len(self.sources) >= n_hosts:
             return replace(self, sources=self.sources[rank::n_hosts])
-        return replace(self, part=(rank, n_hosts))
+        return replace(self, first_row=rank, row_step=n_hosts)
 
 
 def find(paths: Paths) -> tuple[Channel, Channel | None]:
-    """Return the channel to learn from, and the one to validate on if there is one.
-
-    The first is called `training` or `train`, the second `validation` or `test`.
+    """Return the channel `training` or `train`, and `validation` or `test` if there is one.
 
     Raises:
-        TrainingDataError: there is no training data, two channels for one purpose, or a channel
-            whose configuration is not known here.
+        TrainingDataError: there is no training data, there are two channels for one purpose, or
+            the configuration of a channel is not supported.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
     """
@@ -80,23 +78,23 @@ def find(paths: Paths) -> tuple[Channel, Channel | None]:
     return training, _channel(VALIDATION, paths.data, configured)
 
 
-def find_share(paths: Paths, group: Communicator) -> tuple[Channel, Channel | None]:
-    """Return what this host of several is to read; it may be nothing.
+def find_share(paths: Paths, communicator: Communicator) -> tuple[Channel, Channel | None]:
+    """Return the shares of this host, which may be empty; see `find`.
 
     Raises:
-        TrainingDataError: as `find`, and if there is no training data on any host.
+        TrainingDataError: as `find`, or no host has training data.
     """
-    with group.reporting():
+    with communicator.naming_host():
         configured = _configuration(paths.input_data_config)
         found = [_channel(names, paths.data, configured) for names in (TRAINING, VALIDATION)]
-    told = group.gather([channel is not None for channel in found])
-    has_training, has_validation = (any(column) for column in zip(*told, strict=True))
+    exist = communicator.gather([channel is not None for channel in found])
+    has_training, has_validation = (any(on_hosts) for on_hosts in zip(*exist, strict=True))
     if not has_training:
         raise TrainingDataError(
             f"No host has training data: {_no_training_data(paths.data, configured)}"
         )
     training, validation = (
-        (channel or Channel(names[0], (), None)).share(group.rank, len(group))
+        (channel or Channel(names[0], (), None)).share(communicator.rank, len(communicator))
         for channel, names in zip(found, (TRAINING, VALIDATION), strict=True)
     )
     return training, validation if has_validation else None
@@ -105,7 +103,7 @@ def find_share(paths: Paths, group: Communicator) -> tuple[Channel, Channel | No
 def _channel(
     names: tuple[str, ...], data: Path, configured: Mapping[str, Mapping[str, Any]]
 ) -> Channel | None:
-    """Return the one of `names` that holds data; None when none does."""
+    """Return the one channel of `names` that has data; None if none has."""
     found = [
         Channel(name, sources, settings.get("ContentType"), _is_replicated(settings))
         for name in names
@@ -119,7 +117,7 @@ def _channel(
 
 
 def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source, ...]:
-    """Return what there is to read of a channel, according to its input mode."""
+    """Return the files or the pipe of a channel, according to its input mode."""
     mode, wrapper = settings.get("TrainingInputMode", "File"), settings.get("RecordWrapperType")
     if mode not in ("File", "FastFile", "Pipe"):
         raise TrainingDataError(
@@ -131,12 +129,12 @@ def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source
             "channel are read as they are."
         )
     if mode == "Pipe":
-        return (Source(data / f"{name}_0", is_pipe=True),)  # one epoch is all that a tree needs
+        return (Source(data / f"{name}_0", is_pipe=True),)  # the pipe of the first epoch
     return tuple(Source(file) for file in _files(data / name))
 
 
 def _is_replicated(settings: Mapping[str, Any]) -> bool:
-    """Say whether every host gets the whole channel: the default, and so it is of file systems.
+    """Return whether every host has the whole channel: the default, also for file systems.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html
     """
@@ -144,10 +142,10 @@ def _is_replicated(settings: Mapping[str, Any]) -> bool:
 
 
 def _files(channel: Path) -> list[Path]:
-    """Return the usable files below a channel's directory, in the order of their names.
+    """Return the usable files below the directory of a channel, sorted by name.
 
-    Left out are empty files, and all whose path has a part that begins with "." or "_": resource
-    forks of macOS, folder and success markers.
+    Empty files are skipped, and files whose path has a part that begins with "." or "_", such as
+    resource forks of macOS and success markers.
     """
     found = sorted(channel.rglob("*"))
     _refuse_table_formats(found)
@@ -167,7 +165,7 @@ def _files(channel: Path) -> list[Path]:
 
 
 def _refuse_table_formats(found: list[Path]) -> None:
-    """Refuse tables whose log says which of their files still count."""
+    """Refuse tables with a log, which may have removed some of their files."""
     for path in found:
         if path.name in _TABLE_LOGS:
             raise TrainingDataError(
@@ -177,10 +175,10 @@ def _refuse_table_formats(found: list[Path]) -> None:
 
 
 def _refuse_copies(files: list[Path]) -> None:
-    """Refuse a file beside its compressed copy: its rows would count twice."""
+    """Refuse a file next to its compressed copy, whose rows would count twice."""
     names = set(files)
     for file in files:
-        if file.suffix in detection.COMPRESSIONS and file.with_suffix("") in names:
+        if file.suffix in COMPRESSION_SUFFIXES and file.with_suffix("") in names:
             raise TrainingDataError(
                 f"{file} and {file.with_suffix('').name} beside it look like copies of one file, "
                 "whose rows would count twice; leave one of them out, or rename it."
@@ -193,7 +191,7 @@ def _is_skipped(file: Path, channel: Path) -> bool:
 
 
 def _configuration(file: Path) -> dict[str, dict[str, Any]]:
-    """Read inputdataconfig.json: the settings of each channel; no file means no settings."""
+    """Return the settings of each channel from inputdataconfig.json; none without the file."""
     try:
         channels = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -213,7 +211,7 @@ def _no_training_data(data: Path, configured: Mapping[str, Any]) -> str:
         {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else set()
     )
     names = sorted((directories | set(configured)) - NOT_DATA)
-    found = "; ".join(_inventory(name, data) for name in names[:_NAMES_SHOWN])
+    found = "; ".join(_inventory(name, data) for name in names[:_MAX_NAMES_SHOWN])
     return (
         f"There is nothing to train on in the channel training (or train): found under {data} "
         f"{'is ' + found if found else 'is no channel at all'}. Give the job a channel of that "
@@ -232,5 +230,5 @@ def _inventory(name: str, data: Path) -> str:
 
 
 def _first_names(files: list[Path], data: Path) -> str:
-    names = ", ".join(str(file.relative_to(data)) for file in files[:_NAMES_SHOWN])
-    return names if len(files) <= _NAMES_SHOWN else f"{names}, ..."
+    names = ", ".join(str(file.relative_to(data)) for file in files[:_MAX_NAMES_SHOWN])
+    return names if len(files) <= _MAX_NAMES_SHOWN else f"{names}, ..."

@@ -1,4 +1,4 @@
-"""Columns: which of a table's columns is the label, which the weight, and what each is called."""
+"""Columns of a table: which one is the label, which one the weight, and how each is named."""
 
 import difflib
 import re
@@ -9,10 +9,10 @@ from functools import cached_property
 from container.errors import HyperparameterError
 from container.formats.cells import CellError, shown
 
-SAY_WHETHER_HEADER = (
+HEADER_REMEDY = (
     "say with the hyperparameter header whether it is a header (present) or data (absent)"
 )
-"""What to do about a first row that may be either."""
+"""Remedy for a first row that may be a header or data."""
 
 
 @dataclass(frozen=True)
@@ -21,55 +21,65 @@ class Columns:
 
     width: int
     names: tuple[str, ...] | None
-    """One a column; None without a header."""
+    """One name per column; None without a header."""
 
     label: int
-    """The index of the label, from 0."""
+    """Index of the label, from 0."""
 
     weight: int | None
 
     @cached_property
     def features(self) -> list[int]:
-        """The indices of all columns that are neither label nor weight, in their order."""
+        """Indices of all columns that are neither label nor weight, ascending."""
         return [index for index in range(self.width) if index not in self.others]
 
     @cached_property
     def others(self) -> list[int]:
-        """The indices of label and weight, the last first, so that they can be deleted in turn."""
+        """Indices of label and weight, descending, so that they can be deleted one by one."""
         roles = {self.label} if self.weight is None else {self.label, self.weight}
         return sorted(roles, reverse=True)
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the features, if columns have names."""
+        """Names of the features; None without a header."""
         return None if self.names is None else [self.names[index] for index in self.features]
 
     def name(self, index: int) -> str:
-        """Return how a message calls a column: counted from 1, with its name if it has one."""
+        """Return a column as messages show it: its number from 1, and its name if it has one."""
         return f"column {index + 1}" + (f" ({shown(self.names[index])})" if self.names else "")
 
     def feature(self, index: int) -> str:
-        """Return how a message calls a feature, by its index among the features."""
+        """Return a feature as messages show it, by its index among the features."""
         return self.name(self.features[index])
+
+
+@dataclass(frozen=True)
+class HeaderGuess:
+    """A guess whether the first row of a file is a header; all labels together confirm it."""
+
+    label: str
+    """The cell of the first row in the column of the label."""
+
+    is_header: bool
 
 
 def resolve(
     width: int, names: Sequence[str] | None, label: str | None, weight: str | None
 ) -> Columns:
-    """Give the columns of a table their roles.
+    """Return the columns of a table with their roles.
 
     Args:
-        width: how many columns there are.
-        names: their names, if there are any.
-        label: the name or the index of the label, None for the first column.
-        weight: the name or the index of the weight, None for none.
+        width: number of columns.
+        names: their names; None without a header.
+        label: name or index of the label; None for the first column.
+        weight: name or index of the weight; None for no weight.
 
     Raises:
-        CellError: the columns are too few, or their names are not usable.
-        HyperparameterError: a hyperparameter names no column, or label and weight are one.
+        CellError: there are too few columns, or their names cannot be used.
+        HyperparameterError: a hyperparameter names no column, or label and weight are the same.
     """
     if names is not None:
-        _check_names(names)
+        _check_usable(names)
     label_index = 0 if label is None else _find("label", label, width, names)
     weight_index = None if weight is None else _find("weight", weight, width, names)
     if label_index == weight_index:
@@ -87,11 +97,34 @@ def resolve(
 
 
 def is_index(wanted: str | None) -> bool:
-    """Say whether a hyperparameter means a column by its index, or none, and needs no header."""
+    """Return whether a hyperparameter is unset or a column's index, and so needs no header."""
     return wanted is None or re.fullmatch(r"-?[0-9]{1,9}", wanted) is not None
 
 
-def _check_names(names: Sequence[str]) -> None:
+def check_columns(found: Columns, expected: Columns, where: str) -> None:
+    """Compare the columns of a file with those of the first file, which is `where`.
+
+    Raises:
+        CellError: they differ; the message names both.
+    """
+    if found.width != expected.width:
+        raise CellError(f"rows have {found.width} columns, those of {where} {expected.width}")
+    if (found.names is None) != (expected.names is None):
+        has = ("no header", "a header")
+        raise CellError(
+            f"there is {has[bool(found.names)]}, in {where} {has[bool(expected.names)]}"
+        )
+    check_names(found.names, expected.names, where)
+
+
+def check_names(found: Sequence[str] | None, expected: Sequence[str] | None, where: str) -> None:
+    """Compare names of columns with those in `where`; raises CellError at the first difference."""
+    for number, (name, other) in enumerate(zip(found or (), expected or (), strict=False), start=1):
+        if name != other:
+            raise CellError(f"column {number} is called {name!r}, in {where} {other!r}")
+
+
+def _check_usable(names: Sequence[str]) -> None:
     for index, name in enumerate(names):
         if not name or re.fullmatch(r"Unnamed: [0-9]+", name):
             raise CellError(
@@ -104,7 +137,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> int:
-    """Return the index of the column that a hyperparameter means."""
+    """Return the index of the column that a hyperparameter names."""
     by_name = names.index(wanted) if names is not None and wanted in names else None
     by_index = _index(wanted, width)
     if by_name is not None and by_index not in (None, by_name):

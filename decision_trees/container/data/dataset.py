@@ -1,7 +1,4 @@
-"""Datasets: rows that no host has all of, or that are not in memory; they come in batches.
-
-Spills: rows that are too many for memory, on the disk as numbers, which are read quickly.
-"""
+"""Datasets: rows that are spread over several hosts or do not fit in memory, read in batches."""
 
 import os
 import tempfile
@@ -15,89 +12,94 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from container.data.reading import BATCH_ROWS
-from container.data.summary import Moments
+from container.data.labels import Moments
 from container.data.table import Schema, Table
 from container.distributed.communicator import ALONE, Communicator
 
+BATCH_ROWS = 65_536
+"""Maximum number of rows in a batch of a dataset."""
+
+_SPARE_BYTES = 1 << 30
+"""Free space to leave on the disk, in bytes."""
+
 Pass = Callable[[], Iterator[Table]]
-"""Begins another pass over all rows of this host, in the same order each time."""
+"""Starts another pass over all rows of this host, in the same order each time."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The rows of a job or of a part of it, on all of its hosts."""
+    """Rows of a job on all of its hosts; `batches` yields those of this host."""
 
     batches: Pass
-    layout: Schema
-    group: Communicator
+    schema: Schema
+    communicator: Communicator
     n_rows: int
     """On all hosts."""
 
     label_counts: NDArray[np.int64]
-    """On all hosts, how many rows have each of the layout's labels; empty for numbers."""
+    """Number of rows with each of the schema's labels, on all hosts; empty for numbers."""
 
-    numbers: Moments
-    """Of all hosts' labels when they are numbers, without weights."""
+    label_moments: Moments
+    """Moments of numeric labels on all hosts, without weights."""
 
     is_weighted: bool
     is_in_memory: bool = True
-    """Whether every host has its rows in memory; else each pass reads them again."""
+    """Whether every host has its rows in memory; otherwise each pass reads them again."""
 
     @classmethod
     def of_table(cls, table: Table, are_numbers: bool) -> "Dataset":
-        """Return the rows of a table that is all there is; they are not copied."""
-        layout = Schema.of_table(table, are_numbers)
-        return cls.counted(lambda: in_batches(table), layout, ALONE)
+        """Return the rows of a table on this host only, without a copy."""
+        schema = Schema.of_table(table, are_numbers)
+        return cls.counted(lambda: in_batches(table), schema, ALONE)
 
     @classmethod
-    def counted(cls, batches: Pass, layout: Schema, group: Communicator) -> "Dataset":
-        """Return rows of which nothing is known yet, after a pass over them."""
+    def counted(cls, batches: Pass, schema: Schema, communicator: Communicator) -> "Dataset":
+        """Return rows whose number and labels are counted in a first pass."""
         counts: NDArray[np.int64] = np.zeros(2, dtype=np.int64)
-        label_counts: NDArray[np.int64] = np.zeros(layout.n_labels, dtype=np.int64)
-        numbers = Moments()
+        label_counts: NDArray[np.int64] = np.zeros(schema.n_labels, dtype=np.int64)
+        moments = Moments()
         for batch in batches():
             counts += (len(batch), batch.weights is not None)
-            if layout.labels is None:
-                numbers.add(batch.labels)
+            if schema.labels is None:
+                moments.add(batch.labels)
             else:
-                label_counts += _counts(batch.labels, layout.labels)
-        n_rows, n_weighted = group.sum(counts).tolist()
+                label_counts += _counts(batch.labels, schema.labels)
+        n_rows, n_weighted = communicator.sum(counts).tolist()
         merged = Moments()
-        for found in group.gather(asdict(numbers)):
+        for found in communicator.gather(asdict(moments)):
             merged.merge(Moments(**found))
-        label_counts = group.sum(label_counts)
-        return cls(batches, layout, group, n_rows, label_counts, merged, n_weighted > 0)
+        label_counts = communicator.sum(label_counts)
+        return cls(batches, schema, communicator, n_rows, label_counts, merged, n_weighted > 0)
 
     def __len__(self) -> int:
         return self.n_rows
 
     @cached_property
     def classes(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The labels, sorted, and how many rows have each; for classes only."""
-        if self.layout.labels is None:
+        """The class labels, sorted, and the number of rows with each."""
+        if self.schema.labels is None:
             raise TypeError("labels are numbers")
-        order = np.argsort(self.layout.labels)
-        return self.layout.labels[order], self.label_counts[order]
+        order = np.argsort(self.schema.labels)
+        return self.schema.labels[order], self.label_counts[order]
 
     def sample(self, n_rows: int) -> Table:
-        """Return the first rows of each host, `n_rows` at most of each, the same on all hosts."""
-        first = next(self.batches(), self.layout.empty())
+        """Return the first rows of each host, at most `n_rows` of each; the same on all hosts."""
+        first = next(self.batches(), self.schema.empty())
         rows = slice(0, n_rows)
-        given = [first.features[rows].tolist(), first.labels[rows].tolist()]
-        shares = self.group.gather(given)
+        own = [first.features[rows].tolist(), first.labels[rows].tolist()]
+        shares = self.communicator.gather(own)
         features = [row for share in shares for row in share[0]]
         labels = [label for share in shares for label in share[1]]
-        dtype = np.float64 if self.layout.labels is None else self.layout.labels.dtype
-        return self.layout.table(
-            np.array(features, dtype=np.float32).reshape(-1, self.layout.n_features),
+        dtype = np.float64 if self.schema.labels is None else self.schema.labels.dtype
+        return self.schema.table(
+            np.array(features, dtype=np.float32).reshape(-1, self.schema.n_features),
             np.array(labels, dtype=dtype),
             None,
         )
 
 
 def in_batches(table: Table) -> Iterator[Table]:
-    """Yield the rows of a table, some at a time; they are not copied."""
+    """Yield the rows of a table in batches, without a copy."""
     for start in range(0, len(table), BATCH_ROWS):
         rows = slice(start, start + BATCH_ROWS)
         yield Table(
@@ -110,22 +112,21 @@ def in_batches(table: Table) -> Iterator[Table]:
 
 
 def _counts(labels: NDArray[Any], distinct: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how many of `labels` are each of `distinct`."""
+    """Return the number of `labels` equal to each of `distinct`."""
     order = np.argsort(distinct)
     codes = order[np.searchsorted(distinct, labels, sorter=order)]
     return np.bincount(codes, minlength=len(distinct)).astype(np.int64)
 
 
-_SPARE_BYTES = 1 << 30
-"""So much of the disk is left to others."""
+class SpillFile:
+    """Batches of rows on the disk as plain numbers, for fast passes over rows beyond memory.
 
+    The file has no name, so that it is deleted with its last user, even if the process is killed.
+    """
 
-class Spill:
-    """Batches of rows in a file without a name, which ends with its last user."""
-
-    def __init__(self, layout: Schema) -> None:
-        self._layout = layout
-        self._sorted = None if layout.labels is None else np.sort(layout.labels)
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._sorted = None if schema.labels is None else np.sort(schema.labels)
         self._file, path = tempfile.mkstemp(prefix="rows-")
         Path(path).unlink()
         weakref.finalize(self, os.close, self._file)
@@ -133,12 +134,12 @@ class Spill:
         self._is_weighted = False
 
     def has_room(self) -> bool:
-        """Say whether the disk takes more rows."""
+        """Return whether the disk has room for another batch."""
         disk = os.fstatvfs(self._file)
         return disk.f_bavail * disk.f_frsize > _SPARE_BYTES
 
     def write(self, batch: Table) -> None:
-        """Append a batch; raises OSError when it cannot be written."""
+        """Append a batch; raises OSError if it cannot be written."""
         self._n_rows.append(len(batch))
         self._is_weighted = batch.weights is not None
         labels: NDArray[Any] = batch.labels
@@ -149,7 +150,7 @@ class Spill:
                 _write(self._file, values)
 
     def __iter__(self) -> Iterator[Table]:
-        """Yield the batches as they were written; several may read at once."""
+        """Yield the batches as they were written; several iterators may read at once."""
         start = 0
 
         def read(dtype: DTypeLike, n_values: int) -> NDArray[Any]:
@@ -158,7 +159,7 @@ class Spill:
             start += len(found)
             return np.frombuffer(found, dtype)
 
-        n_features = self._layout.n_features
+        n_features = self._schema.n_features
         for n_rows in self._n_rows:
             features = read(np.float32, n_rows * n_features).reshape(n_rows, n_features)
             if self._sorted is None:
@@ -166,7 +167,7 @@ class Spill:
             else:
                 labels = self._sorted[read(np.int32, n_rows)]
             weights = read(np.float64, n_rows) if self._is_weighted else None
-            yield self._layout.table(features, labels, weights)
+            yield self._schema.table(features, labels, weights)
 
 
 def _write(file: int, values: NDArray[Any]) -> None:

@@ -1,9 +1,9 @@
-"""Classes: labels that are names, kept exactly as they are written."""
+"""Labels of all rows: class labels exactly as written, and the moments of numeric ones."""
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Self
@@ -11,19 +11,52 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from container.data.columns import SAY_WHETHER_HEADER
-from container.data.readers.batches import Doubt
 from container.formats import cells
 from container.formats.cells import CellError, is_missing, shown
 
 _STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]|^\u00ef\u00bb\u00bf")
-"""Control characters, and a byte-order mark, also where it was read as Latin-1."""
+"""Control characters and byte-order marks, including one that was decoded as Latin-1."""
 
-_COUNTED = 4  # so many labels that count up, one a row, are an index
+_MIN_INDEX_ROWS = 4
+"""Minimum number of rows whose distinct ascending labels are taken for an index."""
+
+
+@dataclass
+class Moments:
+    """Count, mean and sum of squared deviations of numeric labels."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation; 0 without numbers."""
+        return float(np.sqrt(self.squares / max(self.count, 1)))
+
+    def add(self, numbers: NDArray[np.float64]) -> None:
+        """Add numbers."""
+        if len(numbers):
+            mean = float(numbers.mean())
+            self.merge(type(self)(len(numbers), mean, float(((numbers - mean) ** 2).sum())))
+
+    def merge(self, other: Self) -> None:
+        """Add the moments of other numbers.
+
+        Source: Chan, Golub, LeVeque: Updating Formulae and a Pairwise Algorithm for Computing
+        Sample Variances (1979), http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf
+        """
+        count = self.count + other.count
+        if not other.count:
+            return
+        distance, part = other.mean - self.mean, other.count / count
+        self.squares += other.squares + distance**2 * self.count * part
+        self.mean += distance * part
+        self.count = count
 
 
 class ClassLabels:
-    """Collects the names of classes, and of how many rows each is the label."""
+    """Distinct class labels, each with a code and the number of its rows."""
 
     def __init__(self) -> None:
         self._code_of: dict[str, int] = {}
@@ -36,12 +69,12 @@ class ClassLabels:
 
     @property
     def names(self) -> list[str]:
-        """The names by their codes."""
+        """The labels as written, by code."""
         return list(self._code_of)
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How many rows have the label, by codes."""
+        """Number of rows with each label, by code."""
         return self._counts
 
     def add(
@@ -50,15 +83,15 @@ class ClassLabels:
         """Count the labels of some rows.
 
         Args:
-            labels: one a row.
-            are_text: whether they are text by their type.
-            is_empty: which rows have no value at all.
+            labels: one per row.
+            are_text: whether the type of their column is text.
+            is_empty: which rows have no value in any feature.
 
         Returns:
-            The code of each label: a label then costs four bytes a row however long it is.
+            The code of each label: four bytes a row, however long the labels are.
 
         Raises:
-            CellError: a label cannot be kept as it is.
+            CellError: a label has a stray character or stands for a missing value.
         """
         code_of, n_known = self._code_of, len(self._code_of)
         codes = np.array([code_of.setdefault(label, len(code_of)) for label in labels], np.int32)
@@ -71,7 +104,7 @@ class ClassLabels:
         return codes
 
     def merge(self, other: Self) -> None:
-        """Count the rows of another host too."""
+        """Add the labels of another host."""
         codes = [self._code_of.setdefault(name, len(self._code_of)) for name in other.names]
         self._are_text |= other._are_text
         for mine, theirs in (("_counts", other._counts), ("_n_empty", other._n_empty)):
@@ -80,30 +113,30 @@ class ClassLabels:
             setattr(self, mine, _added(getattr(self, mine), more))
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as JSON."""
+        """Return the state as JSON."""
         counts = [self._counts.tolist(), self._n_empty.tolist()]
         return {"names": self.names, "counts": counts, "are_text": self._are_text}
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Self:
-        """Return what `to_json` was given."""
-        classes = cls()
-        classes._code_of = {name: code for code, name in enumerate(found["names"])}
-        classes._counts, classes._n_empty = (np.array(n, np.int64) for n in found["counts"])
-        classes._are_text = found["are_text"]
-        return classes
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """Return labels with the state that `to_json` returned."""
+        found = cls()
+        found._code_of = {name: code for code, name in enumerate(state["names"])}
+        found._counts, found._n_empty = (np.array(n, np.int64) for n in state["counts"])
+        found._are_text = state["are_text"]
+        return found
 
     def labels(self) -> NDArray[Any]:
-        """Return the labels by their codes as int64, float64 or str, as they are written.
+        """Return the labels by code: int64 or float64 if that keeps all as written, else str.
 
         Raises:
-            CellError: two labels are one number written in two ways, as `1` and `1.0`, or look
-                alike; or the labels are those of no table, but an index.
+            CellError: two labels are the same number in two spellings, such as `1` and `1.0`, or
+                look alike, or the labels are an index.
         """
         names = self.names
         _refuse_look_alikes(names)
         distinct = np.array(names, dtype=np.str_) if self._are_text else _typed(names)
-        if len(names) == self._counts.sum() >= _COUNTED and _counts_up(distinct):
+        if len(names) == self._counts.sum() >= _MIN_INDEX_ROWS and _counts_up(distinct):
             raise CellError(
                 f"every row has a label of its own, from {distinct[0]} to {distinct[-1]}: an index",
                 "leave it out, or name the column of the label with the hyperparameter label",
@@ -111,10 +144,10 @@ class ClassLabels:
         return distinct
 
     def labels_like(self, known: NDArray[Any]) -> NDArray[Any]:
-        """Return the labels by their codes with the type of `known`, the labels of another table.
+        """Return the labels by code, in the type of `known`, the labels of the training data.
 
         Raises:
-            CellError: a label is none of `known`.
+            CellError: a label is not in `known`.
         """
         by_name = {str(label): label for label in np.unique(known).tolist()}
         unknown = [name for name in self._code_of if name not in by_name]
@@ -128,54 +161,20 @@ class ClassLabels:
         return np.array([by_name[name] for name in self._code_of], dtype=known.dtype)
 
     def without_values(self) -> str | None:
-        """Return a label all of whose rows are empty.
-
-        Such rows are the titles and footers of a spreadsheet, and nothing can be learnt from them.
-        """
+        """Return a label whose rows are all empty, such as the title or footer of a spreadsheet."""
         empty = np.flatnonzero((self._n_empty == self._counts) & (self._counts > 0))
         return self.names[empty[0]] if len(empty) else None
 
-    def settle(self, doubts: Sequence[Doubt]) -> None:
-        """Look at all labels for what a single file could not tell: is its first row a header?
-
-        Raises:
-            CellError: a header looks like data, or data like a header.
-        """
-        for doubt in doubts:
-            if doubt.was_header and doubt.label in self._code_of:
-                raise CellError(
-                    f"the first row was taken for a header, but {shown(doubt.label)} in it is a "
-                    "label of other rows too",
-                    SAY_WHETHER_HEADER,
-                )
-        for label, times in Counter(d.label for d in doubts if not d.was_header).items():
-            if self._stands_alone(label, times):
-                raise CellError(
-                    f"the first row may be a header: no other row has its label {shown(label)}",
-                    SAY_WHETHER_HEADER,
-                )
-
-    def _stands_alone(self, label: str, times: int) -> bool:
-        """Say whether a label occurs in first rows only, while the others are of another kind."""
-        others = [name for name in self._code_of if name != label]
-        if not others or self._counts[self._code_of[label]] > times:
-            return False
-        if cells.is_number(label):
-            return not any(map(cells.is_number, others))
-        return all(map(cells.is_number, others)) or all(
-            self._counts[self._code_of[name]] > 1 for name in others
-        )
-
 
 def _added(counts: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sum of counts of which the second may be longer."""
+    """Return the sum of two arrays of counts, of which the second may be longer."""
     total = more.astype(np.int64)
     total[: len(counts)] += counts
     return total
 
 
 def _check(label: str) -> None:
-    """Refuse a label that is not what its writer meant, or that NumPy would change."""
+    """Refuse a label with stray characters, which NumPy may change, or without a value."""
     if _STRAY.search(label):
         raise CellError(f"the label {shown(label)} has a control character or a byte-order mark")
     if is_missing(label):
@@ -183,7 +182,7 @@ def _check(label: str) -> None:
 
 
 def _refuse_look_alikes(labels: list[str]) -> None:
-    """Refuse labels that differ in nothing that can be seen."""
+    """Refuse labels that differ only in blanks or in the form of their Unicode characters."""
     seen: dict[str, str] = {}
     for label in labels:
         other = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
@@ -198,7 +197,7 @@ def _typed(labels: list[str]) -> NDArray[Any]:
     """Return distinct labels as int64, float64 or str: the first type that keeps all as written.
 
     Raises:
-        CellError: two labels are one number written in two ways, or have decimal commas.
+        CellError: two labels are the same number in two spellings, or have decimal commas.
     """
     if all(_is_plain_integer(label) for label in labels):
         return np.array([int(label) for label in labels], dtype=np.int64)
@@ -215,7 +214,7 @@ def _typed(labels: list[str]) -> NDArray[Any]:
 def _refuse_two_spellings(labels: list[str]) -> None:
     spelling: dict[Decimal | str, str] = {}
     for label in filter(cells.is_number, labels):
-        other = spelling.setdefault(_exactly(label), label)
+        other = spelling.setdefault(_exact(label), label)
         if other != label:
             raise CellError(
                 f"the labels {shown(other)} and {shown(label)} are one number written in two ways",
@@ -223,8 +222,8 @@ def _refuse_two_spellings(labels: list[str]) -> None:
             )
 
 
-def _exactly(label: str) -> Decimal | str:
-    """Return the number that a label is; the text where that is beyond all numbers."""
+def _exact(label: str) -> Decimal | str:
+    """Return the exact value of a number; its text if it is beyond the range of Decimal."""
     try:
         return Decimal(label)
     except InvalidOperation:

@@ -1,7 +1,4 @@
-"""Reading: the sources of a channel become one table, file after file, block after block.
-
-Stacks: arrays that grow in place as blocks of rows come in.
-"""
+"""Read the sources of a channel, one after the other, into one table or a stream of tables."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,13 +6,13 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from container.data import streams
 from container.data.channels import Channel
+from container.data.dataset import BATCH_ROWS
 from container.data.readers import detection
-from container.data.readers.batches import Batch, Part, Sparse
-from container.data.streams import Source
+from container.data.readers.batches import Batch, BatchReader, GrowingArray, GrowingMatrix
 from container.data.summary import Summary
 from container.data.table import Schema, Table
 from container.errors import HyperparameterError, TrainingDataError
@@ -23,61 +20,62 @@ from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
 
-BATCH_ROWS = 65_536
-_BATCH_CELLS = 4_000_000
+_MAX_TABLE_CELLS = 4_000_000
+"""Maximum number of cells in a table of a stream, unless one batch has more."""
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
     "header, delimiter)"
 )
+"""Remedy for an error that has none of its own."""
+
 _PIPE_HINT = (
     " A pipe joins the objects of a channel as they are, so each must end with a line break."
 )
 
 
 class TableBuilder:
-    """Puts the blocks of all sources together, and holds each source against the first."""
+    """Collects batches, which `summary` has seen, into one table."""
 
-    def __init__(self, survey: Summary | None = None) -> None:
-        """Take the survey of the rows before, if there were any."""
-        self.survey = survey or Summary()
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
         self.is_dropped = False
         self._clear()
 
     def _clear(self) -> None:
         self.n_rows = 0
-        self._features = FeatureStack()
-        self._codes = Stack(np.int32)
-        self._numbers = Stack(np.float64)
-        self._weights = Stack(np.float64)
+        self._features = GrowingMatrix()
+        self._codes = GrowingArray(np.int32)
+        self._numbers = GrowingArray(np.float64)
+        self._weights = GrowingArray(np.float64)
 
     def drop(self) -> None:
-        """Keep no rows, neither those before nor those to come: there are too many."""
+        """Discard all rows, those before and those to come, because there are too many."""
         self.is_dropped = True
         self._clear()
 
-    def add(self, block: Batch, codes: NDArray[np.int32] | None) -> None:
-        """Append the rows of a block, whose labels have these codes in the survey."""
+    def add(self, batch: Batch, codes: NDArray[np.int32] | None) -> None:
+        """Append rows; `codes` are those of their class labels in the summary."""
         if self.is_dropped:
             return
-        self.n_rows += len(block.labels)
-        self._features.append(block.features)
+        self.n_rows += len(batch.labels)
+        self._features.append(batch.features)
         if codes is not None:
             self._codes.append(codes)
-        elif isinstance(block.labels, np.ndarray):
-            self._numbers.append(block.labels)
-        if block.weights is not None:
-            self._weights.append(block.weights)
+        elif isinstance(batch.labels, np.ndarray):
+            self._numbers.append(batch.labels)
+        if batch.weights is not None:
+            self._weights.append(batch.weights)
 
-    def table(self, layout: Schema) -> Table:
-        """Return everything that was added; raises CellError when it does not fit the layout."""
+    def table(self, schema: Schema) -> Table:
+        """Return all rows; raises CellError if they do not fit the schema."""
         if not self.n_rows:
-            return layout.empty()
+            return schema.empty()
         labels: NDArray[Any] = self._numbers.whole()
-        if layout.labels is not None:
-            labels = layout.labels_of(self.survey.classes.names)[self._codes.whole()]
-        return layout.table(
-            self._features.matrix(layout.libsvm_base or 0, layout.n_features),
+        if schema.labels is not None:
+            labels = schema.labels_of(self.summary.class_labels.names)[self._codes.whole()]
+        return schema.table(
+            self._features.whole(schema.libsvm_base or 0, schema.n_features),
             labels,
             self._weights.whole() if len(self._weights) else None,
         )
@@ -86,82 +84,105 @@ class TableBuilder:
 def collect(
     channel: Channel, options: InputOptions, counter: Counter, drops: Callable[[Summary], bool]
 ) -> TableBuilder:
-    """Read all sources of a channel, each once and in order; the whole is not looked at yet.
+    """Read all sources of a channel, each once and in order, without a check of the whole.
 
     Args:
         channel: what to read.
         options: how to read it.
         counter: counts files, rows and bytes while they are read.
-        drops: says of the rows so far whether none need be kept: `batches` reads them again.
+        drops: returns, for the rows so far, whether to discard them; `tables` reads them again.
 
     Raises:
-        TrainingDataError: naming file, row and column of the first thing that cannot be used.
+        TrainingDataError: naming file, row and column of the first cell that is refused.
         HyperparameterError: the options do not fit the files.
     """
-    collector = TableBuilder()
-    for block, codes in blocks(channel, options, counter, collector.survey):
-        collector.add(block, codes)
-        if not collector.is_dropped and drops(collector.survey):
-            collector.drop()
-    return collector
+    builder = TableBuilder(Summary())
+    for batch, codes in batches(channel, options, counter, builder.summary):
+        builder.add(batch, codes)
+        if not builder.is_dropped and drops(builder.summary):
+            builder.drop()
+    return builder
+
+
+def tables(
+    channel: Channel, options: InputOptions, counter: Counter, schema: Schema
+) -> Iterator[Table]:
+    """Yield the rows of all sources, read before with this schema, in tables of limited size."""
+    builder = TableBuilder(Summary())
+    n_rows = min(BATCH_ROWS, max(1, _MAX_TABLE_CELLS // schema.n_features))
+    with naming_sources(channel):
+        for batch, codes in batches(channel, options, counter, builder.summary):
+            builder.add(batch, codes)
+            if builder.n_rows >= n_rows:
+                yield builder.table(schema)
+                builder = TableBuilder(builder.summary)
+        if builder.n_rows:
+            yield builder.table(schema)
 
 
 def batches(
-    channel: Channel, options: InputOptions, counter: Counter, layout: Schema
-) -> Iterator[Table]:
-    """Yield the rows of all sources, which have been read before, some at a time."""
-    collector = TableBuilder()
-    n_rows = min(BATCH_ROWS, max(1, _BATCH_CELLS // layout.n_features))
-    with refusing(channel):
-        for block, codes in blocks(channel, options, counter, collector.survey):
-            collector.add(block, codes)
-            if collector.n_rows >= n_rows:
-                yield collector.table(layout)
-                collector = TableBuilder(collector.survey)
-        if collector.n_rows:
-            yield collector.table(layout)
-
-
-def blocks(
-    channel: Channel, options: InputOptions, counter: Counter, survey: Summary
+    channel: Channel, options: InputOptions, counter: Counter, summary: Summary
 ) -> Iterator[tuple[Batch, NDArray[np.int32] | None]]:
-    """Yield the rows of all sources, each held against those that `survey` has seen.
+    """Yield this host's rows of all sources after adding them to `summary`.
 
-    Beside a block are the codes of its labels, see `Survey.add`.
+    Each batch comes with the codes of its class labels; see `Summary.add`.
     """
     options = detection.with_parameters(options, channel.content_type)
     for source in channel.sources:
         try:
             with streams.opened(source, counter) as content:
-                kind = detection.choose(content, source.path.name, channel.content_type)
-                part = _open(source, kind, content.stream, options)
-                # A first row in doubt is that of one host alone.
-                survey.begin(source, replace(part, doubt=None) if channel.part[0] else part)
-                for block in _share(part.blocks, channel.part):
-                    codes = survey.add(block)
-                    yield block, codes
-                    counter.rows += len(block.labels)
+                name = detection.detect(content, source.path.name, channel.content_type)
+                with _naming_source(source):
+                    reader = open_reader(name, content.stream, options)
+                if channel.first_row:  # the first row, and the guess about it, are another host's
+                    reader = replace(reader, header_guess=None)
+                summary.begin(source, reader)
+                for batch in _share(reader.batches, channel.first_row, channel.row_step):
+                    codes = summary.add(batch)
+                    yield batch, codes
+                    counter.rows += len(batch.labels)
         except CellError as error:
             hint = _PIPE_HINT if source.is_pipe else ""
             raise TrainingDataError(_message(str(source), error) + hint) from error
         counter.files += 1
 
 
-def _share(found: Iterator[Batch], part: tuple[int, int]) -> Iterator[Batch]:
-    """Yield those rows of a source that are this host's."""
-    skipped, step = part
-    for block in found:
-        n_rows = len(block.labels)
-        if step == 1:
-            yield block
-        elif skipped < n_rows:
-            yield block.take(slice(skipped, None, step))
-        skipped = (skipped - n_rows) % step
+def open_reader(format_name: str, stream: BinaryIO, options: InputOptions) -> BatchReader:
+    """Return the reader of a format; only that reader and its libraries are imported."""
+    match format_name:
+        case detection.PARQUET:
+            from container.data.readers import parquet_reader
+
+            return parquet_reader.read(stream, options)
+        case detection.RECORDIO:
+            from container.data.readers import recordio_reader
+
+            return recordio_reader.read(stream, options)
+        case detection.LIBSVM:
+            from container.data.readers import libsvm_reader
+
+            return libsvm_reader.read(stream, options)
+        case detection.TSV if options.delimiter == "auto":
+            options = replace(options, delimiter="tab")
+    from container.data.readers import csv_reader
+
+    return csv_reader.read(stream, options)
+
+
+def _share(rows: Iterator[Batch], first_row: int, row_step: int) -> Iterator[Batch]:
+    """Yield every `row_step`-th row from `first_row` on."""
+    for batch in rows:
+        n_rows = len(batch.labels)
+        if row_step == 1:
+            yield batch
+        elif first_row < n_rows:
+            yield batch.take(slice(first_row, None, row_step))
+        first_row = (first_row - n_rows) % row_step
 
 
 @contextmanager
-def refusing(channel: Channel) -> Iterator[None]:
-    """Make an error of the whole one that names the first sources; raises TrainingDataError."""
+def naming_sources(channel: Channel) -> Iterator[None]:
+    """Raise a CellError as TrainingDataError that names the first sources of the channel."""
     try:
         yield
     except CellError as error:
@@ -169,108 +190,13 @@ def refusing(channel: Channel) -> Iterator[None]:
         raise TrainingDataError(_message(names, error)) from error
 
 
-def _open(source: Source, kind: str, stream: BinaryIO, options: InputOptions) -> Part:
+@contextmanager
+def _naming_source(source: streams.Source) -> Iterator[None]:
     try:
-        return detection.read(kind, stream, options)
+        yield
     except HyperparameterError as error:
         raise HyperparameterError(f"In {source}: {error}") from error
 
 
 def _message(where: str, error: CellError) -> str:
     return f"In {where}, {error}; {error.remedy or REMEDY}."
-
-
-_GROWTH = 1.25
-
-
-class Stack:
-    """Rows under rows in one array that grows in place, so that no row is in memory twice."""
-
-    def __init__(self, dtype: DTypeLike, *row_shape: int) -> None:
-        self._rows: NDArray[Any] = np.empty((0, *row_shape), dtype=dtype)
-        self._n_rows = 0
-
-    def __len__(self) -> int:
-        return self._n_rows
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """The shape of one row."""
-        return self._rows.shape[1:]
-
-    def append(self, rows: NDArray[Any]) -> None:
-        """Add rows of shape (n, *row_shape)."""
-        end = self._n_rows + len(rows)
-        if end > len(self._rows):
-            self._resize(max(end, int(len(self._rows) * _GROWTH)))
-        self._rows[self._n_rows : end] = rows
-        self._n_rows = end
-
-    def whole(self) -> NDArray[Any]:
-        """Return all rows, shape (n_rows, *row_shape), without a copy."""
-        self._resize(self._n_rows)
-        return self._rows
-
-    def _resize(self, n_rows: int) -> None:
-        # Nobody else has the array yet, so it may move: large ones are remapped, not copied.
-        self._rows.resize((n_rows, *self.row_shape), refcheck=False)
-
-
-class FeatureStack:
-    """The features of all rows, from dense or from sparse blocks."""
-
-    def __init__(self) -> None:
-        self._dense: Stack | None = None
-        self._sparse: list[Sparse] = []
-
-    def append(self, features: NDArray[np.float32] | Sparse) -> None:
-        """Add the features of some rows; raises CellError when others were added before."""
-        if isinstance(features, Sparse):
-            self._sparse.append(features)
-        else:
-            if self._dense is None:
-                self._dense = Stack(np.float32, features.shape[1])
-            if self._dense.row_shape != features.shape[1:]:
-                before = self._dense.row_shape[0]
-                raise CellError(f"rows have {features.shape[1]} features, those before {before}")
-            self._dense.append(features)
-        if self._sparse and self._dense is not None:
-            raise CellError("rows are sparse, those before dense, or the other way round")
-
-    @property
-    def writes_index_0(self) -> bool:
-        """Whether a sparse row has a feature with the index 0."""
-        return any(bool((block.columns == 0).any()) for block in self._sparse)
-
-    def matrix(self, first_index: int, n_features: int | None) -> NDArray[np.float32]:
-        """Return all rows, shape (n_rows, n_features).
-
-        Args:
-            first_index: what sparse rows call the first feature, 0 or 1.
-            n_features: how many features sparse rows have; None for those that are written.
-
-        Raises:
-            CellError: sparse rows have more features than `n_features`.
-        """
-        if self._dense is not None:
-            return self._dense.whole()
-        written = max(block.n_features for block in self._sparse) - first_index
-        if first_index and self.writes_index_0:
-            raise CellError("there is the index 0, but the training data count features from 1")
-        if written < 1:
-            raise CellError("rows have a label and nothing else")
-        if n_features is not None and written > n_features:
-            raise CellError(f"there are {written} features, in the training data {n_features}")
-        return _dense(self._sparse, first_index, n_features or written)
-
-
-def _dense(blocks: list[Sparse], first_index: int, n_features: int) -> NDArray[np.float32]:
-    """Return sparse rows as a matrix, 0 where nothing is written."""
-    matrix = np.zeros((sum(len(block.ends) for block in blocks), n_features), dtype=np.float32)
-    start = 0
-    for block in blocks:
-        n_rows = len(block.ends)
-        rows = np.repeat(np.arange(n_rows), np.diff(block.ends, prepend=0))
-        matrix[start : start + n_rows][rows, block.columns - first_index] = block.values
-        start += n_rows
-    return matrix

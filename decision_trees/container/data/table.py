@@ -1,7 +1,4 @@
-"""Tables: the rows of all files of a channel, as an algorithm learns from them.
-
-Layouts: what the rows of all files, on all hosts, have in common.
-"""
+"""Tables: features and labels of rows, the schema that all rows share, and the validation split."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,33 +10,34 @@ from container.data.columns import Columns
 from container.errors import TrainingDataError
 from container.formats.cells import CellError, shown
 
-_SPLIT_SEED = 0  # not a job's own seed: jobs that are compared are validated on the same rows
+SPLIT_SEED = 0
+"""Seed of every split; not the seed of the job, so that jobs to compare use the same rows."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to learn from, or to validate on."""
+    """Rows to train or validate on, in memory."""
 
     features: NDArray[np.float32]
     """Shape (n_rows, n_features), C-contiguous; NaN where a cell is missing."""
 
     labels: NDArray[Any]
-    """Shape (n_rows,); classes are int64, float64 or str, as they are written; numbers float64."""
+    """Shape (n_rows,); class labels are int64, float64 or str, as written; numbers float64."""
 
     weights: NDArray[np.float64] | None = None
-    """Shape (n_rows,), finite and not negative; None when rows have no weights."""
+    """Shape (n_rows,), finite and not negative; None if rows have no weights."""
 
     feature_names: list[str] | None = None
-    """The names of the columns of `features`; None when the files have none."""
+    """Names of the columns of `features`; None if the files have no names."""
 
     libsvm_base: int | None = None
-    """The index of the first feature in libsvm files, 0 or 1; None in other formats."""
+    """Index of the first feature in libsvm files, 0 or 1; None in other formats."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.intp]) -> "Table":
-        """Return a table of the rows with these indices, a copy."""
+        """Return a copy of the rows with these indices."""
         weights = None if self.weights is None else self.weights[rows]
         return replace(
             self, features=self.features[rows], labels=self.labels[rows], weights=weights
@@ -47,21 +45,21 @@ class Table:
 
 
 def split(table: Table, fraction: float, by_class: bool) -> tuple[Table, Table]:
-    """Set part of the rows aside, drawn at random, the same rows each time.
+    """Set a random part of the rows aside, the same rows each time.
 
     Args:
         table: at least two rows.
-        fraction: how much of the rows to set aside, above 0 and below 1.
-        by_class: whether to set aside that part of each class. The first row of a class that is
-            drawn stays, so that every class that is set aside is also learnt.
+        fraction: part of the rows to set aside, above 0 and below 1.
+        by_class: whether to set aside that part of each class. One row of each class always stays,
+            so that every class that is validated is also trained.
 
     Returns:
-        What is left, and what was set aside, both in the order of `table`.
+        The rows that stay, and those set aside, both in the order of `table`.
 
     Raises:
-        TrainingDataError: the part is not even one row.
+        TrainingDataError: the part is less than one row.
     """
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(table))
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(table))
     if by_class:
         _, classes = np.unique(table.labels, return_inverse=True)
         order = order[np.argsort(classes[order], kind="stable")]
@@ -82,34 +80,34 @@ def split(table: Table, fraction: float, by_class: bool) -> tuple[Table, Table]:
 
 @dataclass(frozen=True)
 class Schema:
-    """How rows become a table, the same on every host."""
+    """What all rows share, on every host: number and names of features, and the labels."""
 
     n_features: int
     columns: Columns | None = None
     libsvm_base: int | None = None
-    """The index of the first feature in libsvm files, 0 or 1; None in other formats."""
+    """Index of the first feature in libsvm files, 0 or 1; None in other formats."""
 
     labels: NDArray[Any] | None = None
-    """The labels of classes, distinct, in the type of all; None when labels are numbers."""
+    """Distinct class labels, in the type of `Table.labels`; None if labels are numbers."""
 
     names: list[str] = field(default_factory=list)
-    """How each of `labels` is written."""
+    """Each of `labels` as written in the files."""
 
     @property
     def n_labels(self) -> int:
-        """How many classes there are; 0 for numbers."""
+        """Number of classes; 0 if labels are numbers."""
         return 0 if self.labels is None else len(self.labels)
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the features; None when the files have none."""
+        """Names of the features; None if the files have no names."""
         return None if self.columns is None else self.columns.feature_names
 
     @classmethod
     def of_table(cls, table: Table, are_numbers: bool = False) -> "Schema":
-        """Return that of a table."""
+        """Return the schema of a table."""
         labels = None if are_numbers else np.unique(table.labels)
-        columns = _of_names(table.feature_names)
+        columns = _named(table.feature_names)
         return cls(table.features.shape[1], columns, table.libsvm_base, labels)
 
     def table(
@@ -122,7 +120,7 @@ class Schema:
         return Table(features, labels, weights, self.feature_names, self.libsvm_base)
 
     def empty(self) -> Table:
-        """Return a table without a row: the share of a host that has no file."""
+        """Return a table without rows, such as the share of a host that has no file."""
         dtype = np.dtype(np.float64) if self.labels is None else self.labels.dtype
         features: NDArray[np.float32] = np.empty((0, self.n_features), dtype=np.float32)
         return self.table(features, np.empty(0, dtype=dtype), None)
@@ -142,31 +140,8 @@ class Schema:
         return labels
 
 
-def _of_names(names: list[str] | None) -> Columns | None:
-    """Return columns of which all but the first, the label, are features of these names."""
-    if names is None:
+def _named(feature_names: list[str] | None) -> Columns | None:
+    """Return columns with features of these names after a label."""
+    if feature_names is None:
         return None
-    return Columns(len(names) + 1, ("", *names), 0, None)
-
-
-def check_columns(found: Columns, expected: Columns, where: str) -> None:
-    """Hold the columns of a file against those of the first; raises CellError naming both."""
-    if found.width != expected.width:
-        raise CellError(f"rows have {found.width} columns, those of {where} {expected.width}")
-    if (found.names is None) != (expected.names is None):
-        has = ("no header", "a header")
-        raise CellError(
-            f"there is {has[bool(found.names)]}, in {where} {has[bool(expected.names)]}"
-        )
-    check_names(found.names, expected.names, where)
-
-
-def check_names(
-    found: tuple[str, ...] | list[str] | None,
-    expected: tuple[str, ...] | list[str] | None,
-    where: str,
-) -> None:
-    """Hold the names of columns against others; raises CellError at the first that differs."""
-    for number, (name, other) in enumerate(zip(found or (), expected or (), strict=False), start=1):
-        if name != other:
-            raise CellError(f"column {number} is called {name!r}, in {where} {other!r}")
+    return Columns(len(feature_names) + 1, ("", *feature_names), 0, None)

@@ -1,1 +1,1 @@
-"""Training on several hosts: which hosts there are, how they meet, and what they exchange."""
+"""Distributed training: the hosts of a job, their rendezvous and their collective operations."""

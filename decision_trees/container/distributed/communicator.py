@@ -1,7 +1,7 @@
-"""The hosts of a job as a group: they agree on what they have found, and fail together.
+"""Communicator between the hosts of a job: collective operations, and failure on all hosts at once.
 
-Each is connected with the first, by which it learns at once of a failure on another host, or of its
-death, also while it computes. What is said is JSON or plain numbers, and nothing is unpickled.
+Every host is connected with the first one. A failure or death of a host is reported to all others
+immediately, even while they compute. Messages are JSON or plain numbers; nothing is unpickled.
 """
 
 import json
@@ -22,7 +22,7 @@ from container.errors import EXIT_INTERNAL, HostError, UserError
 from container.progress import phase
 
 CAUSE_SECONDS = 5.0
-"""How long a host whose computation has failed listens for the cause from another host."""
+"""Time to wait for the cause from another host after a computation has failed, in seconds."""
 
 _LENGTH = np.dtype(np.int64)
 
@@ -32,7 +32,11 @@ logger = logging.getLogger(__name__)
 
 
 class Communicator:
-    """All hosts of a job; what one method is given and returns, all hosts are and get."""
+    """Communicator between the hosts of a job.
+
+    `gather`, `sum`, `maximum` and `minimum` are collective: all hosts call them in the same order,
+    and all receive the same result.
+    """
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class Communicator:
         peers: Sequence[Peer] = (),
         fail: Callable[[HostError], object] = str,
     ) -> None:
-        """Take connected peers; `fail` is called, in another thread, when another host fails."""
+        """Start one thread for each peer; it calls `fail` if another host fails or dies."""
         self.hosts = hosts
         self._peers = {peer.name: peer for peer in peers}
         self._fail = fail
@@ -52,11 +56,11 @@ class Communicator:
         self._is_over = threading.Event()
         self._is_leaving = False
         for peer in peers:
-            threading.Thread(target=self._listen, args=(peer,), daemon=True).start()
+            threading.Thread(target=self._receive, args=(peer,), daemon=True).start()
 
     @property
     def rank(self) -> int:
-        """The place of this host; the first is 0."""
+        """Index of this host, from 0."""
         return self.hosts.rank
 
     def __len__(self) -> int:
@@ -64,44 +68,44 @@ class Communicator:
 
     @property
     def address(self) -> str:
-        """On the first host of several: the address by which the others reach it."""
+        """On the first of several hosts: the address at which the others reach it."""
         return next(iter(self._peers.values())).own_address
 
     def gather(self, value: Any) -> list[Any]:
-        """Return what each host gives, JSON, in the order of the hosts."""
+        """Return the values of all hosts, in the order of the hosts; they must be JSON."""
         return [json.loads(part) for part in self.gather_bytes(json.dumps(value).encode())]
 
     def gather_bytes(self, value: bytes) -> list[bytes]:
-        """Return the bytes that each host gives, in the order of the hosts."""
-        found = self._reduced(value, _joined)
+        """Return the bytes of all hosts, in the order of the hosts."""
+        whole = self._reduce(value, _concatenate)
         n_bytes = len(self) * _LENGTH.itemsize
-        ends = np.cumsum(np.frombuffer(found[:n_bytes], _LENGTH)) + n_bytes
-        return [found[start:end] for start, end in zip([n_bytes, *ends[:-1]], ends, strict=True)]
+        ends = np.cumsum(np.frombuffer(whole[:n_bytes], _LENGTH)) + n_bytes
+        return [whole[start:end] for start, end in zip([n_bytes, *ends[:-1]], ends, strict=True)]
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the sum over all hosts of arrays of one shape and dtype."""
-        return self._combined(values, np.add)
+        return self._combine(values, np.add)
 
     def maximum(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the largest of all hosts, element by element."""
-        return self._combined(values, np.maximum)
+        """Return the element-wise maximum over all hosts."""
+        return self._combine(values, np.maximum)
 
     def minimum(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the smallest of all hosts, element by element."""
-        return self._combined(values, np.minimum)
+        """Return the element-wise minimum over all hosts."""
+        return self._combine(values, np.minimum)
 
-    def _combined(self, values: NDArray[Any], by: np.ufunc) -> NDArray[Any]:
+    def _combine(self, values: NDArray[Any], by: np.ufunc) -> NDArray[Any]:
         def reduction(parts: list[bytes]) -> bytes:
             total = np.frombuffer(parts[0], values.dtype).copy()
             for part in parts[1:]:
                 by(total, np.frombuffer(part, values.dtype), out=total)
             return total.tobytes()
 
-        found = self._reduced(values.tobytes(), reduction)
-        return np.frombuffer(found, values.dtype).reshape(values.shape).copy()
+        whole = self._reduce(values.tobytes(), reduction)
+        return np.frombuffer(whole, values.dtype).reshape(values.shape).copy()
 
-    def _reduced(self, part: bytes, reduction: Reduction) -> bytes:
-        """Return what the first host makes of the parts of all, in the order of the hosts."""
+    def _reduce(self, part: bytes, reduction: Reduction) -> bytes:
+        """Return `reduction` of the parts of all hosts; the first host computes and sends it."""
         if self.rank:
             (leader,) = self._peers.values()
             leader.send({"kind": "value"}, part)
@@ -113,11 +117,11 @@ class Communicator:
         return whole
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Name this host in an error that is its own, such as that of a file.
+    def naming_host(self) -> Iterator[None]:
+        """Add the name of this host to an error of its own, such as that of a file.
 
         Raises:
-            UserError: one of the kind that was raised, which names the host.
+            UserError: of the class that was raised, with the name of the host.
         """
         try:
             yield
@@ -127,15 +131,15 @@ class Communicator:
             raise type(error)(f"On the host {self.hosts.current}: {error}") from error
 
     @contextmanager
-    def ending(self) -> Iterator[None]:
-        """Leave the group at the end: in peace, or telling the others of an error."""
+    def closing(self) -> Iterator[None]:
+        """Disconnect at the end; after an error, report it to the other hosts first."""
         try:
             yield
         except UserError as error:
             self._fail_first(str(error), error.exit_code)
             raise
         except Exception as error:
-            # Where another host has died, this is but a consequence, and its cause arrives now.
+            # If another host has died, this error is a consequence, and the cause arrives soon.
             self._has_failed.wait(CAUSE_SECONDS if self._peers else 0)
             text = f"On the host {self.hosts.current}: {type(error).__name__}: {error}"
             self._fail_first(text, EXIT_INTERNAL)
@@ -149,13 +153,13 @@ class Communicator:
             for peer in self._peers.values():
                 peer.cut()
 
-    def _listen(self, peer: Peer) -> None:
-        """Be the thread that hears what a peer says, to its end."""
+    def _receive(self, peer: Peer) -> None:
+        """Handle the messages of a peer until it disconnects; runs in a thread of its own."""
         has_left, reason = False, "its connection was closed"
         try:
             for header, payload in peer.messages():
                 if header["kind"] == "failure":
-                    self._heard(header)
+                    self._fail_after(header)
                 elif header["kind"] == "end":
                     has_left = True
                 else:
@@ -169,21 +173,21 @@ class Communicator:
             f"The host {peer.name} has ended, or cannot be reached any more ({reason}), so all "
             f"others end too; the log and the failure of {peer.name} say why."
         )
-        self._heard({"message": text, "code": EXIT_INTERNAL})
+        self._fail_after({"message": text, "code": EXIT_INTERNAL})
 
-    def _heard(self, failure: dict[str, Any]) -> None:
-        """Fail with another host, in the thread that has heard of it."""
-        if self._told(failure):
+    def _fail_after(self, failure: dict[str, Any]) -> None:
+        """Fail because another host has failed; runs in the thread that received the failure."""
+        if self._broadcast(failure):
             self._fail(HostError(failure["message"], failure["code"]))
             self._is_over.set()
 
     def _fail_first(self, message: str, code: int) -> None:
-        """Fail before the others; after another, wait for the end of this process."""
-        if not self._told({"message": message, "code": code}):
+        """Fail before all others; if another host was first, wait until `fail` has ended this."""
+        if not self._broadcast({"message": message, "code": code}):
             self._is_over.wait(CAUSE_SECONDS)
 
-    def _told(self, failure: dict[str, Any]) -> bool:
-        """Tell the other hosts of a failure; say whether it is the first."""
+    def _broadcast(self, failure: dict[str, Any]) -> bool:
+        """Send a failure to the other hosts; return whether it is the first."""
         with self._lock:
             if self._has_failed.is_set():
                 return False
@@ -194,15 +198,16 @@ class Communicator:
         return True
 
 
-def _joined(parts: list[bytes]) -> bytes:
+def _concatenate(parts: list[bytes]) -> bytes:
     return np.array([len(part) for part in parts], dtype=_LENGTH).tobytes() + b"".join(parts)
 
 
 ALONE = Communicator(THIS_ONE)
+"""Communicator of a job on one host."""
 
 
 @contextmanager
-def joined(
+def connect(
     hosts: Hosts, limit_seconds: float, fail: Callable[[HostError], object]
 ) -> Iterator[Communicator]:
     """Connect the hosts of a job, and disconnect them at the end.
@@ -210,14 +215,14 @@ def joined(
     Args:
         hosts: all hosts of the job.
         limit_seconds: how long to wait for the other hosts.
-        fail: called in another thread when another host fails or dies.
+        fail: called in another thread if another host fails or dies.
 
     Raises:
-        HostError: not all hosts have come within `limit_seconds`.
+        HostError: a host has not connected within `limit_seconds`.
     """
     logger.info("hosts: %s; this is %s", ", ".join(hosts.names), hosts.current)
     with phase("waiting for the other hosts"):
-        connected = rendezvous.meet(hosts, limit_seconds)
-    group = Communicator(hosts, connected, fail)
-    with group.ending():
-        yield group
+        peers = rendezvous.connect(hosts.names, hosts.current, limit_seconds)
+    communicator = Communicator(hosts, peers, fail)
+    with communicator.closing():
+        yield communicator

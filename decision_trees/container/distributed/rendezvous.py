@@ -1,28 +1,31 @@
-"""Peers: the connections between the first host of a job and each other host."""
+"""Rendezvous: connect the first host of a job with each of the others over TCP.
+
+Written by hand because XGBoost's collective sends objects with pickle. Here messages are JSON and
+plain bytes, and an error names the host that is missing.
+"""
 
 import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from container.distributed.hosts import Hosts
 from container.errors import EXIT_INTERNAL, HostError
 
 PORT = 9099
-"""Where the first host listens; no other program of the job does."""
+"""Port on which the first host listens."""
 
 _POLL_SECONDS = 0.5
 _HELLO_SECONDS = 10.0
 _HELLO_BYTES = 100_000
 
-_NOTHING: dict[str, Any] = {"kind": ""}
+_NO_MESSAGE: dict[str, Any] = {"kind": ""}
 
-_ALIVE = {
-    # A host that vanishes without a word is missed after 30 seconds, by the kernel.
+_KEEPALIVE = {
+    # The kernel reports a host that vanished without closing its connection after 30 seconds.
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
     socket.TCP_KEEPCNT: 4,
@@ -33,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Peer:
-    """Another host, connected: messages of a header, in JSON, and a payload."""
+    """Connection to another host; a message is a header in JSON and a payload of bytes."""
 
     def __init__(self, connection: socket.socket, name: str = "") -> None:
         self.name = name
@@ -42,23 +45,23 @@ class Peer:
         self._sending = threading.Lock()
         connection.settimeout(None)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _ALIVE.items():
+        for option, value in _KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
     @property
     def own_address(self) -> str:
-        """The address of this host by which the peer knows it."""
+        """Address of this host as seen by the peer."""
         return str(self._connection.getsockname()[0])
 
     def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        """Send a message; raises OSError when the connection is gone."""
+        """Send a message; raises OSError if the connection is lost."""
         line = json.dumps(header | {"bytes": len(payload)}).encode() + b"\n"
         with self._sending:
             self._connection.sendall(line)
             self._connection.sendall(payload)
 
     def messages(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield messages until the peer closes the connection; raises OSError when it is lost."""
+        """Yield messages until the peer closes the connection; raises OSError if it is lost."""
         while (line := self._reader.readline()).endswith(b"\n"):
             header = json.loads(line)
             payload = self._reader.read(header["bytes"])
@@ -67,56 +70,66 @@ class Peer:
             yield header, payload
 
     def hello(self) -> dict[str, Any]:
-        """Return the first message of whoever has connected; raises OSError, ValueError."""
+        """Return the first message of a new connection; raises OSError, ValueError."""
         self._connection.settimeout(_HELLO_SECONDS)
-        found = json.loads(self._reader.readline(_HELLO_BYTES))
+        message = json.loads(self._reader.readline(_HELLO_BYTES))
         self._connection.settimeout(None)
-        return found if isinstance(found, dict) else {}
+        return message if isinstance(message, dict) else {}
 
     def cut(self) -> None:
-        """End the connection, also while another thread reads from it."""
+        """Shut the connection down, even while another thread reads from it."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the connection, from which no other thread reads."""
+        """Close the connection; no other thread may be reading from it."""
         self._reader.close()
         self._connection.close()
 
 
-def meet(hosts: Hosts, limit_seconds: float, port: int = PORT) -> list[Peer]:
-    """Connect this host with the first, and the first with all others.
+def connect(
+    names: Sequence[str], current: str, limit_seconds: float, port: int = PORT
+) -> list[Peer]:
+    """Connect the first host with all others, and wait until every host is connected.
+
+    Args:
+        names: all hosts of the job, in the order on which they agree.
+        current: this host.
+        limit_seconds: how long to wait for the others.
+        port: port of the first host.
 
     Returns:
-        The peers of this host, once every host of the job is there.
+        On the first host, a peer for each other host; elsewhere the first host.
 
     Raises:
-        HostError: naming the hosts that are not there after `limit_seconds`.
+        HostError: naming the hosts that have not connected after `limit_seconds`.
     """
     deadline = time.monotonic() + limit_seconds
-    if hosts.rank:
-        return [_joined(hosts, deadline, limit_seconds, port)]
-    return _assembled(hosts, deadline, limit_seconds, port)
+    if current == names[0]:
+        return _accept_all(names[1:], deadline, limit_seconds, port)
+    return [_join(names[0], current, deadline, limit_seconds, port)]
 
 
-def _assembled(hosts: Hosts, deadline: float, limit_seconds: float, port: int) -> list[Peer]:
-    """Be the first host: wait for all others, and tell them that all are there."""
-    found: dict[str, Peer] = {}
-    with socket.create_server(("", port), backlog=len(hosts.names)) as server:
-        while missing := [name for name in hosts.names[1:] if name not in found]:
+def _accept_all(
+    others: Sequence[str], deadline: float, limit_seconds: float, port: int
+) -> list[Peer]:
+    """On the first host: wait for all others, then confirm to each that all are connected."""
+    peers: dict[str, Peer] = {}
+    with socket.create_server(("", port), backlog=len(others) + 1) as server:
+        while missing := [name for name in others if name not in peers]:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                return _give_up(missing, found, limit_seconds)
+                return _give_up(missing, peers, limit_seconds)
             server.settimeout(remaining)
             with suppress(TimeoutError):
-                _admit(server.accept()[0], missing, found)
-    for peer in found.values():
+                _accept(server.accept()[0], missing, peers)
+    for peer in peers.values():
         peer.send({"kind": "met"})
-    return [found[name] for name in hosts.names[1:]]
+    return [peers[name] for name in others]
 
 
-def _admit(connection: socket.socket, missing: list[str], found: dict[str, Peer]) -> None:
-    """Take a host that says its name; whoever else connects is sent away."""
+def _accept(connection: socket.socket, missing: list[str], peers: dict[str, Peer]) -> None:
+    """Keep the connection of a missing host; close any other."""
     peer = Peer(connection)
     try:
         peer.name = str(peer.hello().get("host"))
@@ -126,32 +139,31 @@ def _admit(connection: socket.socket, missing: list[str], found: dict[str, Peer]
         peer.close()
         return
     logger.info("the host %s has joined", peer.name)
-    found[peer.name] = peer
+    peers[peer.name] = peer
 
 
-def _give_up(missing: list[str], found: dict[str, Peer], limit_seconds: float) -> list[Peer]:
+def _give_up(missing: list[str], peers: dict[str, Peer], limit_seconds: float) -> list[Peer]:
     error = HostError(
-        f"{_named(missing)} not joined within {limit_seconds:g} seconds; see the log there, or "
+        f"{_subject(missing)} not joined within {limit_seconds:g} seconds; see the log there, or "
         "give the hosts more time with the hyperparameter hosts_seconds."
     )
-    for peer in found.values():
+    for peer in peers.values():
         with suppress(OSError):
             peer.send({"kind": "failure", "message": str(error), "code": error.exit_code})
         peer.close()
     raise error
 
 
-def _named(names: list[str]) -> str:
+def _subject(names: list[str]) -> str:
     return f"The host{'s' * (len(names) > 1)} {', '.join(names)} ha{'ve' * (len(names) > 1) or 's'}"
 
 
-def _joined(hosts: Hosts, deadline: float, limit_seconds: float, port: int) -> Peer:
-    """Be another host: connect with the first, which may start later, and wait for all."""
-    leader = hosts.names[0]
-    peer = Peer(_connected(leader, deadline, limit_seconds, port), leader)
+def _join(leader: str, current: str, deadline: float, limit_seconds: float, port: int) -> Peer:
+    """On any other host: connect to the first host, and wait until all hosts have joined."""
+    peer = Peer(_dial(leader, deadline, limit_seconds, port), leader)
     try:
-        peer.send({"host": hosts.current})
-        header, _ = next(peer.messages(), (_NOTHING, b""))
+        peer.send({"host": current})
+        header, _ = next(peer.messages(), (_NO_MESSAGE, b""))
     except OSError as error:
         raise HostError(f"The host {leader}, the first, was lost: {error}; see its log.") from error
     if header["kind"] == "met":
@@ -161,8 +173,8 @@ def _joined(hosts: Hosts, deadline: float, limit_seconds: float, port: int) -> P
     raise HostError(message, header.get("code", EXIT_INTERNAL))
 
 
-def _connected(leader: str, deadline: float, limit_seconds: float, port: int) -> socket.socket:
-    """Return a connection with the first host, whose name may not be known to the network yet."""
+def _dial(leader: str, deadline: float, limit_seconds: float, port: int) -> socket.socket:
+    """Return a connection to the first host; retry while its name or port is not yet known."""
     while True:
         remaining = deadline - time.monotonic()
         try:

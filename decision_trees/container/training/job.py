@@ -12,7 +12,7 @@ from typing import Any
 
 from container import supervisor
 from container.data.dataset import Dataset
-from container.data.loading import Intake, Rows
+from container.data.loading import Loader, Rows
 from container.distributed import communicator, hosts
 from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError
@@ -43,21 +43,21 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
     """
     chosen = loader.load(paths.hyperparameters, algorithm.Hyperparameters)
     logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
-    found = hosts.find(paths)
+    found = hosts.read(paths.resource_config)
     if not found.are_several:
-        intake = Intake(chosen, ALONE, lambda n_rows: _takes_dataset(algorithm, chosen, n_rows))
-        _learn(algorithm, chosen, paths, intake.read(paths))
+        alone = Loader(chosen, ALONE, lambda n_rows: _takes_dataset(algorithm, chosen, n_rows))
+        _learn(algorithm, chosen, paths, alone.read(paths))
         return
     if not isinstance(algorithm, Distributed):
         raise HyperparameterError(
             f"The job has {len(found.names)} hosts, and this algorithm can only use one; set the "
             "number of instances to 1."
         )
-    with communicator.joined(
+    with communicator.connect(
         found, chosen.hosts_seconds, lambda error: supervisor.end(error, paths)
-    ) as group:
-        _learn(algorithm, chosen, paths, Intake(chosen, group, lambda _: True).read(paths))
-        group.gather("done")  # when the first host has saved the model, all are
+    ) as connected:
+        _learn(algorithm, chosen, paths, Loader(chosen, connected, lambda _: True).read(paths))
+        connected.gather("done")  # when the first host has saved the model, all are
 
 
 def _takes_dataset(algorithm: Any, chosen: InputOptions, n_rows: int) -> bool:
@@ -79,8 +79,8 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
         record = {"hyperparameters": asdict(chosen), "metrics": metrics}
         measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
         if isinstance(table, Dataset):
-            group, table = table.group, table.sample(SAMPLE_ROWS)
-            if group.rank:
+            rank, table = table.communicator.rank, table.sample(SAMPLE_ROWS)
+            if rank:
                 return
         with phase("save"), whole_or_nothing(paths.model) as directory:
             algorithm.save(model, directory, table, record)
@@ -120,7 +120,7 @@ def _measured(algorithm: Any, model: Any, rows: Rows) -> Mapping[str, float]:
 
 def _is_stopped(stop: Stop, rows: Rows) -> bool:
     """Say whether a stop is requested, on any host: all do the same, or would wait in vain."""
-    return any((rows.group if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
+    return any((rows.communicator if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
 
 
 def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:

@@ -1,1 +1,1 @@
-"""Training files to batches of rows: one module a format, and the detection of the format."""
+"""Readers of training data: one module per format; each yields batches of rows."""

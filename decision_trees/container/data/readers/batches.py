@@ -1,64 +1,69 @@
-"""Blocks: what a file of any format is read as, some thousands of rows at a time."""
+"""Record batches, which every reader yields, and the arrays in which they are collected."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from container.data.columns import Columns
+from container.data.columns import Columns, HeaderGuess
+from container.formats.cells import CellError
 
 BATCH_VALUES = 250_000
-"""About how many cells a block has: enough to be fast, few enough to be small beside a table."""
+"""Approximate number of cells in a batch: large enough to be fast, small next to a table."""
+
+_GROWTH = 1.25
+"""Factor by which an array grows when it is full."""
 
 
 @dataclass(frozen=True)
-class Sparse:
-    """Rows of which only some cells are written, all others being 0: compressed sparse rows."""
+class SparseFeatures:
+    """Rows of which only some cells are written and all others are 0: compressed sparse rows."""
 
     values: NDArray[np.float32]
     """Shape (n_cells,), the written cells, row after row."""
 
     columns: NDArray[np.int64]
-    """Shape (n_cells,), the feature of each, counted from 0."""
+    """Shape (n_cells,), the column of each, counted from 0."""
 
     ends: NDArray[np.int64]
     """Shape (n_rows,), where the cells of each row end in `values`."""
 
     n_features: int
-    """How many features there are at least; a later block may know of more."""
+    """Minimum number of features; a later batch may have more."""
 
-    def take(self, rows: slice) -> "Sparse":
+    def take(self, rows: slice) -> "SparseFeatures":
         """Return some of the rows."""
         n_cells = np.diff(self.ends, prepend=0)
         is_taken = np.zeros(len(self.ends), dtype=bool)
         is_taken[rows] = True
         cells = np.repeat(is_taken, n_cells)
         ends = np.cumsum(n_cells[is_taken])
-        return Sparse(self.values[cells], self.columns[cells], ends, self.n_features)
+        return SparseFeatures(self.values[cells], self.columns[cells], ends, self.n_features)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Consecutive rows of one file."""
 
-    features: NDArray[np.float32] | Sparse
+    features: NDArray[np.float32] | SparseFeatures
     """Shape (n_rows, n_features); NaN where a cell is missing."""
 
     labels: list[str] | NDArray[np.float64]
-    """One a row: classes as text, as they are written; or float64 of shape (n_rows,)."""
+    """One per row: class labels as written, or numbers of shape (n_rows,)."""
 
     weights: NDArray[np.float64] | None = None
-    """Shape (n_rows,), finite and not negative; None when rows have no weights."""
+    """Shape (n_rows,), finite and not negative; None if rows have no weights."""
 
     labels_are_text: bool = False
-    """Whether classes are text by the type of their column, even where they look like numbers."""
+    """Whether the type of the label's column is text, even if the labels look like numbers."""
 
     def take(self, rows: slice) -> "Batch":
         """Return some of the rows."""
         features = self.features
         return Batch(
-            features.take(rows) if isinstance(features, Sparse) else features[rows],
+            features.take(rows) if isinstance(features, SparseFeatures) else features[rows],
             self.labels[rows],
             None if self.weights is None else self.weights[rows],
             self.labels_are_text,
@@ -66,28 +71,100 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A first row that may have been taken for what it is not; all labels together will tell."""
+class BatchReader:
+    """An open file: its format, its columns, and its rows in batches."""
 
-    label: str
-    """What stands in it where labels stand."""
-
-    was_header: bool
-    """Whether it was taken for a header, not for data."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file, opened: what it is, and its rows."""
-
-    kind: str
-    """What it is in words, such as `Parquet` or `comma-separated text`, the same in all files of a
-    channel; empty for text without a row, which may be anything."""
+    format_name: str
+    """As messages show it, such as `Parquet` or `comma-separated text`; the same in all files of a
+    channel. Empty for text without a row, which fits every format."""
 
     columns: Columns | None
-    """Names and roles of the columns; None where the format has none, or there is no row."""
+    """None if the format has no columns, or the file has no row."""
 
-    blocks: Iterator[Batch]
-    """Reads the file as it is consumed; raises CellError at the first row that is no good."""
+    batches: Iterator[Batch]
+    """Reads the file while it is iterated; raises CellError at the first row that is refused."""
 
-    doubt: Doubt | None = None
+    header_guess: HeaderGuess | None = None
+
+
+class GrowingArray:
+    """Rows in one array that grows in place, so that no row is in memory twice."""
+
+    def __init__(self, dtype: DTypeLike, *row_shape: int) -> None:
+        self._rows: NDArray[Any] = np.empty((0, *row_shape), dtype=dtype)
+        self._n_rows = 0
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self._rows.shape[1:]
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add rows of shape (n, *row_shape)."""
+        end = self._n_rows + len(rows)
+        if end > len(self._rows):
+            self._resize(max(end, int(len(self._rows) * _GROWTH)))
+        self._rows[self._n_rows : end] = rows
+        self._n_rows = end
+
+    def whole(self) -> NDArray[Any]:
+        """Return all rows, shape (n_rows, *row_shape), without a copy."""
+        self._resize(self._n_rows)
+        return self._rows
+
+    def _resize(self, n_rows: int) -> None:
+        # No other reference to the array exists, so it may move; large ones are remapped.
+        self._rows.resize((n_rows, *self.row_shape), refcheck=False)
+
+
+class GrowingMatrix:
+    """Features of all rows, from dense or from sparse batches."""
+
+    def __init__(self) -> None:
+        self._dense: GrowingArray | None = None
+        self._sparse: list[SparseFeatures] = []
+
+    def append(self, features: NDArray[np.float32] | SparseFeatures) -> None:
+        """Add the features of some rows; they must be dense, or sparse, as those before."""
+        if isinstance(features, SparseFeatures):
+            self._sparse.append(features)
+            return
+        if self._dense is None:
+            self._dense = GrowingArray(np.float32, features.shape[1])
+        self._dense.append(features)
+
+    def whole(self, first_index: int, n_features: int) -> NDArray[np.float32]:
+        """Return all rows, shape (n_rows, n_features).
+
+        Args:
+            first_index: index of the first feature in sparse rows, 0 or 1.
+            n_features: number of features in the schema.
+
+        Raises:
+            CellError: the rows do not fit, because a file has changed since its first reading.
+        """
+        if self._dense is not None and self._dense.row_shape == (n_features,):
+            return self._dense.whole()
+        low = min((int(rows.columns.min(initial=1)) for rows in self._sparse), default=0)
+        high = max((rows.n_features for rows in self._sparse), default=0) - first_index
+        if self._dense is not None or low < first_index or high > n_features:
+            raise CellError(
+                "rows have other features than when they were first read",
+                "leave the files as they are while a job runs",
+            )
+        return _dense(self._sparse, first_index, n_features)
+
+
+def _dense(parts: list[SparseFeatures], first_index: int, n_features: int) -> NDArray[np.float32]:
+    """Return sparse rows as a matrix, 0 where no value is written."""
+    matrix = np.zeros((sum(len(part.ends) for part in parts), n_features), dtype=np.float32)
+    start = 0
+    for part in parts:
+        n_rows = len(part.ends)
+        rows = np.repeat(np.arange(n_rows), np.diff(part.ends, prepend=0))
+        matrix[start : start + n_rows][rows, part.columns - first_index] = part.values
+        start += n_rows
+    return matrix

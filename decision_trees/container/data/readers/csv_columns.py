@@ -1,6 +1,6 @@
-"""Plain rows: a label as text, and numbers, many rows of a text with delimiters at once.
+"""Fast path of the CSV reader: parse many rows at once, if all cells but the label are numbers.
 
-Whatever is not exactly that is refused without a reason; whoever asks then reads row by row.
+Any other text is refused without a reason; the caller then parses it row by row.
 """
 
 import csv
@@ -13,21 +13,21 @@ from container.data.readers.batches import Batch
 from container.formats import cells, numeric
 
 _LINE_FEED, _COMMA, _BLANK, _ONE = b"\n, 1"
-_STRANGE = '"\r\0\ufeff'  # what a label may have, and the careful reader must look at
+_SPECIAL = '"\r\0\ufeff'  # in a label, these need the row-by-row parser
 
-Places = NDArray[np.int64]
+Offsets = NDArray[np.int64]
 """Shape (n_rows, n_columns): where each cell starts, or ends, in a text."""
 
 
 def read(
     text: bytes, delimiter: str, columns: Columns, *, labels_are_numbers: bool
 ) -> Batch | None:
-    """Return the rows of a text; None unless all of them are plain.
+    """Return the rows of a text; None unless all of them can be parsed at once.
 
     Args:
-        text: whole lines; the last needs no line ending.
-        delimiter: what stands between cells.
-        columns: how many there are, and their roles.
+        text: whole lines; the line ending of the last is optional.
+        delimiter: one character.
+        columns: their number and roles.
         labels_are_numbers: whether the labels are numbers as well.
     """
     text = text.replace(b"\r\n", b"\n").removesuffix(b"\n")
@@ -42,11 +42,11 @@ def read(
     values = _values(numbers, delimiter, ends)
     if values is None or (labels is None and not labels_are_numbers):
         return None
-    return _block(values, labels, columns)
+    return _batch(values, labels, columns)
 
 
-def _ends(text: bytes, delimiter: int, width: int) -> Places | None:
-    """Return where each cell ends; None when rows have not `width` cells each."""
+def _ends(text: bytes, delimiter: int, width: int) -> Offsets | None:
+    """Return where each cell ends; None unless every row has `width` cells."""
     view = np.frombuffer(text, np.uint8)
     marks = np.flatnonzero((view == delimiter) | (view == _LINE_FEED))
     ends = np.append(marks, len(text)).astype(np.int64, copy=False)
@@ -58,12 +58,12 @@ def _ends(text: bytes, delimiter: int, width: int) -> Places | None:
     return ends.reshape(-1, width)
 
 
-def _starts(ends: Places) -> Places:
+def _starts(ends: Offsets) -> Offsets:
     return np.append(0, ends.ravel()[:-1] + 1).reshape(ends.shape)
 
 
-def _labels(text: bytes, starts: Places, ends: Places) -> list[str] | None:
-    """Return the cells of a column as labels; None when one is none, or not written plainly."""
+def _labels(text: bytes, starts: Offsets, ends: Offsets) -> list[str] | None:
+    """Return the cells of a column as labels; None if one is missing or special."""
     found = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     names = {cell: _label(cell) for cell in set(found)}
     if None in names.values():
@@ -78,13 +78,13 @@ def _label(cell: bytes) -> str | None:
         label = cell.decode()
     except UnicodeDecodeError:
         return None
-    if cells.is_missing(label) or any(mark in label for mark in _STRANGE):
+    if cells.is_missing(label) or any(mark in label for mark in _SPECIAL):
         return None
     return label.strip(" \t")
 
 
-def _overwrite(text: bytearray, starts: Places, ends: Places) -> None:
-    """Put a number, and blanks after it, in place of cells that are not empty."""
+def _overwrite(text: bytearray, starts: Offsets, ends: Offsets) -> None:
+    """Replace cells that are not empty by a number and blanks, so that all cells are numbers."""
     lengths = ends - starts
     before = np.cumsum(lengths) - lengths
     view = np.frombuffer(text, np.uint8)
@@ -92,8 +92,8 @@ def _overwrite(text: bytearray, starts: Places, ends: Places) -> None:
     view[starts[lengths > 0]] = _ONE
 
 
-def _values(text: bytearray, delimiter: str, ends: Places) -> NDArray[np.float64] | None:
-    """Return all cells as numbers, shape (n_rows, n_columns); None when one is not plain."""
+def _values(text: bytearray, delimiter: str, ends: Offsets) -> NDArray[np.float64] | None:
+    """Return all cells as numbers, shape (n_rows, n_columns); None if one is not a number."""
     if b"[" in text or b"\r" in text or (delimiter != "," and b"," in text):
         return None
     np.frombuffer(text, np.uint8)[ends.ravel()[:-1]] = _COMMA
@@ -101,8 +101,8 @@ def _values(text: bytearray, delimiter: str, ends: Places) -> NDArray[np.float64
     return None if values is None else values.reshape(ends.shape)
 
 
-def _block(values: NDArray[np.float64], labels: list[str] | None, columns: Columns) -> Batch | None:
-    """Return the columns by their roles; None when a label or a weight is no good."""
+def _batch(values: NDArray[np.float64], labels: list[str] | None, columns: Columns) -> Batch | None:
+    """Return the columns by their roles; None if a label is missing or a weight is negative."""
     quantities = values[:, columns.label].copy()
     weights = None if columns.weight is None else values[:, columns.weight].copy()
     if np.isnan(quantities).any() or (weights is not None and not (weights >= 0).all()):

@@ -1,23 +1,27 @@
-"""Headers: whether the first row of a text holds names or numbers.
+"""Header detection for CSV: whether the first row holds names or data.
 
-Where it cannot be told, the job is asked: a header that is learnt as data, or data that is taken
-for a header, would be lost without a word.
+A header that is read as data, or data that is read as a header, would not be noticed later. So if
+the first row can be either, the job must say which it is.
 """
 
-from container.data.columns import SAY_WHETHER_HEADER, Columns, is_index, resolve
-from container.data.readers.batches import Doubt
+from collections import Counter
+from collections.abc import Sequence
+
+from container.data.columns import HEADER_REMEDY, Columns, HeaderGuess, is_index, resolve
+from container.data.labels import ClassLabels
 from container.formats import cells
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
-_COUNTED_FROM_0, _COUNTED = 3, 5  # so many cells that count up are taken for names
+_MIN_NAMES_FROM_0, _MIN_NAMES = 3, 5
+"""Minimum number of cells that count up from 0, or from any number, to be taken for names."""
 
 Row = tuple[int, list[str]]
 """The number of a row, from 1, and its cells."""
 
 
 def is_header(first: Row, options: InputOptions) -> bool:
-    """Say whether the first row holds names; raises CellError when that cannot be said."""
+    """Return whether the first row holds names; raises CellError if it can be either."""
     if options.header != "auto":
         return options.header == "present"
     row, found = first
@@ -35,19 +39,19 @@ def is_header(first: Row, options: InputOptions) -> bool:
     raise CellError(
         f"row {row} is neither a header nor a row of numbers: {columns.name(texts[0])} is "
         f"{cells.shown(found[texts[0]])}, {columns.name(other)} is {cells.shown(found[other])}",
-        f"correct it, or {SAY_WHETHER_HEADER}",
+        f"correct it, or {HEADER_REMEDY}",
     )
 
 
 def _is_name(wanted: str | None, found: list[str]) -> bool:
-    """Say whether a hyperparameter can only mean a column by its name."""
+    """Return whether a hyperparameter can only be the name of a column."""
     if wanted is None or (is_index(wanted) and -len(found) <= int(wanted) < len(found)):
         return False
     return not is_index(wanted) or wanted in [cell.strip(" \t") for cell in found]
 
 
 def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
-    """Refuse a first row that counts up, such as `0,1,2,3`: so pandas names unnamed columns."""
+    """Refuse a first row that counts up, such as `0,1,2,3`: pandas' names for unnamed columns."""
     label_is_text = _is_text(found[columns.label])
     texts = [
         cell.strip(" \t")
@@ -56,20 +60,53 @@ def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
     ]
     if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts):
         return
-    first, enough = int(texts[0]), _COUNTED if int(texts[0]) else _COUNTED_FROM_0
-    if len(texts) >= enough and [int(text) - first for text in texts] == list(range(len(texts))):
+    first = int(texts[0])
+    enough = len(texts) >= (_MIN_NAMES if first else _MIN_NAMES_FROM_0)
+    if enough and [int(text) - first for text in texts] == list(range(len(texts))):
         raise CellError(
             f"row {row} counts from {texts[0]} to {texts[-1]}, as names of columns do",
-            SAY_WHETHER_HEADER,
+            HEADER_REMEDY,
         )
 
 
-def doubt(first: list[str], columns: Columns) -> Doubt | None:
-    """Return a doubt about a row that was taken for data: distinct numbers may be names."""
+def guess_data(first: list[str], columns: Columns) -> HeaderGuess | None:
+    """Return the guess that a row of numbers is data; None if a number repeats, so it must be."""
     numbers = [first[index].strip(" \t") for index in columns.features]
     if len(set(numbers)) < len(numbers):
         return None
-    return Doubt(first[columns.label].strip(" \t"), was_header=False)
+    return HeaderGuess(first[columns.label].strip(" \t"), is_header=False)
+
+
+def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:
+    """Compare guesses about the first rows of files with the labels of all rows.
+
+    Raises:
+        CellError: a row taken for a header looks like data, or the other way round.
+    """
+    n_rows = dict(zip(labels.names, labels.counts.tolist(), strict=True))
+    for guess in guesses:
+        if guess.is_header and guess.label in n_rows:
+            raise CellError(
+                f"the first row was taken for a header, but {cells.shown(guess.label)} in it is a "
+                "label of other rows too",
+                HEADER_REMEDY,
+            )
+    for label, times in Counter(guess.label for guess in guesses if not guess.is_header).items():
+        if n_rows[label] <= times and _stands_out(label, n_rows):
+            raise CellError(
+                f"the first row may be a header: no other row has its label {cells.shown(label)}",
+                HEADER_REMEDY,
+            )
+
+
+def _stands_out(label: str, n_rows: dict[str, int]) -> bool:
+    """Return whether a label differs from all others as a name differs from data."""
+    others = [name for name in n_rows if name != label]
+    if not others:
+        return False
+    if cells.is_number(label):
+        return not any(map(cells.is_number, others))
+    return all(map(cells.is_number, others)) or all(n_rows[name] > 1 for name in others)
 
 
 def _is_text(cell: str) -> bool:

@@ -1,4 +1,7 @@
-"""Text with delimiters, such as CSV and TSV: header, roles of the columns, labels, numbers."""
+"""CSV reader, also for other delimiters: header, roles of the columns, labels and numbers.
+
+Written by hand so that training and serving share one grammar of rows and numbers.
+"""
 
 import io
 import logging
@@ -11,58 +14,58 @@ from typing import BinaryIO
 
 import numpy as np
 
-from container.data.columns import Columns, resolve
+from container.data.columns import Columns, HeaderGuess, resolve
 from container.data.readers import csv_columns, csv_header
-from container.data.readers.batches import BATCH_VALUES, Batch, Doubt, Part
+from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.data.readers.csv_header import Row
 from container.formats import cells, csv_rows
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
-KINDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-"""The delimiters that are recognised, in the order in which they are tried, and their names."""
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+"""Delimiters that are detected, in this order, and their names."""
 
 _SAMPLE_LINES = 20
-_PIECE_BYTES = 256 * 1024  # so much is fast, and as numbers still small beside a table
+_PIECE_BYTES = 256 * 1024  # large enough to be fast; its numbers are small next to a table
 _NAMED_DELIMITERS = {"tab": "\t"}
 
 logger = logging.getLogger(__name__)
 
 
-def read(stream: BinaryIO, options: InputOptions) -> Part:
-    """Open text with delimiters; it is read once, from its start to its end.
+def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
+    """Return a reader of text with delimiters, which is read once, from start to end.
 
     Raises:
-        CellError: the first rows are no table, or may be read in two ways.
+        CellError: the first rows are not a table, or can be read in two ways.
         HyperparameterError: label or weight name no column.
     """
     sample = list(islice(stream, _SAMPLE_LINES))
     delimiter = _NAMED_DELIMITERS.get(options.delimiter, options.delimiter)
     if delimiter == "auto":
-        delimiter = _recognise(sample)
-    reader = _Reader(sample, stream, delimiter, options)
-    first = reader.first
+        delimiter = _detect(sample)
+    rows = _RowReader(sample, stream, delimiter, options)
+    first = rows.first
     if first is None:
-        return Part("", None, iter(()))
-    kind = f"{KINDS[delimiter]}-separated text"
+        return BatchReader("", None, iter(()))
+    format_name = f"{DELIMITERS[delimiter]}-separated text"
     if csv_header.is_header(first, options):
         names = [name.strip(" \t") for name in first[1]]
         columns = resolve(len(names), names, options.label, options.weight)
-        doubt: Doubt | None = Doubt(names[columns.label], was_header=True)
+        guess: HeaderGuess | None = HeaderGuess(names[columns.label], is_header=True)
     else:
         columns = resolve(len(first[1]), None, options.label, options.weight)
-        doubt = csv_header.doubt(first[1], columns)
-    blocks = reader.blocks(columns)
-    return Part(kind, columns, blocks, doubt if options.header == "auto" else None)
+        guess = csv_header.guess_data(first[1], columns)
+    guess = guess if options.header == "auto" else None
+    return BatchReader(format_name, columns, rows.batches(columns), guess)
 
 
-def _recognise(sample: list[bytes]) -> str:
-    """Return the delimiter with which the first rows have one width, which is more than 1.
+def _detect(sample: list[bytes]) -> str:
+    """Return the delimiter that splits the first rows into the same number of cells, above 1.
 
     Raises:
-        CellError: there are two such delimiters, as where numbers have decimal commas.
+        CellError: there are two such delimiters, for example if numbers have decimal commas.
     """
-    widths = {delimiter: _widths(sample, delimiter) for delimiter in KINDS}
+    widths = {delimiter: _widths(sample, delimiter) for delimiter in DELIMITERS}
     found = [delimiter for delimiter, counts in widths.items() if max(counts, default=1) > 1]
     uniform = [delimiter for delimiter in found if len(widths[delimiter]) == 1]
     if len(uniform) > 1:
@@ -75,14 +78,14 @@ def _recognise(sample: list[bytes]) -> str:
 
 def _widths(sample: list[bytes], delimiter: str) -> set[int]:
     widths = set()
-    with suppress(CellError):  # a mistake is told of when the rows are read
+    with suppress(CellError):  # errors are reported when the rows are read
         for _, found in csv_rows.read_rows(sample, delimiter):
             widths.add(len(found))
     return widths
 
 
-class _Reader:
-    """Reads a text to its end: many rows at once where they are plain, else row by row."""
+class _RowReader:
+    """Parses a text to its end: many rows at once if they are plain, otherwise row by row."""
 
     def __init__(
         self, sample: list[bytes], stream: BinaryIO, delimiter: str, options: InputOptions
@@ -91,33 +94,33 @@ class _Reader:
         self._stream = stream
         self._delimiter = delimiter
         self._options = options
-        self._begun: list[bytes] = []
-        self._rows = csv_rows.read_rows(self._noted(), delimiter)
+        self._consumed: list[bytes] = []
+        self._rows = csv_rows.read_rows(self._recorded(), delimiter)
         self._header: list[str] | None = None
         self._n_repeated = 0
         self.first = next(self._rows, None)
-        """The first row that is not blank; None when there is none."""
+        """The first row that is not blank; None if all are blank."""
 
-    def _noted(self) -> Iterator[bytes]:
-        """Yield lines, and note those with which the text begins."""
+    def _recorded(self) -> Iterator[bytes]:
+        """Yield lines and record them, so that they can be parsed again."""
         for line in chain(self._lines, self._stream):
-            self._begun.append(line)
+            self._consumed.append(line)
             yield line
 
-    def blocks(self, columns: Columns) -> Iterator[Batch]:
+    def batches(self, columns: Columns) -> Iterator[Batch]:
         """Yield all rows below the header, which is the first row if the columns have names."""
-        begun, row = b"".join(self._begun), 0
+        consumed, row = b"".join(self._consumed), 0
         if columns.names is not None and self.first is not None:
             row, found = self.first
-            if not all(map(cells.is_number, columns.names)):  # else a row of data may be like it
+            if not all(map(cells.is_number, columns.names)):  # otherwise a row of data may equal it
                 self._header = found
-            if _has_bare_carriage_return(begun):  # there may be more rows than the first in it
+            if _has_bare_carriage_return(consumed):  # which may hold more than the first row
                 yield from self._row_by_row(self._rows, columns)
-            begun = b""
-        for text in _pieces(begun + b"".join(self._lines), self._stream):
-            block = self._at_once(text, columns)
-            if block is not None:
-                yield block
+            consumed = b""
+        for text in _pieces(consumed + b"".join(self._lines), self._stream):
+            batch = self._at_once(text, columns)
+            if batch is not None:
+                yield batch
             else:
                 yield from self._row_by_row(self._read_rows(text, row), columns)
             row += _count_lines(text)
@@ -125,39 +128,39 @@ class _Reader:
             logger.info("skipped %d rows that repeat the header", self._n_repeated)
 
     def _at_once(self, text: bytes, columns: Columns) -> Batch | None:
-        """Return rows that are all plain, none of them a header."""
+        """Return the rows of a piece; None unless all are plain and none repeats the header."""
         are_numbers = self._options.labels_are_numbers
-        block = csv_columns.read(text, self._delimiter, columns, labels_are_numbers=are_numbers)
-        if block is None or self._header is None or are_numbers:
-            return block
-        return None if self._header[columns.label].strip(" \t") in block.labels else block
+        batch = csv_columns.read(text, self._delimiter, columns, labels_are_numbers=are_numbers)
+        if batch is None or self._header is None or are_numbers:
+            return batch
+        return None if self._header[columns.label].strip(" \t") in batch.labels else batch
 
     def _read_rows(self, text: bytes, before: int) -> Iterator[Row]:
-        """Yield the rows of a piece; a quote in it may be closed anywhere, so then of all."""
+        """Yield the rows of a piece; with a quote in it, those of the rest of the text too."""
         lines: Iterable[bytes] = io.BytesIO(text)
         if b'"' in text:
             lines = chain(lines, self._stream)
         return csv_rows.read_rows(lines, self._delimiter, before)
 
     def _row_by_row(self, rows: Iterator[Row], columns: Columns) -> Iterator[Batch]:
-        builder = _Builder(columns, self._options)
+        builder = _BatchBuilder(columns, self._options)
         for row, found in rows:
-            if found == self._header:  # as where files were joined
+            if found == self._header:  # as in files that were concatenated
                 self._n_repeated += 1
                 continue
             builder.add(row, found)
             if len(builder.numbers) >= BATCH_VALUES:
-                yield builder.block()
-                builder = _Builder(columns, self._options)
+                yield builder.batch()
+                builder = _BatchBuilder(columns, self._options)
         if builder.numbers:
-            yield builder.block()
+            yield builder.batch()
 
 
-def _pieces(begun: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """Yield whole lines of a text of which some are read already."""
-    while text := begun + stream.read(_PIECE_BYTES) + stream.readline():
+def _pieces(consumed: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """Yield whole lines of a text whose beginning was consumed before."""
+    while text := consumed + stream.read(_PIECE_BYTES) + stream.readline():
         yield text
-        begun = b""
+        consumed = b""
 
 
 def _has_bare_carriage_return(text: bytes) -> bool:
@@ -169,18 +172,18 @@ def _count_lines(text: bytes) -> int:
 
 
 @dataclass
-class _Builder:
-    """Collects the rows of one block."""
+class _BatchBuilder:
+    """Collects the rows of one batch."""
 
     columns: Columns
     options: InputOptions
     numbers: "array[float]" = field(default_factory=lambda: array("d"))
-    classes: list[str] = field(default_factory=list)
-    quantities: "array[float]" = field(default_factory=lambda: array("d"))
+    class_labels: list[str] = field(default_factory=list)
+    numeric_labels: "array[float]" = field(default_factory=lambda: array("d"))
     weights: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, row: int, found: list[str]) -> None:
-        """Append one row, which is emptied of what is no feature; raises CellError."""
+        """Append a row, and delete its label and weight from `found`; raises CellError."""
         columns = self.columns
         if len(found) != columns.width:
             count = "1 column" if len(found) == 1 else f"{len(found)} columns"
@@ -192,12 +195,12 @@ class _Builder:
             del found[index]
         csv_rows.append_numbers(self.numbers, row, found, columns.feature)
 
-    def block(self) -> Batch:
-        """Return everything that was added."""
-        quantities = np.frombuffer(self.quantities, dtype=np.float64)
+    def batch(self) -> Batch:
+        """Return the rows that were added."""
+        numeric_labels = np.frombuffer(self.numeric_labels, dtype=np.float64)
         return Batch(
             csv_rows.as_matrix(self.numbers, len(self.columns.features)),
-            quantities if self.options.labels_are_numbers else self.classes,
+            numeric_labels if self.options.labels_are_numbers else self.class_labels,
             None if self.columns.weight is None else np.frombuffer(self.weights, dtype=np.float64),
         )
 
@@ -208,9 +211,9 @@ class _Builder:
         if '"' in cell and cell.lstrip(" \t") != cell and cell.strip(" \t").startswith('"'):
             raise CellError(f"{where} is {cells.shown(cell)}, a quote after a blank")
         if self.options.labels_are_numbers:
-            self.quantities.append(cells.number(cell, lambda: where))
+            self.numeric_labels.append(cells.number(cell, lambda: where))
         else:
-            self.classes.append(cell.strip(" \t"))
+            self.class_labels.append(cell.strip(" \t"))
 
     def _add_weight(self, row: int, cell: str) -> None:
         where = f"row {row}, {self.columns.name(self.columns.weight or 0)}"

@@ -1,13 +1,11 @@
-"""Which format a file is in: as its channel says, else as its name says, else as it looks."""
+"""Format detection: by the content type of the channel, else the file's suffix, else its bytes."""
 
 import re
 from dataclasses import replace
-from typing import BinaryIO
 
 from werkzeug.http import parse_options_header
 
-from container.data.readers.batches import Part
-from container.data.streams import Content
+from container.data.streams import COMPRESSION_SUFFIXES, Content
 from container.errors import HyperparameterError, TrainingDataError
 from container.formats.cells import CellError
 from container.formats.media_types import RECORDIO_MAGIC, UTF8
@@ -24,7 +22,7 @@ MEDIA_TYPES = {
     "text/x-libsvm": LIBSVM,
     "application/x-recordio-protobuf": RECORDIO,
 }
-"""The content types of a channel.
+"""Content types of a channel, and their formats.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 """
@@ -42,7 +40,7 @@ SUFFIXES = {
     ".rec": RECORDIO,
     ".pbr": RECORDIO,
 }
-COMPRESSIONS = frozenset({".gz", ".gzip", ".zst", ".zstd"})
+"""Suffixes of file names, and their formats."""
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]|^\xff\xfe|^\xfe\xff")
 _MAGIC = {b"PAR1": PARQUET, RECORDIO_MAGIC: RECORDIO}
@@ -67,60 +65,38 @@ _KNOWN = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or 
 _FAST_FILE = "use the input mode FastFile in place of Pipe"
 
 
-def choose(content: Content, name: str, content_type: str | None) -> str:
+def detect(content: Content, name: str, content_type: str | None) -> str:
     """Return the format of a file.
 
     Args:
         content: the open file.
-        name: its name, whose suffix may tell the format.
-        content_type: that of its channel, None when the channel has none.
+        name: its name.
+        content_type: content type of its channel; None if the channel has none.
 
     Raises:
-        CellError: the file is in a format that is not read here, or not in the one it should be.
-        TrainingDataError: the channel's content type is none of MEDIA_TYPES.
+        CellError: the format is not supported, or not the declared one.
+        TrainingDataError: the content type is not in MEDIA_TYPES.
     """
-    looks = _looks_like(content.head)
+    looks = _binary_format(content.head)
     declared = _declared(content_type) if content_type else _by_suffix(name)
     if declared and looks != declared and (looks or declared in _MAGIC.values()):
         says = "the content type of its channel" if content_type else "its name"
         found = f"there is {looks}" if looks else f"the file does not begin as {declared} does"
         raise CellError(f"{found}, though {says} says {declared}", "correct one of them")
-    chosen = declared or looks or _by_first_row(content.head)
-    if chosen == PARQUET:
+    detected = declared or looks or _by_first_row(content.head)
+    if detected == PARQUET:
         _refuse_unseekable(content)
-    return chosen
-
-
-def read(chosen: str, stream: BinaryIO, options: InputOptions) -> Part:
-    """Open `stream` with the reader of a format; only that reader and its libraries are loaded."""
-    match chosen:
-        case "Parquet":
-            from container.data.readers import parquet_reader
-
-            return parquet_reader.read(stream, options)
-        case "RecordIO-protobuf":
-            from container.data.readers import recordio_reader
-
-            return recordio_reader.read(stream, options)
-        case "libsvm":
-            from container.data.readers import libsvm_reader
-
-            return libsvm_reader.read(stream, options)
-        case "TSV" if options.delimiter == "auto":
-            options = replace(options, delimiter="tab")
-    from container.data.readers import csv_reader
-
-    return csv_reader.read(stream, options)
+    return detected
 
 
 def with_parameters(options: InputOptions, content_type: str | None) -> InputOptions:
-    """Return the options together with what the parameters of a content type say.
+    """Return the options with the parameters of a content type applied.
 
-    Known are `header` (present or absent, RFC 4180), `label_size` and `charset`.
+    Known parameters are `header` (present or absent, RFC 4180), `label_size` and `charset`.
 
     Raises:
-        TrainingDataError: the parameters say that there is no label, or that it is no UTF-8.
-        HyperparameterError: a hyperparameter says something else.
+        TrainingDataError: the content type asks for no label, several, or another charset.
+        HyperparameterError: it contradicts a hyperparameter.
     """
     _, parameters = parse_options_header(content_type or "")
     if parameters.get("charset", "utf-8").lower() not in UTF8:
@@ -157,19 +133,19 @@ def _declared(content_type: str) -> str:
 
 def _by_suffix(name: str) -> str | None:
     stem, dot, suffix = name.lower().rpartition(".")
-    if dot + suffix in COMPRESSIONS:
+    if dot + suffix in COMPRESSION_SUFFIXES:
         return _by_suffix(stem)
     return SUFFIXES.get(dot + suffix)
 
 
-def _looks_like(head: bytes) -> str | None:
-    """Return the binary format of a file by its first bytes; None when it may be text."""
+def _binary_format(head: bytes) -> str | None:
+    """Return the binary format of a file by its first bytes; None if it may be text."""
     if not _BINARY.search(head):
-        return None  # a text may begin with any letters
+        return None  # text may begin with the letters of a magic number
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
             raise CellError(f"there is {what}", f"convert it to {_KNOWN}")
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def _by_first_row(head: bytes) -> str:
@@ -183,7 +159,7 @@ def _by_first_row(head: bytes) -> str:
 
 
 def _refuse_unseekable(content: Content) -> None:
-    """Parquet keeps its table of contents at the end, so it cannot be read from a stream."""
+    """Refuse Parquet that cannot be sought: its metadata is at the end of the file."""
     if content.is_compressed:
         problem = "there is Parquet inside gzip or zstd, which cannot be read in parts"
         raise CellError(problem, "decompress it: Parquet compresses by itself")

@@ -1,7 +1,7 @@
-"""Parquet: typed columns with names, read one column after the other.
+"""Parquet reader: typed columns with names, read one column after the other.
 
-A column that is being read costs some megabytes, for its dictionary and its pages. So only one is
-read at a time, and a large row group in a few passes, to hold but a part of it beside the table.
+A column takes some megabytes while it is read, for its dictionary and pages. To limit the memory
+next to the table, only one column is read at a time, and a large row group in several passes.
 """
 
 import logging
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from container.data.columns import Columns, resolve
-from container.data.readers.batches import BATCH_VALUES, Batch, Part
+from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown
 from container.formats.parquet_columns import (
     REMEDY,
@@ -33,29 +33,28 @@ from container.formats.parquet_columns import (
 from container.hyperparameters.input_options import InputOptions
 
 _READ_BYTES = 64 * 1024
-"""How much of a column is read ahead; without it, all of a row group's column is."""
+"""Size of the read buffer; without one, pyarrow reads a whole column of a row group at once."""
 
 _BATCH_ROWS = 8 * 1024
 
 _PASSES = 4
-"""How often a large row group is read: more passes take less memory and more time."""
-
+"""Number of passes over a large row group: more passes take less memory and more time."""
 
 logger = logging.getLogger(__name__)
 
 
-def read(stream: BinaryIO, options: InputOptions) -> Part:
-    """Open a Parquet file.
+def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
+    """Return a reader of a Parquet file.
 
-    Columns have the names of the schema; an index that pandas wrote is left out. Nulls and NaN are
-    missing. Classes are text as Python writes them: `1`, `1.0`, `True`.
+    Columns have the names of the schema, without an index that pandas wrote. Nulls and NaN are
+    missing. Class labels are text as Python writes it: `1`, `1.0`, `True`.
 
     Args:
-        stream: the file; it must be seekable.
+        stream: the file, seekable.
         options: the roles of the columns, and whether labels are numbers.
 
     Raises:
-        CellError: the file is damaged, or a column has a type that cannot be used.
+        CellError: the file is damaged, or the type of a column is not supported.
         HyperparameterError: a hyperparameter names no column.
     """
     with readable("the file"):
@@ -66,14 +65,14 @@ def read(stream: BinaryIO, options: InputOptions) -> Part:
         names = _without_index(schema, options)
     columns = resolve(len(names), names, options.label, options.weight)
     _check_types(schema, columns, options.labels_are_numbers)
-    return Part("Parquet", columns, _blocks(file, columns, options.labels_are_numbers))
+    return BatchReader("Parquet", columns, _batches(file, columns, options.labels_are_numbers))
 
 
 def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
-    """Return the names of the columns that are data, in their order.
+    """Return the names of all columns but the index.
 
     Raises:
-        CellError: the index has a name, and may be the label that the job does not name.
+        CellError: the index has a name and may be the label.
     """
     index = pandas_index(schema)
     left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
@@ -90,7 +89,7 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
 
 
 def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) -> None:
-    """Refuse columns whose type cannot be used, before any row is read."""
+    """Refuse columns whose type is not supported, before any row is read."""
     for index, name in enumerate(columns.names or ()):
         found = value_type(schema.field(name).type)
         is_class = index == columns.label and not labels_are_numbers
@@ -104,21 +103,21 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
         raise CellError(f"{where}, not numbers", "encode it as numbers or leave it out")
 
 
-def _blocks(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
-    """Yield the rows, about BLOCK_VALUES cells at a time."""
+def _batches(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
+    """Yield batches of about BATCH_VALUES cells."""
     n_rows = max(1, BATCH_VALUES // columns.width)
     first_row = 1
-    for groups, n_found in _together(file.metadata, n_rows):
+    for groups, n_found in _joined(file.metadata, n_rows):
         at_once = max(n_rows, -(-n_found // _PASSES))
         for start in range(0, n_found, at_once):
             n_read = min(at_once, n_found - start)
-            rows = _Rows(file, columns, groups, start, n_read, first_row + start)
-            yield from rows.blocks(labels_are_numbers, n_rows)
+            rows = _RowRange(file, columns, groups, start, n_read, first_row + start)
+            yield from rows.batches(labels_are_numbers, n_rows)
         first_row += n_found
 
 
-def _together(metadata: Any, at_least: int) -> Iterator[tuple[list[int], int]]:
-    """Yield row groups that are read together, and their number of rows; small ones are joined."""
+def _joined(metadata: Any, at_least: int) -> Iterator[tuple[list[int], int]]:
+    """Yield row groups to read together and their number of rows; small ones are joined."""
     groups, n_rows = [], 0
     for group in range(metadata.num_row_groups):
         groups.append(group)
@@ -129,30 +128,30 @@ def _together(metadata: Any, at_least: int) -> Iterator[tuple[list[int], int]]:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Rows of some row groups, of which a column is read at a time."""
+class _RowRange:
+    """Consecutive rows of some row groups, read one column at a time."""
 
     file: Any
     columns: Columns
     groups: list[int]
     start: int
-    """How many rows of the groups are before these."""
+    """Number of rows of the groups before these."""
 
     n_rows: int
     first_row: int
-    """The number of the first of these rows in the file."""
+    """Number of the first of these rows in the file, from 1."""
 
-    def blocks(self, labels_are_numbers: bool, n_rows: int) -> Iterator[Batch]:
-        """Read all columns; yield `n_rows` rows at a time."""
+    def batches(self, labels_are_numbers: bool, n_rows: int) -> Iterator[Batch]:
+        """Read all columns; yield batches of `n_rows` rows."""
         label, weight = self.columns.label, self.columns.weight
         features = self._features()
-        labels = self._quantities(label) if labels_are_numbers else self._classes(label)
+        labels = self._numeric_labels(label) if labels_are_numbers else self._class_labels(label)
         weights = None if weight is None else self._weights(weight)
         label_type = self.file.schema_arrow.field(self._name(label)).type
         for start in range(0, self.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             part = None if weights is None else weights[rows]
-            # A view would keep all these rows alive while the next are read.
+            # A view would keep all these rows in memory while the next are read.
             some = features[rows].copy()
             yield Batch(some, labels[rows], part, is_text(value_type(label_type)))
 
@@ -160,23 +159,23 @@ class _Rows:
         features = np.empty((self.n_rows, len(self.columns.features)), dtype=np.float32)
         for position, index in enumerate(self.columns.features):
             name = (self.columns.name(index),).__getitem__
-            for rows, cells in self._batches(index):
+            for rows, cells in self._cells(index):
                 values = numbers(cells)[:, np.newaxis]
                 found = as_float32(values, self.first_row + rows.start, name)
                 features[rows, position] = found[:, 0]
         return features
 
-    def _classes(self, index: int) -> list[str]:
-        classes: list[str] = []
-        for rows, found in self._batches(index):
+    def _class_labels(self, index: int) -> list[str]:
+        labels: list[str] = []
+        for rows, found in self._cells(index):
             cells = plain(found)
             self._refuse(index, missing(cells), "empty: no label", rows.start)
             self._refuse(index, infinite(cells), "infinite", rows.start)
             with readable(self.columns.name(index)):
-                classes += written(cells)
-        return classes
+                labels += written(cells)
+        return labels
 
-    def _quantities(self, index: int) -> NDArray[np.float64]:
+    def _numeric_labels(self, index: int) -> NDArray[np.float64]:
         found = self._numbers(index)
         self._refuse(index, np.isnan(found), "empty: no label")
         self._refuse(index, np.isinf(found), "infinite")
@@ -193,18 +192,18 @@ class _Rows:
 
     def _numbers(self, index: int) -> NDArray[np.float64]:
         found = np.empty(self.n_rows, dtype=np.float64)
-        for rows, cells in self._batches(index):
+        for rows, cells in self._cells(index):
             found[rows] = numbers(cells)
         return found
 
     def _refuse(self, index: int, wrong: NDArray[np.bool_], problem: str, start: int = 0) -> None:
-        """Raise CellError for the first cell that is wrong, counted from row `start` of these."""
+        """Raise CellError for the first wrong cell; `wrong` begins at row `start` of these."""
         if wrong.any():
             row = self.first_row + start + int(wrong.argmax())
             raise CellError(f"row {row}, {self.columns.name(index)} is {problem}")
 
-    def _batches(self, index: int) -> Iterator[tuple[slice, Any]]:
-        """Yield the cells of one column, and which of these rows they are in."""
+    def _cells(self, index: int) -> Iterator[tuple[slice, Any]]:
+        """Yield cells of one column and the slice of these rows that they fill."""
         where, end = self.columns.name(index), -self.start
         with readable(where):
             batches = self.file.iter_batches(

@@ -1,4 +1,4 @@
-"""RecordIO-protobuf: frames, each of which holds one row as a protobuf message.
+"""RecordIO-protobuf reader: frames, each with one row as a protobuf message.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 """
@@ -11,50 +11,49 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from container.data.readers.batches import BATCH_VALUES, Batch, Part, Sparse
+from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader, SparseFeatures
 from container.formats.cells import FLOAT32_OVERFLOW, CellError
 from container.formats.recordio_frames import records, row_of, tensor_of
 from container.hyperparameters.input_options import InputOptions
 
 
-def read(stream: BinaryIO, options: InputOptions) -> Part:
-    """Open a RecordIO-protobuf file; it is read once, from its beginning.
+def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
+    """Return a reader of a RecordIO-protobuf file, which is read once, from start to end.
 
-    Blocks are dense if records have values without keys, else sparse; NaN is missing. A class is
-    written as an integer where its label is a whole number, whatever its type: labels are float32
-    by custom.
+    Batches are sparse if records have keys, otherwise dense; NaN is missing. Class labels are
+    float32 by convention, so a whole number is written as an integer.
 
     Args:
-        stream: the file; a pipe will do, and may return less than it is asked for.
+        stream: the file or pipe; a read may return fewer bytes than requested.
         options: whether labels are numbers.
 
     Raises:
         HyperparameterError: a hyperparameter names the column of the label or the weight.
     """
     options.refuse_columns("RecordIO-protobuf")
-    return Part("RecordIO-protobuf", None, _blocks(stream, options.labels_are_numbers))
+    return BatchReader("RecordIO-protobuf", None, _batches(stream, options.labels_are_numbers))
 
 
-def _blocks(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Batch]:
-    """Yield the rows, about BLOCK_VALUES values and labels at a time."""
-    rows = _Rows(labels_are_numbers)
+def _batches(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Batch]:
+    """Yield batches of about BATCH_VALUES values and labels."""
+    builder = _BatchBuilder(labels_are_numbers)
     for number, record in records(stream):
-        rows.add(number, record)
-        if rows.size >= BATCH_VALUES:
-            yield rows.take()
-    if rows.size:
-        yield rows.take()
+        builder.add(number, record)
+        if builder.size >= BATCH_VALUES:
+            yield builder.take()
+    if builder.size:
+        yield builder.take()
 
 
-class _Rows:
-    """Collects the rows of a file, block after block."""
+class _BatchBuilder:
+    """Collects the rows of a file, batch after batch."""
 
     def __init__(self, labels_are_numbers: bool) -> None:
         self._labels_are_numbers = labels_are_numbers
         self._is_sparse: bool | None = None
         self._width = 0
         self._first = 1
-        self._classes: dict[tuple[str, float], str] = {}
+        self._class_labels: dict[tuple[str, float], str] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -63,11 +62,11 @@ class _Rows:
 
     @property
     def size(self) -> int:
-        """How many values and labels wait for a block."""
+        """Number of values and labels since the last batch."""
         return len(self._values) + len(self._labels)
 
     def add(self, number: int, record: Any) -> None:
-        """Append one record; raises CellError."""
+        """Append a record; raises CellError if it does not fit those before."""
         row = row_of(record.features, number)
         if self._is_sparse is None:
             self._is_sparse = row.is_sparse
@@ -81,7 +80,7 @@ class _Rows:
         self._ends.append(len(self._values))
 
     def take(self) -> Batch:
-        """Return the rows that wait, and wait for others."""
+        """Return the rows since the last batch."""
         features = self._features()
         labels = self._labels
         self._first += len(labels)
@@ -90,7 +89,7 @@ class _Rows:
             return Batch(features, np.array(labels, dtype=np.float64))
         return Batch(features, cast("list[str]", labels))
 
-    def _features(self) -> NDArray[np.float32] | Sparse:
+    def _features(self) -> NDArray[np.float32] | SparseFeatures:
         values = np.frombuffer(self._values, dtype=np.float64)
         wrong = np.abs(values) >= FLOAT32_OVERFLOW
         if wrong.any():
@@ -100,10 +99,10 @@ class _Rows:
         if not self._is_sparse:
             return numbers.reshape(-1, self._width)
         keys = np.frombuffer(self._keys, dtype=np.int64)
-        return Sparse(numbers, keys, np.frombuffer(self._ends, dtype=np.int64), self._width)
+        return SparseFeatures(numbers, keys, np.frombuffer(self._ends, dtype=np.int64), self._width)
 
     def _place(self, at: int) -> str:
-        """Return where a value is, by its index among those that wait."""
+        """Return the place of a value, by its index among those since the last batch."""
         row = int(np.searchsorted(np.frombuffer(self._ends, dtype=np.int64), at, side="right"))
         number = self._first + row
         if self._is_sparse:
@@ -132,8 +131,8 @@ class _Rows:
             raise CellError(f"record {number}, the label is {_problem(value)}")
         if self._labels_are_numbers:
             return value
-        known = self._classes.get((kind, value))
-        return known or self._classes.setdefault((kind, value), _written(kind, value))
+        known = self._class_labels.get((kind, value))
+        return known or self._class_labels.setdefault((kind, value), _written(kind, value))
 
 
 def _problem(value: float) -> str:
@@ -141,7 +140,7 @@ def _problem(value: float) -> str:
 
 
 def _written(kind: str, value: float) -> str:
-    """Return a class: an integer if it is one, else with the digits that its type needs."""
+    """Return a class label as text: an integer, or the shortest text that its type needs."""
     if value.is_integer():
         return str(int(value))
     return str(np.float32(value)) if kind == "float32_tensor" else repr(value)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.data.summary import Moments
+from container.data.labels import Moments
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6), max_size=20)
 

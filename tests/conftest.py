@@ -18,11 +18,6 @@ from support.processes import Server, cleaned_up, free_port, start, train
 
 sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
 
-# The same examples at each run: a test that fails tells of a change, not of chance.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.load_profile("repeatable")
-
-
 # A shell that starts a program in the background ignores these signals for it and for all that it
 # starts, and bash can set no trap for a signal that is ignored when it begins.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,6 +30,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-docker", action="store_true", help="fail when no Docker engine answers"
     )
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Generate the same examples at each run, so that a failure comes from a change, not by chance.
+
+    No limit is a time: a machine may be slow.
+    """
+    n_examples = 2000 if config.getoption("--soak") else 100
+    hypothesis.settings.register_profile(
+        "repeatable",
+        derandomize=True,
+        max_examples=n_examples,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

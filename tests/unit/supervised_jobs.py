@@ -10,6 +10,13 @@ from pathlib import Path
 from container import supervisor
 from container.errors import SettingsError, UserError
 from container.paths import Paths
+from container.supervisor import Manner
+
+
+class ImpatientManner(Manner):
+    """Kills a job soon after a stop."""
+
+    stop_seconds = 0.5
 
 
 def succeeds(paths: Paths) -> None:

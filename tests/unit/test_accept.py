@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import NotAcceptable, SettingsError
@@ -228,7 +228,6 @@ HEADERS = st.text() | st.lists(
 
 
 @given(st.none() | HEADERS, st.none() | HEADERS, st.sampled_from(["classification", "regression"]))
-@settings(max_examples=500)
 def test_any_headers_get_a_reply_or_are_not_acceptable(
     header: str | None, attributes: str | None, task: Any
 ) -> None:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.formats.cells import (
@@ -126,7 +126,6 @@ def test_overflow_begins_where_rounding_gives_infinity() -> None:
 
 
 @given(st.text() | NUMBERS)
-@settings(max_examples=500)
 def test_number_is_what_float_gives_or_missing_or_refused(text: str) -> None:
     """No text has a value other than Python's own."""
     try:

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import MalformedPayload, UnsupportedMediaType
@@ -60,7 +60,6 @@ def test_other_charsets_are_refused(charset: str) -> None:
 
 
 @given(st.text(max_size=40) | st.text(max_size=20).map("text/csv;charset={}".format))
-@settings(deadline=None, max_examples=300)
 def test_any_content_type_is_read_or_refused(content_type: str) -> None:
     """No content type makes the decoder fail in another way than 415, or 400 for another body."""
     with suppress(UnsupportedMediaType, MalformedPayload):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -82,7 +82,6 @@ def changed(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("content_type", BODIES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
 def test_any_bytes_are_rows_or_the_callers_error(content_type: str, data: st.DataObject) -> None:
     """No body makes a decoder fail in another way, and rows are always as the model takes them."""
     body = data.draw(st.binary(max_size=60) | changed(BODIES[content_type]))
@@ -104,7 +103,6 @@ def test_any_bytes_are_rows_or_the_callers_error(content_type: str, data: st.Dat
         st.sampled_from([b"1,2,3", b"1,x,3", b"4", b'"5",6,7', b"", b"8,,9"]), min_size=1
     )
 )
-@settings(deadline=None, max_examples=300)
 def test_bad_rows_are_those_that_are_refused_alone(lines: list[bytes]) -> None:
     """A row is marked if and only if it would be refused as a body of its own."""
     body = b"\n".join([b"0,0,0", *lines, b"0,0,0"])

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import MalformedPayload
@@ -41,7 +41,6 @@ def matrices(draw: st.DrawFn) -> list[list[float]]:
 
 
 @given(matrices(), st.sampled_from(["nan", "NA", " "]))
-@settings(deadline=None, max_examples=300)
 def test_numbers_are_read_exactly(rows: list[list[float]], missing: str) -> None:
     """Doubles written with `repr` arrive as the float32 that numpy makes of them, bit for bit."""
     lines = [",".join(missing if math.isnan(x) else repr(x) for x in row) for row in rows]

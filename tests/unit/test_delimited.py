@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.formats.cells import FLOAT32_OVERFLOW, CellError, number
@@ -124,7 +124,6 @@ def test_cell_is_called_by_its_column() -> None:
 
 
 @given(st.lists(CELLS, min_size=1, max_size=4))
-@settings(max_examples=500)
 def test_row_is_read_quickly_as_it_is_read_carefully(row: list[str]) -> None:
     """A row of plain numbers is read at once, with the values that its cells have one by one."""
     numbers = array("d")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -108,7 +108,6 @@ def assert_same(wanted: dict[str, Any], found: dict[str, Any]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_csv_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record of one column a value; a bad row is an empty line, in its place."""
     answers, labels, bad = drawn
@@ -127,7 +126,6 @@ def _listed(value: Any) -> list[Any]:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_json_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """JSON and JSON Lines hold the same objects, one a row; a bad row is null, in its place."""
     answers, labels, bad = drawn
@@ -147,7 +145,6 @@ def test_json_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Each row is a record with a tensor a name in its label; a bad row is an empty one."""
     answers, labels, bad = drawn
@@ -168,7 +165,6 @@ def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
 
 
 @given(classifications(), st.sampled_from(REPLIES))
-@settings(max_examples=300)
 def test_npy_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
     """Numpy reads the same values without pickle, or the reply is refused beforehand."""
     answers, labels, bad = drawn
@@ -243,7 +239,6 @@ def test_reply_is_compact(media_type: str, expected: bytes) -> None:
 
 
 @given(st.lists(FLOATS, min_size=1), st.sampled_from(media_types.REPLIES), st.booleans())
-@settings(max_examples=500)
 def test_scores_are_read_back_bit_for_bit(
     scores: list[float], media_type: str, are_many: bool
 ) -> None:
@@ -280,10 +275,7 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
     numbers = np.array([1.0, number, number], dtype=np.float32)
     scores, names = Predictions(scores=numbers), ("predicted_score",)
     classes = Predictions(np.array([0, 0, 0]), numbers[:, np.newaxis])
-    remedy = (
-        f"{number}, which is no finite number; look for values in the row that are far from those "
-        "of the training data."
-    )
+    remedy = "which is not a finite number; check that row for values far from the training data."
 
     with pytest.raises(ContainerError) as score:
         Encoder([]).encode(scores, ResponseFormat(media_type, names))
@@ -291,9 +283,23 @@ def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -
         Encoder([7]).encode(classes, ResponseFormat(media_type, ("probabilities",)), {1})
 
     assert score.value.status == 500
-    assert str(score.value) == f"The model gives row 2 the score {remedy}"
-    assert str(probability.value) == f"The model gives row 3 the probability {remedy}"
+    assert str(score.value) == f"The model returned the score {number} for row 2, {remedy}"
+    assert (
+        str(probability.value) == f"The model returned the probability {number} for row 3, {remedy}"
+    )
     assert Encoder([]).encode(scores, ResponseFormat(media_type, names), {1, 2})
+
+
+@pytest.mark.parametrize("output", ["probability", "probabilities"])
+@pytest.mark.parametrize("media_type", media_types.REPLIES)
+def test_output_that_the_model_did_not_return_is_an_error(media_type: str, output: str) -> None:
+    """No other output is written in its place."""
+    with pytest.raises(ContainerError) as caught:
+        Encoder([7, 8]).encode(Predictions(np.array([1])), ResponseFormat(media_type, (output,)))
+
+    assert str(caught.value) == (
+        f"The model returned no probability for the output {output}; return it from `predict`."
+    )
 
 
 @pytest.mark.parametrize(

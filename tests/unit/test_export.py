@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
@@ -122,7 +122,6 @@ FLOATS = st.floats(width=32, allow_infinity=False)
 
 
 @given(st.lists(st.tuples(FLOATS, FLOATS, st.integers(0, 2)), min_size=2, max_size=30))
-@settings(deadline=None, max_examples=100)
 def test_tree_of_any_numbers_answers_exactly_as_scikit_learn(
     rows: list[tuple[float, float, int]],
 ) -> None:

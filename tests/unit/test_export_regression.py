@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
@@ -94,7 +94,6 @@ SCORES = st.floats(-1e30, 1e30)
 
 
 @given(st.lists(st.tuples(FLOATS, FLOATS, SCORES), min_size=1, max_size=30))
-@settings(max_examples=100)
 def test_tree_of_any_numbers_scores_exactly_as_scikit_learn(
     rows: list[tuple[float, float, float]],
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -89,7 +89,6 @@ def assert_equal(found: Matrix, expected: Matrix | None) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=1500)
 def test_lines_are_read_at_once_as_they_are_read_cell_by_cell(data: st.DataObject) -> None:
     """Whatever is taken has the value of each cell, and nothing is taken that has a mistake."""
     rows, width = data.draw(tables())
@@ -102,7 +101,6 @@ def test_lines_are_read_at_once_as_they_are_read_cell_by_cell(data: st.DataObjec
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=1500)
 def test_lists_are_read_at_once_as_the_standard_library_reads_them(data: st.DataObject) -> None:
     """Whatever is taken has the value of each number, and nothing is taken that is no JSON."""
     rows, width = data.draw(tables())
@@ -115,7 +113,6 @@ def test_lists_are_read_at_once_as_the_standard_library_reads_them(data: st.Data
 
 
 @given(tables(st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr) | st.just("")))
-@settings(deadline=None)
 def test_numbers_and_missing_cells_are_taken(table: tuple[list[list[str]], int]) -> None:
     """What `repr` writes is read at once, with missing cells anywhere, or tests hold nothing."""
     rows, width = table

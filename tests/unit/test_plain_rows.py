@@ -5,7 +5,7 @@ from array import array
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.data.columns import Columns
@@ -35,7 +35,6 @@ def texts(draw: st.DrawFn, delimiter: str) -> str:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=2000)
 def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> None:
     """Whatever is taken has the very labels, weights and numbers, and nothing is to be refused."""
     delimiter = data.draw(st.sampled_from([",", ";", "\t"]))

@@ -79,8 +79,8 @@ def test_score_beyond_float32_is_an_error(tmp_path: Path, body: bytes) -> None:
     assert response.status_code == 500
     assert response.json == {
         "error": "InternalError",
-        "message": f"The model gives row {row} the score {sign}inf, which is no finite number; "
-        "look for values in the row that are far from those of the training data.",
+        "message": f"The model returned the score {sign}inf for row {row}, which is not a finite "
+        "number; check that row for values far from the training data.",
         "row": None,
         "column": None,
         "request_id": None,

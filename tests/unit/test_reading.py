@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from container.errors import TrainingDataError
@@ -141,7 +141,6 @@ TEXTS = st.text(alphabet='01.-+e,;:\t\n\r"na \0\ufeffé', max_size=60).map(str.e
 
 
 @given(st.binary(max_size=60) | TEXTS)
-@settings(max_examples=400)
 def test_any_bytes_are_a_table_or_a_clear_error(content: bytes) -> None:
     """No file makes the reader fail in another way, and a table holds no infinity."""
     with TemporaryDirectory() as directory, suppress(TrainingDataError):

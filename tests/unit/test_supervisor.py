@@ -15,16 +15,19 @@ from support.processes import Ended, launch, read_until, wait_for
 
 PROGRAM = (
     "import sys, supervised_jobs as jobs; from container.supervisor import main, supervise; "
-    "sys.exit(main(lambda paths, _: supervise(getattr(jobs, sys.argv[1]), paths)))"
+    "job, manner = (getattr(jobs, name) for name in sys.argv[1:]); "
+    "sys.exit(main(lambda paths, _: supervise(job, paths, manner())))"
 )
 
 
-def start(job: str, opt_ml: OptMl, beforehand: str = "") -> subprocess.Popen[str]:
+def start(
+    job: str, opt_ml: OptMl, beforehand: str = "", manner: str = "Manner"
+) -> subprocess.Popen[str]:
     """Start a program that runs a job of supervised_jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
     path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
     return launch(
-        [sys.executable, "-c", beforehand + PROGRAM, job],
+        [sys.executable, "-c", beforehand + PROGRAM, job, manner],
         env=os.environ | {"PYTHONPATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -162,7 +165,7 @@ def test_stop_waits_for_a_model_that_is_being_saved(opt_ml: OptMl) -> None:
 
 def test_stop_does_not_wait_for_ever(opt_ml: OptMl) -> None:
     """A save that does not end is killed, and what it wrote is removed."""
-    process = start("waits_while_saving", opt_ml)
+    process = start("waits_while_saving", opt_ml, manner="ImpatientManner")
     read_until(process, "waiting")
 
     process.send_signal(signal.SIGTERM)

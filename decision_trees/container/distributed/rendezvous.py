@@ -18,7 +18,7 @@ from container.errors import EXIT_INTERNAL, HostError
 PORT = 9099
 """Port on which the first host listens."""
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.1
 _HELLO_SECONDS = 10.0
 _HELLO_BYTES = 100_000
 

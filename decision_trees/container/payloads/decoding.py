@@ -10,7 +10,7 @@ from werkzeug.http import parse_options_header
 from container.errors import MalformedPayload, UnsupportedMediaType
 from container.formats.cells import CellError, shown
 from container.formats.media_types import CSV, JSON, JSON_LINES, NPY, RECORDIO, UTF8
-from container.payloads.decoders import csv_decoder, json_rows
+from container.payloads.decoders import csv_decoder, json_decoder
 from container.payloads.decoders.collector import RowError
 from container.payloads.types import Expected, Rows
 
@@ -84,11 +84,11 @@ def _csv() -> Format:
 
 
 def _json() -> Format:
-    return Format(json_rows.decode, json_rows.remedy)
+    return Format(json_decoder.decode, json_decoder.remedy)
 
 
 def _json_lines() -> Format:
-    return Format(json_rows.decode_lines, json_rows.lines_remedy)
+    return Format(json_decoder.decode_lines, json_decoder.lines_remedy)
 
 
 def _npy() -> Format:

@@ -1,0 +1,203 @@
+"""Shapes of JSON: the rows of a document, and the values of a row, in each form that clients send.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
+"""
+
+from typing import Any
+
+from container.formats.cells import CellError, shown
+from container.formats.media_types import OUTPUTS
+from container.payloads.decoders import naming
+from container.payloads.types import Expected
+
+WRAPPERS = ("instances", "inputs", "predictions", "data", "dataframe_records")
+"""Keys whose value is a list of rows."""
+
+SPLIT = "dataframe_split"
+_PARTS = {"columns", "data", "index"}
+"""Keys of a table whose names and rows are apart."""
+
+_OUTPUTS = {*OUTPUTS, "score"}
+"""Outputs of this and other containers; their values are accepted as features of the next one."""
+
+_TENSOR = {"values", "keys", "shape"}
+
+
+class Constant(str):
+    """NaN or Infinity, which Python parses although JSON has no such constant."""
+
+
+class Repeated(str):
+    """An object that has a key twice; the text is that key."""
+
+
+def kind(value: Any) -> str:
+    """Return a description of a value that is not a number, for a message."""
+    if isinstance(value, Repeated):
+        return f"an object with the key {shown(value)} twice"
+    if isinstance(value, Constant):
+        return f"{value}, which is no JSON; null is a missing value"
+    if isinstance(value, str):
+        return f"{shown(value)}, a text, not a number"
+    if isinstance(value, bool):
+        return f"{str(value).lower()}, not a number"
+    names = {list: "a list", dict: "an object", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def rows_of(document: Any, expected: Expected) -> tuple[list[Any], list[str] | None]:
+    """Return the rows of a document, and their column names if these are given once for all rows.
+
+    Raises:
+        CellError: the document has another shape.
+    """
+    if isinstance(document, list):
+        return _listed(document, expected), None
+    if not isinstance(document, dict) or _is_record(document, expected):
+        return [document], None
+    for key in (*WRAPPERS, SPLIT):
+        if key in document and not _PARTS >= document.keys() >= {"columns", "data"}:
+            return _wrapped(document, key, expected)
+    if document.keys() >= {"columns", "data"}:
+        return _split(document)
+    return [document], None
+
+
+def _is_record(document: dict[str, Any], expected: Expected) -> bool:
+    """Return whether an object is a single row whose keys are the feature names."""
+    return (
+        expected.names is not None
+        and document.keys() == set(expected.names)
+        and not any(isinstance(value, list | dict) for value in document.values())
+    )
+
+
+def _wrapped(
+    document: dict[str, Any], key: str, expected: Expected
+) -> tuple[list[Any], list[str] | None]:
+    if len(document) > 1:
+        other = next(found for found in document if found != key)
+        raise CellError(f"there is {shown(other)} beside {key!r}", f"send {key!r} alone")
+    value = document[key]
+    if key == SPLIT and isinstance(value, dict):
+        return _split(value)
+    if key == "data" and isinstance(value, dict):
+        return [document], None
+    if key == SPLIT or not isinstance(value, list):
+        raise CellError(f"{key!r} is {kind(value)}")
+    return _listed(value, expected), None
+
+
+def _split(table: dict[str, Any]) -> tuple[list[Any], list[str] | None]:
+    """Return rows and names of a table; pandas writes 0, 1, ... as names if there are none."""
+    columns, data = table.get("columns"), table.get("data")
+    if not table.keys() <= _PARTS or not isinstance(columns, list) or not isinstance(data, list):
+        raise CellError(f"{SPLIT!r} has not lists of columns and data, and nothing else")
+    if columns == list(range(len(columns))) and bool not in map(type, columns):
+        return data, None
+    if not all(isinstance(name, str) for name in columns):
+        raise CellError('"columns" has names that are no texts')
+    return data, columns
+
+
+def _listed(values: list[Any], expected: Expected) -> list[Any]:
+    """Return the rows of a list; plain numbers are one row, or one each for a single feature."""
+    if not values or expected.n_features == 1 or isinstance(values[0], list | dict):
+        return values
+    nested = {list, dict, Repeated}
+    return [values] if nested.isdisjoint(map(type, values)) else values
+
+
+def values_of(item: Any, expected: Expected, where: str) -> tuple[list[Any], bool]:
+    """Return the values of one row in the order of training, and whether they had names.
+
+    Their number and types are not checked.
+
+    Raises:
+        CellError: the row has another shape, or other names.
+    """
+    if type(item) is list:
+        return item, False
+    if type(item) is dict:
+        return _record(item, expected, where)
+    if item is None or isinstance(item, Repeated) or expected.n_features > 1:
+        says_why = isinstance(item, str | bool)
+        raise CellError(f"{where} is {kind(item)}" + ", not a row" * (not says_why))
+    return [item], False
+
+
+def _record(item: dict[str, Any], expected: Expected, where: str) -> tuple[list[Any], bool]:
+    by_name = _by_name(item, expected)
+    if by_name is not None:
+        return by_name, True
+    features = _features(item)
+    if isinstance(features, list):
+        return features, False
+    if isinstance(features, dict):
+        return _tensor(features, expected.n_features, where), False
+    output = _output(item, expected)
+    if output is not None:
+        return output, False
+    if expected.names is None:
+        raise CellError(f"{where} has names, but {naming.NO_NAMES}", "send lists of numbers")
+    naming.refuse_others(item.keys(), expected.names, where)
+    return list(item.values()), True
+
+
+def _by_name(item: dict[str, Any], expected: Expected) -> list[Any] | None:
+    """Return values in the order of training; None if the keys are not the feature names."""
+    if expected.names is None or len(item) != len(expected.names):
+        return None
+    try:
+        values = [item[name] for name in expected.names]
+    except KeyError:
+        return None
+    return None if any(isinstance(value, list | dict) for value in values) else values
+
+
+def _features(item: dict[str, Any]) -> Any:
+    """Return the features in the form of AWS's built-in algorithms; None for another object."""
+    data = item.get("data") if len(item) == 1 else None
+    found = data if isinstance(data, dict) else item
+    return found.get("features") if len(found) == 1 else None
+
+
+def _output(item: dict[str, Any], expected: Expected) -> list[Any] | None:
+    """Return a container's output as the row of the next one; None for another object."""
+    if len(item) != 1:
+        return None
+    ((key, value),) = item.items()
+    if isinstance(value, list) and key in _OUTPUTS:
+        return value
+    if type(value) is float and (expected.names is None or key in _OUTPUTS):
+        return [value]
+    return None
+
+
+def _tensor(tensor: dict[str, Any], n_features: int, where: str) -> list[Any]:
+    """Return the values of a tensor; 0 for the features that a sparse one leaves out."""
+    values, keys, shape = tensor.get("values"), tensor.get("keys"), tensor.get("shape")
+    if not tensor.keys() <= _TENSOR or not isinstance(values, list):
+        raise CellError(f'{where} has no list of "values" in "features"')
+    if shape not in (None, [], [n_features]):
+        raise CellError(f'{where} has a "shape" other than [{n_features}]')
+    if not keys and (values or not shape):
+        return values
+    if not isinstance(keys, list) or len(keys) != len(values):
+        raise CellError(f'{where} has not as many "keys" as "values"')
+    row: list[Any] = [0.0] * n_features
+    for key, value in zip(_indices(keys, n_features, where), values, strict=True):
+        row[key] = value
+    return row
+
+
+def _indices(keys: list[Any], n_features: int, where: str) -> list[int]:
+    seen: set[int] = set()
+    for key in keys:
+        if type(key) is not float or not key.is_integer() or not 0 <= key < n_features:
+            shown_key = f"{key:g}" if type(key) is float else kind(key)
+            raise CellError(f'{where} has {shown_key} in "keys", which are 0 to {n_features - 1}')
+        if int(key) in seen:
+            raise CellError(f'{where} has {key:g} twice in "keys"')
+        seen.add(int(key))
+    return [int(key) for key in keys]

@@ -1,21 +1,21 @@
-"""Every error that the container raises on purpose, and whose fault each one is.
+"""Exceptions that the container raises on purpose, by who can fix them.
 
-ContainerError               500  a text that may be shown to the caller
+ContainerError               500  its text may be shown to the caller
 ├─ UserError                 400  the caller, or the owner of the job, can fix it
 │  ├─ MalformedPayload       400
-│  ├─ NotAcceptable          406  the answer cannot be given in the form that is wanted
+│  ├─ NotAcceptable          406  no accepted media type can carry the response
 │  ├─ UnsupportedMediaType   415
 │  ├─ HyperparameterError         training only
 │  ├─ ScriptError                 script mode only
 │  └─ TrainingDataError           training only
-└─ PlatformError             500  what surrounds the container is not as it must be
+└─ PlatformError             500  the environment of the container is at fault
    ├─ SettingsError
    ├─ HostError                   training only
    ├─ ModelNotReady          503
-   └─ ServerBusy             503  too much at once; come again
+   └─ ServerBusy             503  the server is overloaded; the caller may retry
 
-Any other exception is our own bug: its traceback goes to the log and nowhere else.
-The exit codes are those of sysexits.h; a process that a signal ended counts 128 + signal.
+Any other exception is a bug of this program; its traceback is written to the log only.
+Exit codes follow sysexits.h; a process that a signal ended has 128 + the signal's number.
 """
 
 import json
@@ -25,21 +25,31 @@ EXIT_INTERNAL = os.EX_SOFTWARE
 EXIT_STOPPED = 128 + 15
 
 EXIT_NO_MODEL = os.EX_NOINPUT
-"""No worker can use what lies in the model directory, and waiting would not change it."""
+"""No worker can load the model, and a retry would not help."""
+
+FAILURE_CHARACTERS = 1024
+"""Maximum length of a failure file; the platform shows no more.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
+"""
 
 MESSAGE_CHARACTERS = 1600
-"""So many characters of a message are sent: with the rest, fewer than the 2048 that are shown."""
+"""Maximum length of a message in a response.
+
+With the other fields this is less than the 2048 characters that the platform shows.
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+"""
 
 _NAME_CHARACTERS = 200
 
 UNEXPECTED = "The request could not be answered; the reason is in the log."
-"""What a caller is told of our own bug."""
+"""Message returned to the caller for an unexpected error."""
 
 
 def exit_code(returncode: int) -> int:
-    """Return the exit code of a process as a shell gives it: 128 + the signal that ended it.
+    """Return the exit code of a process as a shell reports it: 128 + N after the signal N.
 
-    `returncode` is what Python has for the process: -N when the signal N ended it.
+    `returncode` is Python's value: -N after the signal N.
     """
     return returncode if returncode >= 0 else 128 - returncode
 
@@ -51,24 +61,19 @@ def reply_body(
     column: int | str | None = None,
     request_id: str | None = None,
 ) -> bytes:
-    """Return the body of a reply that tells of an error: one line of JSON.
-
-    The platform shows the caller MESSAGE_CHARACTERS of it, so a longer message is cut.
-
-    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
-    """
+    """Return the body of an error response: one line of JSON, its message cut if it is long."""
     fields = {
         "error": error,
-        "message": _cut(message, MESSAGE_CHARACTERS),
+        "message": _truncated(message, MESSAGE_CHARACTERS),
         "row": row,
-        "column": _cut(column, _NAME_CHARACTERS) if isinstance(column, str) else column,
+        "column": _truncated(column, _NAME_CHARACTERS) if isinstance(column, str) else column,
         "request_id": request_id,
     }
     return _json(fields) + b"\n"
 
 
-def _cut(text: str, n_characters: int) -> str:
-    """Return as much of a text as has so many characters in JSON, where some become six."""
+def _truncated(text: str, n_characters: int) -> str:
+    """Truncate a text to a length in JSON, in which some characters take up six."""
     while len(_json(text).decode()) > n_characters:
         text = text[: len(text) * 9 // 10]
     return text
@@ -79,7 +84,7 @@ def _json(value: object) -> bytes:
 
 
 class ContainerError(Exception):
-    """An error whose text is written for the person who reads it."""
+    """An error whose text is written for users."""
 
     status = 500
     exit_code = EXIT_INTERNAL
@@ -93,9 +98,9 @@ class UserError(ContainerError):
 
 
 class MalformedPayload(UserError):
-    """The body of a request is not what its media type promises.
+    """The request body does not match its media type.
 
-    `row` counts from 1; `column` too, or is a name.
+    `row` counts from 1; `column` counts from 1 or is a name.
     """
 
     def __init__(
@@ -107,23 +112,23 @@ class MalformedPayload(UserError):
 
 
 class NotAcceptable(UserError):
-    """The answer is wanted in a form in which it cannot be given."""
+    """No media type that the caller accepts can carry the response."""
 
     status = 406
 
 
 class UnsupportedMediaType(UserError):
-    """The body of a request is in a format that the container does not read."""
+    """The media type of the request body is not supported."""
 
     status = 415
 
 
 class HyperparameterError(UserError):
-    """hyperparameters.json cannot be used."""
+    """A hyperparameter, or hyperparameters.json itself, is invalid."""
 
 
 class ScriptError(UserError):
-    """A program that somebody brings, its code, or what it needs, cannot be used."""
+    """The user's program, its code or its requirements cannot be used."""
 
 
 class TrainingDataError(UserError):
@@ -131,17 +136,17 @@ class TrainingDataError(UserError):
 
 
 class PlatformError(ContainerError):
-    """What surrounds the container is not as it must be."""
+    """The environment of the container is at fault."""
 
 
 class SettingsError(PlatformError):
-    """An environment variable has a value that cannot be used."""
+    """An environment variable has an invalid value."""
 
     exit_code = os.EX_CONFIG
 
 
 class HostError(PlatformError):
-    """Another host of the job has failed, has died, or cannot be reached."""
+    """Another host of the job has failed, has died or cannot be reached."""
 
     def __init__(self, message: str, exit_code: int = EXIT_INTERNAL) -> None:
         super().__init__(message)
@@ -149,12 +154,12 @@ class HostError(PlatformError):
 
 
 class ModelNotReady(PlatformError):
-    """No model can answer, now or until somebody acts."""
+    """No model is loaded: not yet, or not until somebody acts."""
 
     status = 503
 
 
 class ServerBusy(PlatformError):
-    """More requests have come than can be worked on; the caller may come again."""
+    """The server is overloaded; the caller may retry later."""
 
     status = 503

@@ -1,7 +1,9 @@
-"""Paths of the platform below /opt/ml, and of the program."""
+"""Paths below /opt/ml, the environment, and atomic writes to a directory."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +11,25 @@ from container.errors import SettingsError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
+UNFINISHED = ".unfinished"
+"""Subdirectory for the files of an unfinished `written_atomically`."""
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of all environment variables, to pass to another program."""
+    return dict(os.environ)
+
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the platform puts things.
+    """Paths of the platform.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
     and https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html.
     """
 
     base_dir: Path = Path("/opt/ml")
-    """`SAGEMAKER_BASE_DIR`: stands in for /opt/ml, for runs without a container."""
+    """`SAGEMAKER_BASE_DIR`: replaces /opt/ml in runs without a container."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Paths":
@@ -34,45 +44,60 @@ class Paths:
 
     @property
     def hyperparameters(self) -> Path:
-        """The hyperparameters of the job, a flat JSON object of strings."""
+        """The hyperparameters of the job: a flat JSON object of strings."""
         return self.base_dir / "input/config/hyperparameters.json"
 
     @property
     def input_data_config(self) -> Path:
-        """The input mode and the content type of each channel, in JSON."""
+        """The input mode and the content type of each channel, as JSON."""
         return self.base_dir / "input/config/inputdataconfig.json"
 
     @property
     def resource_config(self) -> Path:
-        """The hosts of the job and what they are, in JSON."""
+        """The hosts of the job, as JSON."""
         return self.base_dir / "input/config/resourceconfig.json"
 
     @property
     def code(self) -> Path:
-        """The program that a job brings, and its files: script mode."""
+        """The user's program and its files, for script mode."""
         return self.base_dir / "code"
 
     @property
     def data(self) -> Path:
-        """The directory with one directory a channel, or the pipes of one."""
+        """The training data: one directory for each channel, or the named pipes of Pipe mode."""
         return self.base_dir / "input/data"
 
     @property
     def model(self) -> Path:
-        """The artifact: written by training, read-only for serving."""
+        """The artifact: written by training, read by serving."""
         return self.base_dir / "model"
 
     @property
     def model_code(self) -> Path:
-        """The program that comes with a model, and answers in place of predictor.py."""
+        """The user's program that is packed with a model and replaces predictor.py."""
         return self.model / "code"
 
     @property
     def metrics(self) -> Path:
-        """The metrics of the job, in JSON; the platform keeps what is beside it too."""
+        """The metrics of the job, as JSON, in the directory that the platform keeps."""
         return self.base_dir / "output/data/metrics.json"
 
     @property
     def failure(self) -> Path:
-        """Why the job failed, in text."""
+        """The reason why the job failed, as text."""
         return self.base_dir / "output/failure"
+
+
+@contextmanager
+def written_atomically(directory: Path) -> Iterator[Path]:
+    """Write all files or none: yield an empty directory and move its files on success."""
+    unfinished = directory / UNFINISHED
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for file in sorted(unfinished.iterdir()):
+            file.rename(directory / file.name)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

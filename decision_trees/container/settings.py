@@ -52,11 +52,6 @@ _STRATEGY = Word(
 _BATCH_SECONDS = 3600  # the default of the time-out, see Settings.timeout_seconds
 
 
-def environment() -> dict[str, str]:
-    """Return all variables: what a program that somebody brings is given too."""
-    return dict(os.environ)
-
-
 @dataclass(frozen=True)
 class Settings:
     """How `serve` runs. Each field names its variables, unit, default and reason."""

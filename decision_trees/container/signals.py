@@ -1,4 +1,4 @@
-"""Signals as messages: a program waits for them in its main loop, nothing runs in a handler."""
+"""Signal handling without handlers: a main loop waits for signals and acts on them itself."""
 
 import select
 import signal
@@ -9,16 +9,16 @@ from types import FrameType, TracebackType
 from typing import Self
 
 STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-"""What asks a program to end: the platform sends SIGTERM, a terminal SIGINT."""
+"""Signals that request a stop: the platform sends SIGTERM, a terminal SIGINT."""
 
 _WATCHED = STOP | {signal.SIGCHLD}
 
 
 class Inbox:
-    """Collects the signals that ask to stop, and those that say that a child has ended.
+    """Self-pipe that receives the signals in STOP and SIGCHLD.
 
-    A handler is installed for each, since the kernel gives process 1 of a container no signal
-    that it does not handle. Leaving the context restores what was there before.
+    A handler is installed for each of them, because process 1 of a container receives only signals
+    that it handles. On exit the previous handlers are restored.
     """
 
     def __enter__(self) -> Self:
@@ -26,7 +26,7 @@ class Inbox:
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         self._previous_fd = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-        self._previous = {number: signal.signal(number, _note) for number in _WATCHED}
+        self._previous = {number: signal.signal(number, _ignore) for number in _WATCHED}
         return self
 
     def __exit__(
@@ -42,25 +42,25 @@ class Inbox:
         self._sender.close()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the next signal, `seconds` at most; return whether one asked to stop."""
+        """Wait up to `seconds` for a signal; return whether a stop was requested."""
         ready, _, _ = select.select([self._receiver], [], [], seconds)
         return bool(ready) and not STOP.isdisjoint(self._receiver.recv(4096))
 
 
 def restore(numbers: Iterable[int] = _WATCHED) -> None:
-    """Give a forked child the default handling of the signals that its parent watches."""
+    """Restore the default handlers in a forked child whose parent watches these signals."""
     signal.set_wakeup_fd(-1)
     for number in numbers:
         signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Block the signals that ask to stop while a child is forked; the child inherits the block.
+def blocked() -> Iterator[None]:
+    """Block the signals in STOP while a child is forked; the child inherits the block.
 
     Python drops a signal that reaches a child right after the fork, or passes it to the handler of
     the parent. A blocked signal stays pending until the child has set its own handlers and calls
-    `let_through`. A forked child has one thread, so this holds for every parent.
+    `unblock`. A forked child has one thread, so this holds for every parent.
 
     In the parent, only the calling thread is blocked. If the parent has other threads, the kernel
     may deliver the signal to one of them, and Python then runs the handler in the main thread at
@@ -74,13 +74,13 @@ def held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        let_through()
+        unblock()
 
 
-def let_through() -> None:
-    """Unblock the signals that `held_back` blocked."""
+def unblock() -> None:
+    """Unblock the signals that `blocked` blocked."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the wake-up descriptor has carried the signal to the inbox already."""
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the wake-up descriptor has already passed the signal to the inbox."""

@@ -1,8 +1,8 @@
-"""The life and death of a training job: its process, its signals, its failure file, its exit code.
+"""Run a training job in a child process: forward signals, write the failure file, return its code.
 
-The job runs in a child process. So a stop is obeyed at once, even inside a long computation
-that no Python signal handler could interrupt, and a job that is killed (out of memory) still
-gets a failure file that says so. Nothing heavy is imported here.
+Because the job is a separate process, a stop takes effect at once, even inside a long computation
+that no Python signal handler can interrupt. A job that is killed, for example because it ran out
+of memory, still leaves a failure file. This module imports nothing heavy.
 """
 
 import errno
@@ -19,43 +19,39 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from container import log, signals
-from container.errors import EXIT_INTERNAL, EXIT_STOPPED, ContainerError, SettingsError, exit_code
-from container.paths import Paths
-from container.settings import environment
-
-FAILURE_CHARACTERS = 1024
-"""What the platform shows of a failure file.
-
-Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
-"""
+from container.errors import (
+    EXIT_INTERNAL,
+    EXIT_STOPPED,
+    FAILURE_CHARACTERS,
+    ContainerError,
+    SettingsError,
+    exit_code,
+)
+from container.paths import UNFINISHED, Paths, environment
 
 STOP_SECONDS = 8.0
-"""How long a job whose fit is done may go on after a stop, to save it (the platform grants 120).
+"""Maximum time to save a fitted model after a stop (the platform allows 120 seconds in all).
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
 """
 
-UNFINISHED = ".unfinished"
-"""Where an artifact grows, inside the model directory; gone when the job ends."""
-
-_LAST_WORDS = threading.Lock()
-"""Held by the thread of a job that writes the failure file, until the process has ended."""
+_FAILING = threading.Lock()
+"""Acquired, and never released, by the first thread of a job that writes the failure file."""
 
 logger = logging.getLogger(__name__)
 
 
 def main(train: Callable[[Paths, Mapping[str, str]], int]) -> int:
-    """Entry point of the program `train`: read where the platform puts things, and call `train`.
+    """Entry point of the program `train`: configure the log, read the paths and call `train`.
 
     Returns:
-        The exit code of `train`: 0 when the job is done, EXIT_STOPPED when a signal stopped it
-        before its end, the code of its error (see `container.errors`), or 128 + the signal that
-        killed it. A program that the job names gives its own.
+        The exit code of `train`: 0 on success, EXIT_STOPPED after a stop, the code of an error
+        (see `container.errors`), or 128 + the signal that killed the job. In script mode it is
+        the exit code of the user's program.
     """
     log.configure()
     try:
@@ -66,142 +62,129 @@ def main(train: Callable[[Paths, Mapping[str, str]], int]) -> int:
     return train(paths, environment())
 
 
-class Manner:
-    """How the process of a job is watched, stopped and spoken of: here, that of algorithm.py."""
+class SupervisionPolicy:
+    """How to monitor and stop the process of a job, and how to report its end."""
 
     stop_seconds = STOP_SECONDS
 
     @contextmanager
-    def watching(self, _process: ForkProcess) -> Iterator[None]:
-        """Do what there is to do from the start of the process to its end, and right after it."""
+    def monitored(self, _process: ForkProcess) -> Iterator[None]:
+        """Return a context that lasts from the start of the process to its end."""
         yield
 
     def send(self, process: ForkProcess, number: signal.Signals) -> None:
         """Send a signal to the process."""
         os.kill(process.pid or 0, number)
 
-    def stopped(self, _code: int) -> int:
-        """Return the exit code of a job that was stopped and whose process ended with `_code`."""
+    def code_after_stop(self, _code: int) -> int:
+        """Return the exit code of a stopped job whose process ended with `_code`."""
         logger.warning("stopped by a signal before the model was complete; nothing is saved")
         return EXIT_STOPPED
 
-    def last_words(self, code: int) -> str:
-        """Return what there is to say of a process that could not write its failure file itself."""
+    def describe_end(self, code: int) -> str:
+        """Return the failure text for a process that did not write its failure file itself."""
         if code == -signal.SIGKILL:
             return (
-                "The training process was killed (SIGKILL), most likely because the memory ran "
-                "out; use an instance type with more memory, or less data."
+                "The training process was killed (SIGKILL), most likely because it ran out of "
+                "memory; use an instance type with more memory, or less data."
             )
         if code < 0:
             return f"The training process was ended by {signal_name(-code)}; see the log."
         return f"The training process ended with exit code {code} and gave no reason; see the log."
 
 
-def supervise(job: Callable[[Paths], None], paths: Paths, manner: Manner | None = None) -> int:
-    """Run `job` in a child process to its end, or until a signal asks to stop; see `main`."""
-    manner = manner or Manner()
+def supervise(
+    job: Callable[[Paths], None], paths: Paths, policy: SupervisionPolicy | None = None
+) -> int:
+    """Run `job` in a child process until it ends or a stop is requested; see `main`."""
+    policy = policy or SupervisionPolicy()
     with suppress(OSError):
         paths.failure.unlink()
     with signals.Inbox() as inbox:
         process = multiprocessing.get_context("fork").Process(target=_run, args=(job, paths))
-        with signals.held_back():
+        with signals.blocked():
             process.start()
-        with manner.watching(process):
-            stopped = _wait(process, inbox, manner)
+        with policy.monitored(process):
+            stopped = _wait(process, inbox, policy)
     code = process.exitcode or 0
     if code:
         shutil.rmtree(paths.model / UNFINISHED, ignore_errors=True)
     if code and stopped:
-        return manner.stopped(code)
+        return policy.code_after_stop(code)
     if code and not paths.failure.exists():
-        _write_failure(manner.last_words(code), paths)
+        _write_failure(policy.describe_end(code), paths)
     return exit_code(code)
-
-
-@contextmanager
-def whole_or_nothing(model: Path) -> Iterator[Path]:
-    """Yield an empty directory, and move its files into `model` when all of them are written."""
-    unfinished = model / UNFINISHED
-    model.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        for file in sorted(unfinished.iterdir()):
-            file.rename(model / file.name)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @dataclass
 class Stop:
-    """Whether a stop waits for the end of what cannot be interrupted."""
+    """Whether a stop was requested while it was postponed."""
 
     requested: bool = False
 
 
 @contextmanager
 def stop_postponed() -> Iterator[Stop]:
-    """Let a stop wait while the model is being saved, so that a finished fit is not lost."""
+    """Postpone a stop while the model is saved, so that a finished fit is not lost."""
     stop = Stop()
 
-    def note(_number: int, _frame: FrameType | None) -> None:
+    def record(_number: int, _frame: FrameType | None) -> None:
         stop.requested = True
 
-    previous = signal.signal(signal.SIGTERM, note)
+    previous = signal.signal(signal.SIGTERM, record)
     try:
         yield stop
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _wait(process: ForkProcess, inbox: signals.Inbox, manner: Manner) -> bool:
-    """Wait for the end of the process; return whether a signal asked to stop before it."""
+def _wait(process: ForkProcess, inbox: signals.Inbox, policy: SupervisionPolicy) -> bool:
+    """Wait until the process ends; return whether a stop was requested before."""
     deadline: float | None = None
     while process.is_alive():
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         if remaining == 0.0:
-            manner.send(process, signal.SIGKILL)
+            policy.send(process, signal.SIGKILL)
             process.join()
         elif inbox.wait(remaining) and deadline is None:
             logger.info("a signal asks to stop")
-            manner.send(process, signal.SIGTERM)
-            deadline = time.monotonic() + manner.stop_seconds
+            policy.send(process, signal.SIGTERM)
+            deadline = time.monotonic() + policy.stop_seconds
     return deadline is not None
 
 
 def _run(job: Callable[[Paths], None], paths: Paths) -> None:
-    """Be the child process: run the job, turn an error into a failure file and an exit code."""
+    """Run the job in the child process; turn an error into a failure file and an exit code."""
     signals.restore()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent acts
-    signals.let_through()
+    signals.unblock()
     try:
         job(paths)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         logger.info("memory: %.0f MB at the peak", peak * 1024 / 1e6)
     except Exception as error:
-        _LAST_WORDS.acquire()
+        _FAILING.acquire()
         logger.error("the job failed", exc_info=error)
         _write_failure(describe(error, paths), paths)
         sys.exit(error.exit_code if isinstance(error, ContainerError) else EXIT_INTERNAL)
 
 
-def end(error: ContainerError, paths: Paths) -> NoReturn:
-    """End the process of a job from a thread beside it, also while compiled code computes."""
-    _LAST_WORDS.acquire()
+def abort(error: ContainerError, paths: Paths) -> NoReturn:
+    """End the job from any of its threads, even while compiled code runs in another."""
+    _FAILING.acquire()
     _write_failure(str(error), paths)
     os._exit(error.exit_code)
 
 
 def describe(error: Exception, paths: Paths) -> str:
-    """Return what a failure file says of an error: what was found, where, what to do."""
+    """Return the failure text for an error: what was found, where, and what to do."""
     match error:
         case ContainerError():
             return str(error)
         case MemoryError():
             return (
-                f"The memory ran out during training ({str(error) or 'MemoryError'}); use an "
-                "instance type with more memory, or less data."
+                f"Training ran out of memory ({str(error) or 'MemoryError'}); use an instance "
+                "type with more memory, or less data."
             )
         case ImportError():
             return (
@@ -214,16 +197,16 @@ def describe(error: Exception, paths: Paths) -> str:
                 "job a larger volume (VolumeSizeInGB)."
             )
         case OSError():
-            return f"A file cannot be used: {error}; check that it exists and may be accessed."
+            return f"A file cannot be used: {error}; check that it exists and its permissions."
         case _:
             return (
-                f"Internal error: {type(error).__name__}: {error}; this is a fault of the program, "
+                f"Internal error: {type(error).__name__}: {error}; this is a bug of the program, "
                 "and its traceback is in the log."
             )
 
 
 def signal_name(number: int) -> str:
-    """Return the name of a signal, `signal 40` for one without."""
+    """Return the name of a signal, or `signal 40` for one without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""Script mode: `train` runs a program that comes with the job, as AWS's training toolkit does."""
+"""Script mode: `train` runs the program of the job, as AWS's training toolkit does."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from support.material import OptMl, Rows
 from support.processes import Ended, python, train
 from support.script_mode.sources import PACKAGE, archive_of, write_files
 
-TELL = """
+RECORD = """
 import json, os, sys
 json.dump({"arguments": sys.argv, "directory": os.getcwd(), "variables": dict(os.environ)},
-          open(os.environ["SM_MODEL_DIR"] + "/told.json", "w"))
+          open(os.environ["SM_MODEL_DIR"] + "/recorded.json", "w"))
 """
-"""A program that writes down what it was told."""
+"""A program that records its arguments, directory and environment."""
 
 ARGPARSE = """
 import argparse, os
@@ -44,33 +44,33 @@ if __name__ == '__main__':
 """
 
 
-def told(opt_ml: OptMl, ended: Ended) -> dict[str, object]:
-    """Return what a program that tells was told."""
+def recorded(opt_ml: OptMl, ended: Ended) -> dict[str, object]:
+    """Return what RECORD has recorded."""
     assert ended.code == 0, ended.log
     assert not opt_ml.failure.exists()
-    values: dict[str, object] = json.loads((opt_ml.model / "told.json").read_text())
+    values: dict[str, object] = json.loads((opt_ml.model / "recorded.json").read_text())
     return values
 
 
 def test_train_runs_the_program_of_the_variable(opt_ml: OptMl) -> None:
-    """It runs in /opt/ml/code with the hyperparameters as arguments; the variable wins."""
-    write_files(opt_ml.base / "code", {"mine.py": TELL})
+    """It runs in /opt/ml/code with hyperparameters as arguments; the variable takes precedence."""
+    write_files(opt_ml.base / "code", {"mine.py": RECORD})
     opt_ml.write_hyperparameters({"sagemaker_program": "other.py", "depth": "5", "v": '"a b"'})
 
     ended = train(opt_ml, SAGEMAKER_PROGRAM="mine.py")
 
-    values = told(opt_ml, ended)
+    values = recorded(opt_ml, ended)
     assert values["arguments"] == ["mine.py", "--depth", "5", "-v", "a b"]
     assert values["directory"] == str(opt_ml.base / "code")
 
 
 @pytest.mark.parametrize("name", ["mine.py", '"mine.py"', "./mine.py", "sub/mine.py"])
 def test_train_runs_the_program_of_the_hyperparameter(opt_ml: OptMl, name: str) -> None:
-    """With or without the quotes of an SDK, and in a directory too."""
-    write_files(opt_ml.base / "code", {"mine.py": TELL, "sub/mine.py": TELL})
+    """The name may have the quotes of an SDK, and may be in a subdirectory."""
+    write_files(opt_ml.base / "code", {"mine.py": RECORD, "sub/mine.py": RECORD})
     opt_ml.write_hyperparameters({"sagemaker_program": name})
 
-    values = told(opt_ml, train(opt_ml))
+    values = recorded(opt_ml, train(opt_ml))
 
     assert values["arguments"] == [name.strip('"')]
 
@@ -93,8 +93,8 @@ def test_train_runs_the_example_of_argument_parsing(opt_ml: OptMl) -> None:
 @pytest.mark.parametrize(
     "arguments", ["$(touch pwned)", "`id`", "; exit 3", "'", '"x"', "*", "a  b", "\\", ""]
 )
-def test_shell_program_gets_its_arguments_as_they_are(opt_ml: OptMl, arguments: str) -> None:
-    """No shell reads an argument before the program does, and no quote is lost."""
+def test_shell_program_receives_its_arguments_unchanged(opt_ml: OptMl, arguments: str) -> None:
+    """No shell expands the arguments, and no quote is lost."""
     script = '#!/usr/bin/env bash\nprintf "<%s>" "$0" "$@" > "$SM_MODEL_DIR/args"\n'
     write_files(opt_ml.base / "code", {"run.sh": script})
     opt_ml.write_hyperparameters(
@@ -108,7 +108,7 @@ def test_shell_program_gets_its_arguments_as_they_are(opt_ml: OptMl, arguments: 
 
 
 def test_shell_program_needs_no_first_line(opt_ml: OptMl) -> None:
-    """Without `#!` it is /bin/sh that runs it; it need not be marked as executable."""
+    """Without `#!`, /bin/sh runs it; it need not be executable."""
     write_files(opt_ml.base / "code", {"run.sh": 'echo "$1" > "$SM_MODEL_DIR/first"\n'})
     opt_ml.write_hyperparameters({"sagemaker_program": "run.sh", "depth": "5"})
 
@@ -119,17 +119,17 @@ def test_shell_program_needs_no_first_line(opt_ml: OptMl) -> None:
 
 
 def test_python_program_may_have_windows_lines(opt_ml: OptMl) -> None:
-    """Python reads CRLF, and so does pip; only a shell script is refused for it."""
-    files = {"train.py": TELL.replace("\n", "\r\n"), "requirements.txt": "numpy\r\n"}
+    """Python and pip read CRLF; only a shell script with CRLF is refused."""
+    files = {"train.py": RECORD.replace("\n", "\r\n"), "requirements.txt": "numpy\r\n"}
     write_files(opt_ml.base / "code", files)
 
     ended = train(opt_ml, SAGEMAKER_PROGRAM="train.py", PIP_NO_INDEX="1")
 
-    assert told(opt_ml, ended)["arguments"] == ["train.py"]
+    assert recorded(opt_ml, ended)["arguments"] == ["train.py"]
 
 
 def test_package_is_installed_and_run_as_a_module(opt_ml: OptMl) -> None:
-    """A directory with a build system is a package, whose module is the program."""
+    """A directory with a build system is a package; the program is one of its modules."""
     write_files(opt_ml.base / "code", PACKAGE)
     opt_ml.write_hyperparameters({"sagemaker_program": "flowers.py", "depth": "5"})
 
@@ -139,30 +139,30 @@ def test_package_is_installed_and_run_as_a_module(opt_ml: OptMl) -> None:
     assert "flowers ['--depth', '5']" in ended.log
 
 
-@pytest.mark.skipif(not can_build(), reason="the setuptools here build no wheels")
+@pytest.mark.skipif(not can_build(), reason="the installed setuptools cannot build wheels")
 def test_package_of_setup_py_needs_no_network(opt_ml: OptMl) -> None:
-    """Where setuptools are installed, they need not be fetched to build with."""
+    """A build with setup.py uses the installed setuptools."""
     setup = "from setuptools import setup\nsetup(name='flowers', py_modules=['flowers'])\n"
-    write_files(opt_ml.base / "code", {"setup.py": setup, "flowers.py": TELL})
+    write_files(opt_ml.base / "code", {"setup.py": setup, "flowers.py": RECORD})
     opt_ml.write_hyperparameters({"sagemaker_program": "flowers"})
 
     ended = train(opt_ml, PIP_NO_INDEX="1")
 
-    told(opt_ml, ended)
+    recorded(opt_ml, ended)
     assert "pip: Successfully installed flowers-0.0.0" in ended.log
 
 
-def test_pyproject_of_tools_makes_no_package(opt_ml: OptMl) -> None:
-    """Without a build system, pyproject.toml only configures tools."""
-    files = {"train.py": TELL, "pyproject.toml": "[tool.ruff]\nline-length = 100\n"}
+def test_pyproject_without_a_build_system_is_no_package(opt_ml: OptMl) -> None:
+    """Such a pyproject.toml only configures tools."""
+    files = {"train.py": RECORD, "pyproject.toml": "[tool.ruff]\nline-length = 100\n"}
     write_files(opt_ml.base / "code", files)
     opt_ml.write_hyperparameters({"sagemaker_program": "train.py"})
 
-    assert told(opt_ml, train(opt_ml))["arguments"] == ["train.py"]
+    assert recorded(opt_ml, train(opt_ml))["arguments"] == ["train.py"]
 
 
 def test_requirements_are_installed_first(opt_ml: OptMl) -> None:
-    """What the image has is not fetched, what it lacks is, and the image stays as it is."""
+    """Only packages that the image lacks are installed, and the image is not changed."""
     program = "import flowers, numpy, sys; sys.stdout.write(flowers.__file__)"
     files = {f"dist/{name}": content for name, content in PACKAGE.items()}
     files |= {"train.py": program, "requirements.txt": "numpy\n./dist\n"}
@@ -176,49 +176,49 @@ def test_requirements_are_installed_first(opt_ml: OptMl) -> None:
     assert python("import flowers").returncode != 0
 
 
-def test_train_prefers_code_that_is_there(opt_ml: OptMl) -> None:
-    """Files in /opt/ml/code win over a submitted archive, and the log says so."""
-    write_files(opt_ml.base / "code", {"train.py": TELL})
+def test_existing_code_takes_precedence(opt_ml: OptMl) -> None:
+    """Files in /opt/ml/code take precedence over a submitted archive, and the log says so."""
+    write_files(opt_ml.base / "code", {"train.py": RECORD})
     opt_ml.write_hyperparameters(
         {"sagemaker_program": "train.py", "sagemaker_submit_directory": "s3://bucket/key.tar.gz"}
     )
 
     ended = train(opt_ml)
 
-    told(opt_ml, ended)
+    recorded(opt_ml, ended)
     there = opt_ml.base / "code"
-    assert f"{there} has files already, so s3://bucket/key.tar.gz is not fetched" in ended.log
+    assert f"{there} already has files, so s3://bucket/key.tar.gz is not fetched" in ended.log
 
 
 @pytest.mark.parametrize("name", ["sourcedir.tar.gz", "train.py"])
 def test_train_takes_code_from_the_channel_code(opt_ml: OptMl, name: str) -> None:
-    """The channel has the files, or an archive of them, as the SDKs send it."""
-    archived = archive_of({"train.py": TELL})
-    opt_ml.write(name, archived if name.endswith("gz") else TELL, channel="code")
+    """The channel has the files themselves, or an archive of them as the SDKs send it."""
+    archived = archive_of({"train.py": RECORD})
+    opt_ml.write(name, archived if name.endswith("gz") else RECORD, channel="code")
     opt_ml.write_hyperparameters({"sagemaker_program": "train.py"})
 
-    values = told(opt_ml, train(opt_ml))
+    values = recorded(opt_ml, train(opt_ml))
 
     assert values["directory"] == str(opt_ml.base / "code")
 
 
 @pytest.mark.parametrize("is_archive", [True, False])
-def test_train_takes_code_from_a_place_of_the_image(
+def test_train_takes_code_from_the_submit_directory(
     opt_ml: OptMl, tmp_path: Path, is_archive: bool
 ) -> None:
     """SAGEMAKER_SUBMIT_DIRECTORY may name an archive or a directory."""
-    source = write_files(tmp_path / "source", {"train.py": TELL})
+    source = write_files(tmp_path / "source", {"train.py": RECORD})
     if is_archive:
         source = tmp_path / "code.tgz"
-        source.write_bytes(archive_of({"train.py": TELL}))
+        source.write_bytes(archive_of({"train.py": RECORD}))
 
     ended = train(opt_ml, SAGEMAKER_PROGRAM="train.py", SAGEMAKER_SUBMIT_DIRECTORY=str(source))
 
-    assert told(opt_ml, ended)["arguments"] == ["train.py"]
+    assert recorded(opt_ml, ended)["arguments"] == ["train.py"]
 
 
 def test_train_fetches_code_from_s3(opt_ml: OptMl) -> None:
-    """An archive in S3 is fetched and unpacked; one that is not there is named."""
+    """An archive in S3 is downloaded and unpacked; the message names one that does not exist."""
     import boto3  # the fake S3 is filled with it
 
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
@@ -235,7 +235,7 @@ def test_train_fetches_code_from_s3(opt_ml: OptMl) -> None:
             aws_secret_access_key="hidden-words",  # noqa: S106 - of a fake
         )
         s3.create_bucket(Bucket="jobs")
-        s3.put_object(Bucket="jobs", Key="a b/code.tar.gz", Body=archive_of({"train.py": TELL}))
+        s3.put_object(Bucket="jobs", Key="a b/code.tar.gz", Body=archive_of({"train.py": RECORD}))
         address = "s3://jobs/a b/code.tar.gz"
         opt_ml.write_hyperparameters(
             {"sagemaker_program": "train.py", "sagemaker_submit_directory": address}
@@ -251,20 +251,20 @@ def test_train_fetches_code_from_s3(opt_ml: OptMl) -> None:
     finally:
         server.stop()
 
-    values = told(absent, fetched)
+    values = recorded(absent, fetched)
     assert values["variables"]["SM_MODULE_DIR"] == address  # type: ignore[index]
     assert "hidden-words" not in fetched.log
     assert ended.code == os.EX_DATAERR
     assert opt_ml.failure.read_text().startswith(
-        "The code at s3://jobs/none.tar.gz cannot be fetched: An error occurred (404) when calling "
-        "the HeadObject operation: Not Found; check that the object is there and that the role of "
-        "the job may read it."
+        "The code at s3://jobs/none.tar.gz cannot be downloaded: An error occurred (404) when "
+        "calling the HeadObject operation: Not Found; check that the object exists and that the "
+        "role of the job may read it."
     )
 
 
 def test_train_logs_the_environment_without_secrets(opt_ml: OptMl) -> None:
-    """Names and values are in the log, of secrets only the names; the program gets them all."""
-    write_files(opt_ml.base / "code", {"train.py": TELL})
+    """The log has names and values, but only the names of secrets; the program has all values."""
+    write_files(opt_ml.base / "code", {"train.py": RECORD})
     opt_ml.write_hyperparameters(
         {"sagemaker_program": "train.py", "api_token": "hidden-1", "nested": '{"password": "h2"}'}
     )
@@ -278,7 +278,7 @@ def test_train_logs_the_environment_without_secrets(opt_ml: OptMl) -> None:
 
     ended = train(opt_ml, **given)
 
-    variables = told(opt_ml, ended)["variables"]
+    variables = recorded(opt_ml, ended)["variables"]
     assert isinstance(variables, dict)
     assert given.items() | {("SM_HP_API_TOKEN", "hidden-1")} <= variables.items()
     assert "hidden-" not in ended.log
@@ -293,8 +293,8 @@ def test_train_logs_the_environment_without_secrets(opt_ml: OptMl) -> None:
         assert line in ended.log
 
 
-def test_output_of_a_program_is_passed_on_whole(opt_ml: OptMl) -> None:
-    """Every byte of both outputs is there, in each of them in its order."""
+def test_output_of_a_program_is_complete(opt_ml: OptMl) -> None:
+    """Every line of both outputs is logged, in the order of its output."""
     program = (
         "import sys\n"
         "for number in range(20000):\n"
@@ -316,9 +316,9 @@ def test_output_of_a_program_is_passed_on_whole(opt_ml: OptMl) -> None:
 def test_script_mode_is_imported_only_for_a_program(
     opt_ml: OptMl, iris: Rows, program: str | None
 ) -> None:
-    """Python tells what it imports: no training of script mode, until a program is named.
+    """Script mode is imported if and only if a program is named, as Python's import times show.
 
-    A variable may be blank, and a hyperparameter have the name of the key as its value.
+    The variable may be blank, and a hyperparameter may have the name of the key as its value.
     """
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"sagemaker_job_name": "sagemaker_program"})
@@ -334,8 +334,8 @@ def test_script_mode_is_imported_only_for_a_program(
     assert "boto3" not in imported
 
 
-def test_script_starts_as_soon_as_the_built_in(opt_ml: OptMl) -> None:
-    """Before a program nothing heavy is loaded: no algorithm, no boto3, no pip, no venv."""
+def test_script_mode_imports_nothing_heavy(opt_ml: OptMl) -> None:
+    """Neither the algorithm nor boto3, pip or venv is loaded before a program starts."""
     program = "import os; print(open(f'/proc/{os.getppid()}/maps').read())"
     write_files(opt_ml.base / "code", {"train.py": program})
     opt_ml.write_hyperparameters({"sagemaker_program": "train.py"})

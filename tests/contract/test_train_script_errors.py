@@ -1,4 +1,4 @@
-"""Script mode with what goes wrong: what the user sees, to the letter, and the exit code."""
+"""Errors in script mode: the exact failure text and the exit code."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def failure_of(opt_ml: OptMl) -> str:
             "trian.py",
             {"train.py": "", "a.sh": ""},
             (
-                "The program 'trian.py' is no file in CODE, where there is: a.sh, train.py; name a "
+                "The program 'trian.py' is not a file in CODE, which has: a.sh, train.py; name a "
                 "file in it (SAGEMAKER_PROGRAM, or the hyperparameter sagemaker_program)."
             ),
         ),
@@ -41,7 +41,7 @@ def failure_of(opt_ml: OptMl) -> str:
             "sub",
             {"sub/train.py": ""},
             (
-                "The program 'sub' is no file in CODE, where there is: sub; name a file in it "
+                "The program 'sub' is not a file in CODE, which has: sub; name a file in it "
                 "(SAGEMAKER_PROGRAM, or the hyperparameter sagemaker_program)."
             ),
         ),
@@ -49,25 +49,23 @@ def failure_of(opt_ml: OptMl) -> str:
             "../x.py",
             {"train.py": ""},
             (
-                "The program '../x.py' leads out of CODE; name a file in it (SAGEMAKER_PROGRAM, "
-                "or the "
-                "hyperparameter sagemaker_program)."
+                "The program '../x.py' is outside CODE; name a file in it (SAGEMAKER_PROGRAM, or "
+                "the hyperparameter sagemaker_program)."
             ),
         ),
         (
             "run.sh",
             {"run.sh": "#!/bin/sh\r\necho hello\r\n"},
             (
-                "The program run.sh has Windows line ends (CRLF), which no shell can run; save "
-                "it with "
-                "LF, for example with: sed -i 's/\\r$//' run.sh."
+                "The program run.sh has Windows line ends (CRLF), which no shell can run; save it "
+                "with LF, for example with: sed -i 's/\\r$//' run.sh."
             ),
         ),
         (
             "run.sh",
             {"run.sh": "#!/no/such/shell -e\n"},
             (
-                "The program run.sh asks for the interpreter /no/such/shell, which is not in this "
+                "The program run.sh needs the interpreter /no/such/shell, which is not in this "
                 "image; correct its first line."
             ),
         ),
@@ -75,34 +73,33 @@ def failure_of(opt_ml: OptMl) -> str:
             "train.py",
             {"train.py": "", "pyproject.toml": "[build-system"},
             (
-                "CODE/pyproject.toml is not TOML (Expected ']' at the end of a table "
-                "declaration (at "
-                "end of document)); correct it."
+                "CODE/pyproject.toml is not TOML (Expected ']' at the end of a table declaration "
+                "(at end of document)); correct it."
             ),
         ),
         (
             "train.py",
             {},
             (
-                "There is no code for the program 'train.py': CODE is empty or absent, "
-                "SAGEMAKER_SUBMIT_DIRECTORY is not set, and there is no channel code; use one "
-                "of them."
+                "There is no code for the program 'train.py': CODE is empty or missing, "
+                "SAGEMAKER_SUBMIT_DIRECTORY is not set, and there is no channel code; use one of "
+                "them."
             ),
         ),
     ],
 )
-def test_program_that_cannot_be_used_is_named(
+def test_unusable_program_is_reported(
     opt_ml: OptMl, name: str, files: dict[str, str], message: str
 ) -> None:
-    """What is found wrong before the program runs ends the job with exit code 65."""
+    """An error before the program runs ends the job with exit code 65."""
     ended = run(opt_ml, name, files)
 
     assert failure_of(opt_ml) == message
     assert ended.code == os.EX_DATAERR, ended.log
 
 
-def test_program_that_may_not_be_read_is_named(opt_ml: OptMl) -> None:
-    """A mode that keeps the user out is told; root is kept out by taking its power away."""
+def test_unreadable_program_is_reported(opt_ml: OptMl) -> None:
+    """The message has the mode of the file. A test as root drops the capabilities to read it."""
     code = write_files(opt_ml.base / "code", {"train.py": "pass"})
     (code / "train.py").chmod(0)
     powerless = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -118,8 +115,8 @@ def test_program_that_may_not_be_read_is_named(opt_ml: OptMl) -> None:
 
     assert ended.returncode == os.EX_DATAERR, ended.stdout
     assert failure_of(opt_ml) == (
-        "The program CODE/train.py may not be read by this user (its mode is 0); give it the mode "
-        "644, or 755."
+        "The program CODE/train.py is not readable by this user (its mode is 0); give it the mode "
+        "644 or 755."
     )
 
 
@@ -150,8 +147,7 @@ def test_program_that_may_not_be_read_is_named(opt_ml: OptMl) -> None:
             42,
             (
                 "The program train.py ended with exit code 42; it wrote no error output, so see "
-                "the "
-                "log."
+                "the log."
             ),
         ),
         (
@@ -159,8 +155,7 @@ def test_program_that_may_not_be_read_is_named(opt_ml: OptMl) -> None:
             128 + signal.SIGUSR1,
             (
                 "The program train.py was ended by SIGUSR1 (exit code 138); it wrote no error "
-                "output, "
-                "so see the log."
+                "output, so see the log."
             ),
         ),
         (
@@ -170,34 +165,33 @@ def test_program_that_may_not_be_read_is_named(opt_ml: OptMl) -> None:
             ),
             137,
             (
-                "The program train.py was ended by SIGKILL (exit code 137), most likely because "
-                "the "
-                "memory ran out; the end of its error output is:\n20%"
+                "The program train.py was ended by SIGKILL (exit code 137), most likely because it "
+                "ran out of memory; the end of its error output is:\n20%"
             ),
         ),
     ],
 )
-def test_program_that_fails_says_why(opt_ml: OptMl, program: str, code: int, message: str) -> None:
-    """The exit code is its own, and the failure file has the end of its error output."""
+def test_failed_program_is_reported(opt_ml: OptMl, program: str, code: int, message: str) -> None:
+    """The job has the program's exit code; the failure file has the end of its error output."""
     ended = run(opt_ml, "train.py", {"train.py": program})
 
     assert failure_of(opt_ml) == message
     assert ended.code == code
 
 
-def test_shell_program_whose_child_is_killed_ran_out_of_memory(opt_ml: OptMl) -> None:
-    """137 means SIGKILL, whoever passes it on."""
+def test_exit_code_137_of_a_shell_is_reported_as_out_of_memory(opt_ml: OptMl) -> None:
+    """137 means SIGKILL, also if a shell passes it on."""
     ended = run(opt_ml, "run.sh", {"run.sh": "sh -c 'kill -9 $$'\nexit $?\n"})
 
     assert ended.code == 137
     assert failure_of(opt_ml).startswith(
-        "The program run.sh ended with exit code 137, most likely because the memory ran out; the "
-        "end of its error output is:\n"
+        "The program run.sh ended with exit code 137, most likely because it ran out of memory; "
+        "the end of its error output is:\n"
     )
 
 
 def test_failure_has_the_last_lines_of_a_long_error_output(opt_ml: OptMl) -> None:
-    """As many whole lines as fit into 1024 characters, the last ones."""
+    """The failure file has as many of the last lines as fit into 1024 characters."""
     program = "import sys\nfor n in range(9999): print('line', n, file=sys.stderr)\nsys.exit(1)"
 
     run(opt_ml, "train.py", {"train.py": program})
@@ -209,14 +203,14 @@ def test_failure_has_the_last_lines_of_a_long_error_output(opt_ml: OptMl) -> Non
 
 
 def test_failure_has_the_beginning_of_a_long_last_line(opt_ml: OptMl) -> None:
-    """A last line without an end does not push itself out."""
+    """A last line that is too long is cut and not dropped."""
     run(opt_ml, "train.py", {"train.py": "raise KeyError('x' * 9000)"})
 
     assert "\nKeyError: 'xxx" in failure_of(opt_ml)
 
 
 def test_failure_file_of_the_program_is_kept(opt_ml: OptMl) -> None:
-    """A program that says itself why it failed has the word."""
+    """A failure file that the program wrote itself takes precedence."""
     program = (
         "import os, sys\n"
         "open(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('my own reason')\n"
@@ -230,8 +224,8 @@ def test_failure_file_of_the_program_is_kept(opt_ml: OptMl) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_children_that_a_program_leaves_are_ended(opt_ml: OptMl, code: int) -> None:
-    """Nothing of a program outlives the job, and its exit code stays; even what ignores SIGTERM."""
+def test_processes_that_a_program_left_running_are_ended(opt_ml: OptMl, code: int) -> None:
+    """Even a process that ignores SIGTERM is ended; the exit code of the program is kept."""
     script = "trap '' TERM\n(trap '' TERM; exec sleep 1000) &\n"
     script += f'echo $! > "$SM_MODEL_DIR/pid"\nexit {code}\n'
 
@@ -240,11 +234,11 @@ def test_children_that_a_program_leaves_are_ended(opt_ml: OptMl, code: int) -> N
     child = int((opt_ml.model / "pid").read_text())
     assert ended.code == code
     assert "sleep" not in command_line(child)
-    assert "the program has left processes running, which are ended" in ended.log
+    assert "the program left processes running; ending them" in ended.log
 
 
-def test_archive_that_leads_out_is_refused(opt_ml: OptMl) -> None:
-    """An archive with `../x` is not unpacked, and the member is named."""
+def test_unsafe_archive_is_refused(opt_ml: OptMl) -> None:
+    """Nothing of an archive with `../x` is unpacked, and the message names this member."""
     content = archive_of_members([member("train.py"), member("../x")])
     archive = opt_ml.write("sourcedir.tar.gz", content, channel="code")
 
@@ -252,14 +246,14 @@ def test_archive_that_leads_out_is_refused(opt_ml: OptMl) -> None:
 
     assert ended.code == os.EX_DATAERR
     assert failure_of(opt_ml) == (
-        f"The archive {archive} is not unpacked, since '../x' lies out of the archive; pack only "
+        f"The archive {archive} is refused because '../x' is outside the archive; pack only "
         "files, directories, and links between them."
     )
     assert not list((opt_ml.base / "code").iterdir())
 
 
-def test_requirements_that_cannot_be_had_are_explained(opt_ml: OptMl) -> None:
-    """Without network, what pip says at its end is told, and what to do."""
+def test_requirements_that_cannot_be_downloaded_are_reported(opt_ml: OptMl) -> None:
+    """Without network access the failure has a remedy and the end of pip's output."""
     files = {"train.py": "", "requirements.txt": "no-such-package-at-all==1.0\n"}
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "1", "NO_PROXY": "*"}
     nowhere |= {"PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
@@ -283,18 +277,18 @@ def test_requirements_that_cannot_be_had_are_explained(opt_ml: OptMl) -> None:
         (
             {f"k{n}": "x" * 2500 for n in range(60)},
             (
-                "The hyperparameters are more than Linux hands to a program: the variable "
+                "The hyperparameters are too long for Linux to pass to a program: the variable "
                 "SM_TRAINING_ENV has "
             ),
         ),
-        ({"a": '"\\u0000"'}, "A hyperparameter cannot be handed to a program (embedded null byte)"),
-        ({"a": '"\\ud800"'}, "A hyperparameter cannot be handed to a program ('utf-8' codec can't"),
+        ({"a": '"\\u0000"'}, "A hyperparameter cannot be passed to a program (embedded null byte)"),
+        ({"a": '"\\ud800"'}, "A hyperparameter cannot be passed to a program ('utf-8' codec can't"),
     ],
 )
-def test_hyperparameters_that_no_program_can_get_are_explained(
+def test_hyperparameters_that_cannot_be_passed_are_reported(
     opt_ml: OptMl, hyperparameters: dict[str, str], message: str
 ) -> None:
-    """What the kernel, or Python, would refuse with a number has a sentence."""
+    """Errors of the kernel and of Python have a message with a remedy."""
     opt_ml.write_hyperparameters(hyperparameters)
 
     ended = run(opt_ml, "train.py", {"train.py": ""})
@@ -303,8 +297,8 @@ def test_hyperparameters_that_no_program_can_get_are_explained(
     assert ended.code == os.EX_DATAERR
 
 
-def test_hyperparameter_that_has_no_variable_is_an_argument(opt_ml: OptMl) -> None:
-    """A name with "=" cannot be that of a variable; the program runs all the same."""
+def test_hyperparameter_without_a_variable_is_still_an_argument(opt_ml: OptMl) -> None:
+    """A name with "=" cannot be a variable; the program still receives the argument."""
     program = "import sys; sys.stdout.write(f'told {sys.argv[1:]}')"
     opt_ml.write_hyperparameters({"a=b": "1"})
 
@@ -315,21 +309,21 @@ def test_hyperparameter_that_has_no_variable_is_an_argument(opt_ml: OptMl) -> No
 
 
 def test_mpi_is_refused(opt_ml: OptMl) -> None:
-    """A job whose hosts are meant to train together does not train on each alone."""
+    """A job for MPI fails, because it would train separately on each host."""
     opt_ml.write_hyperparameters({"sagemaker_mpi_enabled": "true"})
 
     ended = run(opt_ml, "train.py", {"train.py": ""})
 
     assert ended.code == os.EX_DATAERR
     assert failure_of(opt_ml) == (
-        "The hyperparameter sagemaker_mpi_enabled is set, but there is no MPI in this image; leave "
-        "the option distribution of the estimator out."
+        "The hyperparameter sagemaker_mpi_enabled is set, but this image has no MPI; remove the "
+        "option distribution of the estimator."
     )
 
 
 @pytest.mark.parametrize("name", ["hyperparameters", "inputdataconfig", "resourceconfig"])
-def test_configuration_that_is_no_object_is_named(opt_ml: OptMl, name: str) -> None:
-    """A file of the platform that cannot be read is named."""
+def test_configuration_that_is_not_an_object_is_reported(opt_ml: OptMl, name: str) -> None:
+    """The message names the file of the platform and what it contains."""
     file = opt_ml.base / f"input/config/{name}.json"
     file.parent.mkdir(parents=True)
     file.write_text("[1]")
@@ -337,14 +331,14 @@ def test_configuration_that_is_no_object_is_named(opt_ml: OptMl, name: str) -> N
     ended = run(opt_ml, "train.py", {"train.py": ""})
 
     assert ended.code == os.EX_DATAERR
-    assert failure_of(opt_ml) == f"{file} holds no JSON object, but list; write one."
+    assert failure_of(opt_ml) == f"{file} holds a JSON list; write a JSON object."
 
 
-def test_code_is_not_left_half_when_the_disk_is_in_the_way(opt_ml: OptMl, tmp_path: Path) -> None:
-    """Where /opt/ml/code cannot be made, the file is named."""
+def test_code_directory_that_cannot_be_created_is_reported(opt_ml: OptMl, tmp_path: Path) -> None:
+    """If /opt/ml/code cannot be created, the message names it."""
     source = write_files(tmp_path / "source", {"train.py": ""})
     opt_ml.base.mkdir()
-    (opt_ml.base / "code").write_text("no directory")
+    (opt_ml.base / "code").write_text("not a directory")
 
     ended = train(opt_ml, SAGEMAKER_PROGRAM="train.py", SAGEMAKER_SUBMIT_DIRECTORY=str(source))
 

@@ -1,4 +1,4 @@
-"""SIGTERM in script mode: the program hears of it, and is waited for."""
+"""SIGTERM in script mode: it is forwarded to the program, which has time to save its model."""
 
 import signal
 import subprocess
@@ -20,11 +20,11 @@ print("working")
 while True:
     signal.pause()
 """
-"""A program that saves its model when it is asked to stop."""
+"""A program that saves its model on SIGTERM."""
 
 
 def working(opt_ml: OptMl, name: str, program: str) -> subprocess.Popen[str]:
-    """Start a program, and return when it says that it works."""
+    """Start a program and wait until it prints "working"."""
     write_files(opt_ml.base / "code", {name: program})
     process = start("train", opt_ml, SAGEMAKER_PROGRAM=name)
     read_until(process, "working")
@@ -32,7 +32,7 @@ def working(opt_ml: OptMl, name: str, program: str) -> subprocess.Popen[str]:
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> Ended:
-    """Send a signal, and wait for the end of the job."""
+    """Send a signal and wait until the job has ended."""
     process.send_signal(number)
     return wait_for(process)
 
@@ -42,7 +42,7 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGT
 def test_stop_waits_for_a_program_that_saves(
     opt_ml: OptMl, number: signal.Signals, code: int
 ) -> None:
-    """SIGTERM reaches the program; what it saves and its exit code are kept; it is no failure."""
+    """The program receives SIGTERM; its model and exit code are kept, without a failure file."""
     process = working(opt_ml, "train.py", SAVES.replace("CODE", str(code)))
     ended = stopped(process, number)
 
@@ -51,8 +51,8 @@ def test_stop_waits_for_a_program_that_saves(
     assert not opt_ml.failure.exists()
 
 
-def test_stop_ends_a_program_that_knows_nothing_of_it(opt_ml: OptMl) -> None:
-    """A program without a handler ends at once, by SIGTERM."""
+def test_stop_ends_a_program_without_a_handler(opt_ml: OptMl) -> None:
+    """A program without a handler is ended by SIGTERM at once."""
     program = "import signal\nprint('working')\nsignal.pause()\n"
 
     ended = stopped(working(opt_ml, "train.py", program))
@@ -62,8 +62,8 @@ def test_stop_ends_a_program_that_knows_nothing_of_it(opt_ml: OptMl) -> None:
     assert not opt_ml.failure.exists()
 
 
-def test_stop_reaches_what_a_shell_program_has_started(opt_ml: OptMl) -> None:
-    """The signal goes to the whole group, since a shell that waits passes none on."""
+def test_stop_reaches_processes_that_a_shell_started(opt_ml: OptMl) -> None:
+    """The signal is sent to the whole process group, because a waiting shell forwards none."""
     script = 'sleep 1000 &\necho $! > "$SM_MODEL_DIR/pid"\necho working\nwait\n'
 
     process = working(opt_ml, "run.sh", script)
@@ -75,7 +75,7 @@ def test_stop_reaches_what_a_shell_program_has_started(opt_ml: OptMl) -> None:
 
 
 def test_stop_ends_an_installation(opt_ml: OptMl) -> None:
-    """While pip waits for a package that never comes, a stop ends the job, pip included."""
+    """A stop ends the job and pip, even while pip builds a package that never finishes."""
     write_files(opt_ml.base / "code", {"train.py": ""} | ENDLESS_REQUIREMENTS)
     opt_ml.model.mkdir(parents=True)
     started = opt_ml.base / "started"

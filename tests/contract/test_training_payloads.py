@@ -19,7 +19,7 @@ from artifact import model
 from container import supervisor
 from container.data import channels
 from container.data.table import Table, split
-from container.errors import UserError
+from container.errors import FAILURE_CHARACTERS, UserError
 from container.hyperparameters import loader
 from container.paths import Paths
 from container.progress import Counter
@@ -141,7 +141,7 @@ def test_rejected_input_fails_with_its_message(case: RejectedInput, paths: Paths
         job.run(algorithm, paths)
 
     message = supervisor.describe(caught.value, paths)
-    assert len(message) <= supervisor.FAILURE_CHARACTERS
+    assert len(message) <= FAILURE_CHARACTERS
     message = message.replace(str(paths.data), "{data}")
     message = message.replace(str(paths.hyperparameters.parent), "{config}")
     assert message == case.message

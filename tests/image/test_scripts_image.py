@@ -173,8 +173,8 @@ def test_requirements_need_a_directory_to_write_to(
 
     assert ended.code == os.EX_DATAERR, ended.log
     assert opt_ml.failure.read_text(encoding="utf-8") == (
-        "The code in /opt/ml/code has packages to install, but there is no directory to write them "
-        "to; mount one at /tmp."
+        "The code in /opt/ml/code has packages to install, but there is no writable directory for "
+        "them; mount one at /tmp."
     )
 
 
@@ -188,8 +188,8 @@ def test_code_in_s3_without_network_is_explained(
 
     assert ended.code == os.EX_DATAERR, ended.log
     failure = opt_ml.failure.read_text(encoding="utf-8")
-    assert failure.startswith("The code at s3://bucket/code.tar.gz cannot be fetched: ")
-    assert failure.endswith("A job without network takes its code from the channel code.")
+    assert failure.startswith("The code at s3://bucket/code.tar.gz cannot be downloaded: ")
+    assert failure.endswith("In a job without network access, put the code into the channel code.")
 
 
 def test_script_that_fills_the_disk_is_quoted(
@@ -247,8 +247,7 @@ def test_code_that_fills_the_disk_is_explained(
             {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/code.tar.gz"},
             (
                 "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code is at "
-                "s3://bucket/code.tar.gz, but boto3 is not installed here; use the image that "
-                "trains."
+                "s3://bucket/code.tar.gz, but this image has no boto3; use the full image."
             ),
         ),
     ],

@@ -121,7 +121,7 @@ def test_train_says_that_the_memory_ran_out(
     ended = engine.train(images["full"], opt_ml, limit)
 
     assert ended.code == 128 + signal.SIGKILL
-    assert "most likely because the memory ran out" in opt_ml.failure.read_text()
+    assert "most likely because it ran out of memory" in opt_ml.failure.read_text()
 
 
 def test_train_records_the_versions_of_the_image(engine: Engine, trained_in_image: OptMl) -> None:

@@ -1,4 +1,4 @@
-"""Jobs that test_supervisor.py runs in a process of their own; each ends in its own way."""
+"""Jobs for test_supervisor.py, which runs each in its own process."""
 
 import importlib
 import os
@@ -9,75 +9,75 @@ from pathlib import Path
 
 from container import supervisor
 from container.errors import SettingsError, UserError
-from container.paths import Paths
-from container.supervisor import Manner
+from container.paths import Paths, written_atomically
+from container.supervisor import SupervisionPolicy
 
 
-class ImpatientManner(Manner):
-    """Kills a job soon after a stop."""
+class ImpatientPolicy(SupervisionPolicy):
+    """Kills a job half a second after a stop."""
 
     stop_seconds = 0.5
 
 
 def succeeds(paths: Paths) -> None:
     """Save a model of two files."""
-    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
+    with supervisor.stop_postponed(), written_atomically(paths.model) as directory:
         (directory / "model.onnx").write_text("graph")
         (directory / "model.json").write_text("record")
 
 
 def is_interrupted(paths: Paths) -> None:
-    """Get what Ctrl-C in a terminal sends to every process, and go on."""
+    """Receive SIGINT, as Ctrl-C in a terminal sends it to all processes, and continue."""
     os.kill(os.getpid(), signal.SIGINT)
     succeeds(paths)
 
 
 def blames_the_user(paths: Paths) -> None:
-    """Raise what is the user's to correct."""
+    """Raise an error that the user can fix."""
     raise UserError("Row 1 is blank.")
 
 
-def says_too_much(paths: Paths) -> None:
-    """Raise an error with a long text of wide characters."""
+def has_a_long_message(paths: Paths) -> None:
+    """Raise an error with a long message of non-ASCII characters."""
     raise UserError("é" * 5000)
 
 
-def names_a_strange_file(paths: Paths) -> None:
+def names_an_undecodable_file(paths: Paths) -> None:
     """Raise an error with a file name that is not UTF-8."""
     raise UserError(f"In {os.fsdecode(b'caf' + bytes([0xE9]))}.csv, row 1 is blank.")
 
 
 def finds_a_bad_setting(paths: Paths) -> None:
-    """Raise an error of the configuration."""
+    """Raise an error of a setting."""
     raise SettingsError("A setting is wrong.")
 
 
 def has_a_bug(paths: Paths) -> None:
-    """Raise what nobody expected."""
+    """Raise an unexpected error."""
     raise KeyError("absent")
 
 
 def runs_out_of_memory(paths: Paths) -> None:
-    """Ask for more memory than there can be."""
+    """Allocate more memory than possible."""
     bytearray(sys.maxsize)
 
 
 def lacks_a_package(paths: Paths) -> None:
-    """Import what is not installed."""
+    """Import a package that is not installed."""
     importlib.import_module("package_that_is_not_there")
 
 
 def fills_the_disk(paths: Paths) -> None:
-    """Write to a disk that is full."""
+    """Write to a full disk."""
     with Path("/dev/full").open("w") as file:
         file.write("graph")
 
 
 def writes_too_large_a_file(paths: Paths) -> None:
-    """Write a model that is larger than a file may be."""
+    """Write a model that exceeds the limit of the file size."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    with supervisor.whole_or_nothing(paths.model) as directory:
+    with written_atomically(paths.model) as directory:
         (directory / "model.json").write_text("record")
         (directory / "model.onnx").write_bytes(bytes(2000))
 
@@ -88,25 +88,25 @@ def reads_what_is_not_there(paths: Paths) -> None:
 
 
 def is_killed(paths: Paths) -> None:
-    """End as the kernel ends a process that uses too much memory, in the middle of a save."""
-    with supervisor.whole_or_nothing(paths.model) as directory:
+    """End during a save, by SIGKILL as the kernel sends it when memory runs out."""
+    with written_atomically(paths.model) as directory:
         (directory / "model.onnx").write_text("half")
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def crashes(paths: Paths) -> None:
-    """End as a fault in a compiled module ends a process."""
+    """End by SIGSEGV, as after a fault in a compiled module."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def exits(paths: Paths) -> None:
-    """End without a word."""
+    """Exit with a code and no message."""
     sys.exit(3)
 
 
 def waits(paths: Paths) -> None:
-    """Compute for ever."""
+    """Run until a signal ends the process."""
     sys.stdout.write("waiting\n")
     sys.stdout.flush()
     while True:
@@ -114,15 +114,15 @@ def waits(paths: Paths) -> None:
 
 
 def waits_while_saving(paths: Paths) -> None:
-    """Begin to save and never end."""
-    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
+    """Start to save and never finish."""
+    with supervisor.stop_postponed(), written_atomically(paths.model) as directory:
         (directory / "model.onnx").write_text("half")
         waits(paths)
 
 
-def saves_until_told(paths: Paths) -> None:
-    """Save a model, but only once the file `go` is there."""
-    with supervisor.stop_postponed(), supervisor.whole_or_nothing(paths.model) as directory:
+def saves_when_asked(paths: Paths) -> None:
+    """Save a model after a write to the named pipe `go`."""
+    with supervisor.stop_postponed(), written_atomically(paths.model) as directory:
         (directory / "model.onnx").write_text("graph")
         sys.stdout.write("saving\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Where a program is, what kind it is, and the command line that runs it."""
+"""Entry point: its name, the source of its code, its kind and its command line."""
 
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,12 @@ def job(base: Path, environ: dict[str, str] | None = None, **options: Any) -> Co
 def test_name_comes_from_the_variable_or_the_hyperparameter(
     environ: dict[str, str], options: dict[str, str], name: str
 ) -> None:
-    """The variable wins, blank means not set, quotes of JSON go."""
+    """The variable takes precedence, blank means not set, and JSON quotes are removed."""
     assert name_of(job(Path("/opt/ml"), environ, **options)) == name
 
 
-def test_source_is_the_first_that_is_given(tmp_path: Path) -> None:
-    """Hyperparameter, variable, archive in the channel, files in the channel, in this order."""
+def test_source_has_an_order_of_precedence(tmp_path: Path) -> None:
+    """In order: hyperparameter, variable, archive in the channel, files in the channel."""
     environ = {"SAGEMAKER_SUBMIT_DIRECTORY": "/variable"}
     channel = tmp_path / "input/data/code"
     given = [source_of(job(tmp_path, environ, submit_directory="s3://b/k"))]
@@ -76,7 +76,7 @@ def test_source_is_the_first_that_is_given(tmp_path: Path) -> None:
 def test_program_has_a_kind_and_a_command(
     tmp_path: Path, name: str, files: dict[str, str], kind: EntryPointKind, expected: list[str]
 ) -> None:
-    """A shell script is run as the kernel would, a package as a module, Python as a file."""
+    """A shell script runs as the kernel would run it, a package as a module, Python as a file."""
     write_files(tmp_path, files)
 
     program = find(name, tmp_path)
@@ -86,7 +86,7 @@ def test_program_has_a_kind_and_a_command(
 
 
 def test_machine_code_is_made_executable(tmp_path: Path) -> None:
-    """What an archive has brought without its mode can be run."""
+    """A binary from an archive without modes can be run."""
     write_files(tmp_path, {"a": "\x7fELF"})
 
     command(find("a", tmp_path), "PY")
@@ -94,11 +94,11 @@ def test_machine_code_is_made_executable(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
 
 
-def test_program_behind_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
-    """A link in the directory is followed before it is judged."""
+def test_link_to_a_program_outside_is_refused(tmp_path: Path) -> None:
+    """Links are resolved before the check."""
     code = write_files(tmp_path / "code", {"b.py": ""})
     (tmp_path / "a.py").touch()
     (code / "a.py").symlink_to("../a.py")
 
-    with pytest.raises(ScriptError, match=r"^The program 'a\.py' leads out of "):
+    with pytest.raises(ScriptError, match=r"^The program 'a\.py' is outside "):
         find("a.py", code)

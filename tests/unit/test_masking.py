@@ -1,4 +1,4 @@
-"""What of a job may be logged."""
+"""Secrets are masked before a job's configuration is logged."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ from container.script_mode.masking import is_secret, masked
         ("key", False),
     ],
 )
-def test_name_tells_what_is_secret(name: str, expected: bool) -> None:
-    """Words for credentials count in any case, and all that AWS sets but the region."""
+def test_secrets_are_found_by_name(name: str, expected: bool) -> None:
+    """Words for credentials in any case, and every AWS_ variable except the region."""
     assert is_secret(name) is expected
 
 
@@ -44,6 +44,6 @@ def test_name_tells_what_is_secret(name: str, expected: bool) -> None:
         ("a@b.example", "a@b.example"),
     ],
 )
-def test_value_loses_its_secrets(value: Any, expected: Any) -> None:
-    """At any depth, what is named like a secret goes, and the user in an address."""
+def test_secrets_in_a_value_are_masked(value: Any, expected: Any) -> None:
+    """Values with a secret's name are masked at any depth, and so are users in addresses."""
     assert masked(value) == expected

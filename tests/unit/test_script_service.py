@@ -110,8 +110,8 @@ def test_directory_that_is_named_wins(tmp_path: Path) -> None:
             [],
             {"submit_directory": "/nowhere"},
             (
-                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. The code should be at '/nowhere', "
-                "where there is nothing; name a directory, a tar.gz archive, or s3://BUCKET/KEY."
+                "SAGEMAKER_SUBMIT_DIRECTORY cannot be used. There is no code at '/nowhere'; name "
+                "a directory, a tar.gz archive, or s3://BUCKET/KEY."
             ),
         ),
     ],

@@ -40,7 +40,7 @@ def test_signal_while_a_program_starts_leaves_none_behind(
 
 
 def test_selftest_has_one_thread() -> None:
-    """`held_back` defers its handlers, which raise, only in a program of one thread."""
+    """Its handlers raise; `signals.blocked` defers them only in a program of one thread."""
     ended = python(
         "import os\nfrom container import selftest\nprint(len(os.listdir('/proc/self/task')))"
     )

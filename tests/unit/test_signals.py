@@ -1,4 +1,4 @@
-"""Signals as messages, received by small programs: they have one thread, pytest may have more."""
+"""Signal handling in small programs of one thread; pytest itself may have more."""
 
 import signal
 import subprocess
@@ -19,7 +19,7 @@ ANOTHER_THREAD = (
 
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
-    """Run a small program that has the module at hand."""
+    """Run a small program that imports the module."""
     return subprocess.run(
         [sys.executable, "-c", f"import os, signal\nfrom container import signals\n{script}"],
         cwd=PROGRAM_DIR,
@@ -31,15 +31,15 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def printed(script: str) -> str:
-    """Return what a small program prints that ends well and writes no errors."""
+    """Return the output of a small program that succeeds and writes no errors."""
     ended = run(script)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_inbox_says_that_a_signal_asks_to_stop(number: signal.Signals) -> None:
-    """SIGTERM and SIGINT wake the program with True, and do not end it."""
+def test_inbox_reports_a_stop(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT make `wait` return True and do not end the program."""
     script = (
         "with signals.Inbox() as inbox:\n"
         f"    os.kill(os.getpid(), {int(number)})\n"
@@ -49,8 +49,8 @@ def test_inbox_says_that_a_signal_asks_to_stop(number: signal.Signals) -> None:
     assert printed(script) == "True\n"
 
 
-def test_inbox_keeps_a_signal_until_it_is_asked() -> None:
-    """A signal that comes while the program does something else is not lost, nor given twice."""
+def test_inbox_keeps_a_signal_until_the_next_wait() -> None:
+    """A signal between two waits is neither lost nor reported twice."""
     script = (
         "with signals.Inbox() as inbox:\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -61,8 +61,8 @@ def test_inbox_keeps_a_signal_until_it_is_asked() -> None:
     assert printed(script) == "True False\n"
 
 
-def test_inbox_hears_the_end_of_a_child() -> None:
-    """The end of a child wakes the program, with False: nobody asks to stop."""
+def test_inbox_wakes_up_when_a_child_ends() -> None:
+    """The end of a child makes `wait` return False: no stop was requested."""
     script = (
         "with signals.Inbox() as inbox:\n"
         "    child = os.fork() or os._exit(0)\n"
@@ -72,8 +72,8 @@ def test_inbox_hears_the_end_of_a_child() -> None:
     assert printed(script) == "False True\n"
 
 
-def test_inbox_hears_a_stop_beside_the_end_of_a_child() -> None:
-    """When both have happened, the stop counts."""
+def test_inbox_reports_a_stop_together_with_the_end_of_a_child() -> None:
+    """If both have happened, `wait` returns True."""
     script = (
         "with signals.Inbox() as inbox:\n"
         "    os.kill(os.getpid(), signal.SIGCHLD)\n"
@@ -84,14 +84,14 @@ def test_inbox_hears_a_stop_beside_the_end_of_a_child() -> None:
     assert printed(script) == "True\n"
 
 
-def test_inbox_waits_no_longer_than_it_is_told() -> None:
-    """Without a signal the wait ends with False."""
+def test_inbox_waits_no_longer_than_the_timeout() -> None:
+    """Without a signal `wait` returns False."""
     with signals.Inbox() as inbox:
         assert not inbox.wait(0.01)
 
 
-def test_inbox_leaves_everything_as_it_was() -> None:
-    """Handlers and wake-up descriptor are restored, after an error too."""
+def test_inbox_restores_handlers() -> None:
+    """Handlers and wake-up descriptor are restored, also after an error."""
     before = [signal.getsignal(number) for number in WATCHED]
 
     with suppress(KeyError), signals.Inbox():
@@ -105,7 +105,7 @@ def test_inbox_leaves_everything_as_it_was() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_restored_program_is_ended_by_the_signal(number: signal.Signals) -> None:
-    """After `restore` the signals have their default effect, as a forked child needs it."""
+    """After `restore` the signals have their default effect, which a forked child needs."""
     ended = run(
         "with signals.Inbox():\n"
         "    signals.restore()\n"
@@ -117,7 +117,7 @@ def test_restored_program_is_ended_by_the_signal(number: signal.Signals) -> None
 
 
 def test_restored_program_writes_nothing_to_the_inbox() -> None:
-    """A forked child shares the inbox with its parent and must not put signals into it."""
+    """A forked child shares the pipe of its parent and must not write to it."""
     ended = run(
         "with signals.Inbox() as inbox:\n"
         "    signals.restore([])\n"
@@ -129,16 +129,16 @@ def test_restored_program_writes_nothing_to_the_inbox() -> None:
 
 
 @pytest.mark.parametrize("threads", ["", ANOTHER_THREAD], ids=["one_thread", "two_threads"])
-def test_signal_that_is_held_back_comes_to_the_child_as_well(threads: str) -> None:
-    """Forked meanwhile, a child gets what came in its first moments when it lets it through."""
+def test_blocked_signal_reaches_the_child_after_unblock(threads: str) -> None:
+    """A signal right after the fork is pending until the child calls `unblock`."""
     script = (
         f"{threads}with signals.Inbox() as inbox:\n"
-        "    with signals.held_back():\n"
+        "    with signals.blocked():\n"
         "        child = os.fork()\n"
         "        if not child:\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n"
         "            signals.restore()\n"
-        "            signals.let_through()\n"
+        "            signals.unblock()\n"
         "            os._exit(0)\n"
         "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), inbox.wait(0))"
     )
@@ -147,29 +147,29 @@ def test_signal_that_is_held_back_comes_to_the_child_as_well(threads: str) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_that_is_held_back_comes_in_the_end(number: signal.Signals) -> None:
-    """A program of one thread does not hear it before, whatever its handler does."""
+def test_blocked_signal_is_handled_in_the_end(number: signal.Signals) -> None:
+    """In a program of one thread the handler runs after the block, even if it raises."""
     script = (
         "def handle(number, frame):\n"
         "    raise KeyboardInterrupt\n"
         f"signal.signal({int(number)}, handle)\n"
         "try:\n"
-        "    with signals.held_back():\n"
+        "    with signals.blocked():\n"
         f"        os.kill(os.getpid(), {int(number)})\n"
-        "        print('held back')\n"
+        "        print('blocked')\n"
         "except KeyboardInterrupt:\n"
         "    print('handled')"
     )
 
-    assert printed(script) == "held back\nhandled\n"
+    assert printed(script) == "blocked\nhandled\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_that_another_thread_takes_is_not_lost(number: signal.Signals) -> None:
-    """A program of several threads hears of it, then or afterwards."""
+def test_blocked_signal_is_not_lost_in_another_thread(number: signal.Signals) -> None:
+    """A program with several threads receives it during the block or afterwards."""
     script = (
         f"{ANOTHER_THREAD}with signals.Inbox() as inbox:\n"
-        "    with signals.held_back():\n"
+        "    with signals.blocked():\n"
         f"        os.kill(os.getpid(), {int(number)})\n"
         "    print(inbox.wait())"
     )

@@ -1,4 +1,4 @@
-"""Code that is brought: from a directory or an archive, whole, and never out of its place."""
+"""Source code is fetched completely or not at all, and never outside its directory."""
 
 import io
 import os
@@ -23,26 +23,26 @@ def files_of(directory: Path) -> dict[str, str]:
 
 
 def refusal(source: Path | str, directory: Path) -> str:
-    """Return why some code is not brought; nothing of it may be left."""
+    """Return why code is refused; no file of it may remain."""
     with pytest.raises(ScriptError) as caught:
-        source_code.bring(str(source), directory)
+        source_code.fetch(str(source), directory)
     assert files_of(directory) == {}
     return str(caught.value)
 
 
 @pytest.mark.parametrize("mode", ["", "gz", "bz2", "xz"])
 def test_archive_is_unpacked(tmp_path: Path, mode: str) -> None:
-    """Whatever compresses it, an archive becomes its files."""
+    """An archive is unpacked, whatever its compression."""
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(archive_of(FILES, mode=mode))
 
-    source_code.bring(str(archive), tmp_path / "code")
+    source_code.fetch(str(archive), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES
 
 
 def test_archive_of_a_directory_is_unpacked(tmp_path: Path) -> None:
-    """Names may begin with `./`, and links within the archive are kept."""
+    """Names may begin with `./`; links within the archive are kept."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
         source = write_files(tmp_path / "source", FILES)
@@ -51,26 +51,26 @@ def test_archive_of_a_directory_is_unpacked(tmp_path: Path) -> None:
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(content.getvalue())
 
-    source_code.bring(str(archive), tmp_path / "code")
+    source_code.fetch(str(archive), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES | {"pkg/link.py": "pass\n"}
     assert (tmp_path / "code/pkg/link.py").readlink() == Path("../train.py")
 
 
 def test_directory_is_copied(tmp_path: Path) -> None:
-    """A directory becomes a copy, in which a link is what it points to."""
+    """A directory is copied, and links are replaced by their targets."""
     (tmp_path / "elsewhere.py").write_text("y = 2\n")
     source = write_files(tmp_path / "source", FILES)
     (source / "linked.py").symlink_to(tmp_path / "elsewhere.py")
 
-    source_code.bring(str(source), tmp_path / "code")
+    source_code.fetch(str(source), tmp_path / "code")
 
     assert files_of(tmp_path / "code") == FILES | {"linked.py": "y = 2\n"}
     assert not (tmp_path / "code/linked.py").is_symlink()
 
 
 def test_directory_with_a_pipe_is_refused(tmp_path: Path) -> None:
-    """What is no plain file is named, and nothing is brought."""
+    """The message names the file that is not a plain file, and nothing is copied."""
     source = write_files(tmp_path / "source", FILES)
     os.mkfifo(source / "pipe")
 
@@ -83,40 +83,40 @@ def test_directory_with_a_pipe_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("evil", "reason"),
     [
-        (member("../x"), "'../x' lies out of the archive"),
-        (member("a/../../x"), "'a/../../x' lies out of the archive"),
-        (member("/etc/x"), "'/etc/x' lies out of the archive"),
+        (member("../x"), "'../x' is outside the archive"),
+        (member("a/../../x"), "'a/../../x' is outside the archive"),
+        (member("/etc/x"), "'/etc/x' is outside the archive"),
         (member("x", tarfile.FIFOTYPE), "'x' is a device or a pipe"),
         (member("x", tarfile.CHRTYPE), "'x' is a device or a pipe"),
         (member("x", tarfile.BLKTYPE), "'x' is a device or a pipe"),
-        (member("x", tarfile.SYMTYPE, "/etc"), "'x' is a link to '/etc', out of the archive"),
-        (member("x", tarfile.SYMTYPE, "../y"), "'x' is a link to '../y', out of the archive"),
-        (member("a/x", tarfile.SYMTYPE, "../../y"), "'a/x' is a link to '../../y', out of the"),
-        (member("x", tarfile.SYMTYPE, "a/../../y"), "'x' is a link to 'a/../../y', out of the"),
-        (member("x", tarfile.LNKTYPE, "../y"), "'x' is a link to '../y', out of the archive"),
-        (member("x", tarfile.LNKTYPE, "/etc/passwd"), "'x' is a link to '/etc/passwd', out of"),
+        (member("x", tarfile.SYMTYPE, "/etc"), "'x' is a link to '/etc', outside the archive"),
+        (member("x", tarfile.SYMTYPE, "../y"), "'x' is a link to '../y', outside the archive"),
+        (member("a/x", tarfile.SYMTYPE, "../../y"), "'a/x' is a link to '../../y', outside"),
+        (member("x", tarfile.SYMTYPE, "a/../../y"), "'x' is a link to 'a/../../y', outside"),
+        (member("x", tarfile.LNKTYPE, "../y"), "'x' is a link to '../y', outside the archive"),
+        (member("x", tarfile.LNKTYPE, "/etc/passwd"), "'x' is a link to '/etc/passwd', outside"),
     ],
 )
-def test_archive_that_leads_out_is_refused(
+def test_unsafe_archive_is_refused(
     tmp_path: Path, evil: tuple[tarfile.TarInfo, bytes], reason: str
 ) -> None:
-    """One bad member is named, and nothing of the archive is unpacked."""
+    """The message names the unsafe member, and nothing of the archive is unpacked."""
     archive = tmp_path / "sourcedir.tar.gz"
     archive.write_bytes(archive_of_members([member("good.py"), evil]))
 
     message = refusal(archive, tmp_path / "ml/code")
 
-    assert message.startswith(f"The archive {archive} is not unpacked, since {reason}")
+    assert message.startswith(f"The archive {archive} is refused because {reason}")
     assert message.endswith("; pack only files, directories, and links between them.")
 
 
 def test_archive_that_writes_through_a_link_is_refused(tmp_path: Path) -> None:
-    """A file below a link would lie wherever the link leads to."""
+    """A file below a link would be written to the target of the link."""
     archive = tmp_path / "sourcedir.tar.gz"
     members = [member("d", tarfile.SYMTYPE, "."), member("d/d/x.py")]
     archive.write_bytes(archive_of_members(members))
 
-    assert "since 'd/d/x.py' lies below a link" in refusal(archive, tmp_path / "code")
+    assert "because 'd/d/x.py' is below a link" in refusal(archive, tmp_path / "code")
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "..", ".", "/"]), min_size=1, max_size=5).map("/".join)
@@ -124,16 +124,16 @@ KINDS = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
 
 
 @given(members=st.lists(st.tuples(NAMES, KINDS, NAMES), max_size=6))
-def test_no_archive_writes_or_leads_out(
+def test_no_archive_writes_or_points_outside(
     tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, bytes, str]]
 ) -> None:
-    """Whatever an archive holds, all that it leaves resolves to a place inside the directory."""
+    """Whatever an archive contains, every unpacked path resolves to one inside the directory."""
     base = tmp_path_factory.mktemp("any")
     archive, directory = base / "sourcedir.tar", base / "in/code"
     archive.write_bytes(archive_of_members([member(*parts) for parts in members], mode=""))
 
     try:
-        source_code.bring(str(archive), directory)
+        source_code.fetch(str(archive), directory)
     except (ScriptError, OSError):
         assert files_of(directory) == {}
 
@@ -151,7 +151,7 @@ def _leads_inside(path: Path, directory: Path) -> bool:
 
 @pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9])
 def test_broken_archive_is_refused(tmp_path: Path, part: float) -> None:
-    """An archive that is cut, or none at all, is refused with the command that makes one."""
+    """A cut archive, or an empty file, is refused; the message has a command to make an archive."""
     archive = tmp_path / "sourcedir.tar.gz"
     whole = archive_of({f"{number}.py": str(number**9) for number in range(100)})
     archive.write_bytes(whole[: int(part * len(whole))])
@@ -166,19 +166,22 @@ def test_broken_archive_is_refused(tmp_path: Path, part: float) -> None:
 @pytest.mark.parametrize(
     ("source", "start"),
     [
-        ("/is/not/there", "The code should be at '/is/not/there', where there is nothing; name a "),
-        ("s3://bucket", "The code should be at 's3://bucket'; write s3://BUCKET/KEY."),
-        ("s3:///key", "The code should be at 's3:///key'; write s3://BUCKET/KEY."),
-        ("s3://bucket/", "The code should be at 's3://bucket/'; write s3://BUCKET/KEY."),
+        (
+            "/is/not/there",
+            "There is no code at '/is/not/there'; name a directory, a tar.gz",
+        ),
+        ("s3://bucket", "The address of the code is 's3://bucket'; write s3://BUCKET/KEY."),
+        ("s3:///key", "The address of the code is 's3:///key'; write s3://BUCKET/KEY."),
+        ("s3://bucket/", "The address of the code is 's3://bucket/'; write s3://BUCKET/KEY."),
     ],
 )
-def test_code_that_is_nowhere_is_refused(tmp_path: Path, source: str, start: str) -> None:
-    """A source that cannot be one is named."""
+def test_missing_code_is_refused(tmp_path: Path, source: str, start: str) -> None:
+    """The message has the invalid source."""
     assert refusal(source, tmp_path / "code").startswith(start)
 
 
-def test_directory_is_empty_without_files_of_its_own(tmp_path: Path) -> None:
-    """One that is not there is empty, and so is one with the rest of a killed unpacking."""
+def test_directory_is_empty_without_complete_files(tmp_path: Path) -> None:
+    """A missing directory is empty, and so is one with the rest of an interrupted fetch."""
     (tmp_path / "killed/.unfinished").mkdir(parents=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full/train.py").touch()

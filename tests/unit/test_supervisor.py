@@ -1,4 +1,4 @@
-"""How a training job ends, with real processes and signals; supervised_jobs.py has the jobs."""
+"""Supervision of a training job with real processes and signals; the jobs: supervised_jobs.py."""
 
 import os
 import signal
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from container.paths import PROGRAM_DIR, Paths
-from container.supervisor import describe, stop_postponed, whole_or_nothing
+from container.paths import PROGRAM_DIR, Paths, written_atomically
+from container.supervisor import describe, stop_postponed
 from support.material import OptMl
 from support.processes import Ended, launch, read_until, wait_for
 
 PROGRAM = (
     "import sys, supervised_jobs as jobs; from container.supervisor import main, supervise; "
-    "job, manner = (getattr(jobs, name) for name in sys.argv[1:]); "
-    "sys.exit(main(lambda paths, _: supervise(job, paths, manner())))"
+    "job, policy = (getattr(jobs, name) for name in sys.argv[1:]); "
+    "sys.exit(main(lambda paths, _: supervise(job, paths, policy())))"
 )
 
 
 def start(
-    job: str, opt_ml: OptMl, beforehand: str = "", manner: str = "Manner"
+    job: str, opt_ml: OptMl, beforehand: str = "", policy: str = "SupervisionPolicy"
 ) -> subprocess.Popen[str]:
     """Start a program that runs a job of supervised_jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
     path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
     return launch(
-        [sys.executable, "-c", beforehand + PROGRAM, job, manner],
+        [sys.executable, "-c", beforehand + PROGRAM, job, policy],
         env=os.environ | {"PYTHONPATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -36,7 +36,7 @@ def start(
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
-    """Wait for the end of the program, after which no process of it may be left."""
+    """Wait until the program has ended; none of its processes may remain."""
     result = wait_for(process)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
@@ -48,8 +48,8 @@ def files_of(opt_ml: OptMl) -> dict[str, str]:
     return {file.name: file.read_text() for file in sorted(opt_ml.model.glob("*"))}
 
 
-def test_job_that_succeeds_leaves_a_model(opt_ml: OptMl) -> None:
-    """The exit code is 0, the model is there, and no failure file."""
+def test_successful_job_writes_a_model(opt_ml: OptMl) -> None:
+    """The exit code is 0, and there is a model and no failure file."""
     result = ended(start("succeeds", opt_ml))
 
     assert result.code == 0, result.log
@@ -57,8 +57,8 @@ def test_job_that_succeeds_leaves_a_model(opt_ml: OptMl) -> None:
     assert not opt_ml.failure.exists()
 
 
-def test_job_that_succeeds_removes_an_old_failure_file(opt_ml: OptMl) -> None:
-    """What an earlier job left does not speak for this one."""
+def test_successful_job_removes_an_old_failure_file(opt_ml: OptMl) -> None:
+    """The failure file of an earlier job is removed."""
     opt_ml.failure.parent.mkdir(parents=True)
     opt_ml.failure.write_text("old")
 
@@ -70,11 +70,11 @@ def test_job_that_succeeds_removes_an_old_failure_file(opt_ml: OptMl) -> None:
     ("job", "code", "failure"),
     [
         ("blames_the_user", 65, "Row 1 is blank."),
-        ("says_too_much", 65, "é" * 1024),
-        ("names_a_strange_file", 65, "In caf"),
+        ("has_a_long_message", 65, "é" * 1024),
+        ("names_an_undecodable_file", 65, "In caf"),
         ("finds_a_bad_setting", 78, "A setting is wrong."),
-        ("has_a_bug", 70, "Internal error: KeyError: 'absent'; this is a fault of the program, "),
-        ("runs_out_of_memory", 70, "The memory ran out during training (MemoryError); use an "),
+        ("has_a_bug", 70, "Internal error: KeyError: 'absent'; this is a bug of the program, and "),
+        ("runs_out_of_memory", 70, "Training ran out of memory (MemoryError); use an instance "),
         (
             "lacks_a_package",
             70,
@@ -83,13 +83,13 @@ def test_job_that_succeeds_removes_an_old_failure_file(opt_ml: OptMl) -> None:
         ("fills_the_disk", 70, "The disk is full: "),
         ("writes_too_large_a_file", 70, "A file cannot be used: [Errno 27] File too large; "),
         ("reads_what_is_not_there", 70, "A file cannot be used: [Errno 2] No such file or "),
-        ("is_killed", 137, "The training process was killed (SIGKILL), most likely because the "),
+        ("is_killed", 137, "The training process was killed (SIGKILL), most likely because it "),
         ("crashes", 139, "The training process was ended by SIGSEGV; see the log."),
         ("exits", 3, "The training process ended with exit code 3 and gave no reason; see the log"),
     ],
 )
-def test_job_that_fails_says_why(opt_ml: OptMl, job: str, code: int, failure: str) -> None:
-    """Every end but a good one has its exit code, a failure file of 1024 characters, no model."""
+def test_failed_job_is_reported(opt_ml: OptMl, job: str, code: int, failure: str) -> None:
+    """Every failure has its exit code and a failure file of 1024 characters, and no model."""
     result = ended(start(job, opt_ml))
 
     text = opt_ml.failure.read_text(encoding="utf-8")
@@ -100,18 +100,18 @@ def test_job_that_fails_says_why(opt_ml: OptMl, job: str, code: int, failure: st
     assert not files_of(opt_ml)
 
 
-def test_job_with_a_bug_has_its_traceback_in_the_log(opt_ml: OptMl) -> None:
-    """The log says where the bug is."""
+def test_traceback_of_a_bug_is_logged(opt_ml: OptMl) -> None:
+    """The log has the traceback, which the failure file has not."""
     log = ended(start("has_a_bug", opt_ml)).log
 
     assert "Traceback (most recent call last)" in log
     assert 'raise KeyError("absent")' in log
 
 
-def test_job_that_cannot_write_its_failure_file_still_ends(opt_ml: OptMl) -> None:
-    """Without a place for the failure file its text is in the log, and the exit code stays."""
+def test_job_that_cannot_write_its_failure_file_ends_normally(opt_ml: OptMl) -> None:
+    """The text of the failure is in the log, and the exit code is the same."""
     opt_ml.base.mkdir()
-    opt_ml.failure.parent.write_text("no directory")
+    opt_ml.failure.parent.write_text("not a directory")
 
     result = ended(start("blames_the_user", opt_ml))
 
@@ -122,7 +122,7 @@ def test_job_that_cannot_write_its_failure_file_still_ends(opt_ml: OptMl) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_ends_a_job_at_once(opt_ml: OptMl, number: signal.Signals) -> None:
-    """A signal in the middle of a job leaves neither a model nor a failure file."""
+    """After a signal there is neither a model nor a failure file."""
     process = start("waits", opt_ml)
     read_until(process, "waiting")
 
@@ -135,8 +135,8 @@ def test_stop_ends_a_job_at_once(opt_ml: OptMl, number: signal.Signals) -> None:
     assert not opt_ml.failure.exists()
 
 
-def test_job_can_be_ended_from_its_first_moment(opt_ml: OptMl) -> None:
-    """What comes to its process right after the fork ends that, and does not reach the program."""
+def test_job_can_be_ended_right_after_the_fork(opt_ml: OptMl) -> None:
+    """A signal to the child right after the fork ends the child and does not reach the parent."""
     kill = "lambda: os.kill(os.getpid(), signal.SIGTERM)"
     beforehand = f"import os, signal; os.register_at_fork(after_in_child={kill}); "
 
@@ -147,11 +147,11 @@ def test_job_can_be_ended_from_its_first_moment(opt_ml: OptMl) -> None:
     assert "asks to stop" not in result.log
 
 
-def test_stop_waits_for_a_model_that_is_being_saved(opt_ml: OptMl) -> None:
-    """A model whose fit has ended is saved before the program ends, with exit code 0."""
+def test_stop_waits_until_the_model_is_saved(opt_ml: OptMl) -> None:
+    """A fitted model is saved before the program exits with code 0."""
     opt_ml.base.mkdir()
     os.mkfifo(opt_ml.base / "go")
-    process = start("saves_until_told", opt_ml)
+    process = start("saves_when_asked", opt_ml)
     read_until(process, "saving")
 
     process.send_signal(signal.SIGTERM)
@@ -163,9 +163,9 @@ def test_stop_waits_for_a_model_that_is_being_saved(opt_ml: OptMl) -> None:
     assert files_of(opt_ml) == {"model.onnx": "graph"}
 
 
-def test_stop_does_not_wait_for_ever(opt_ml: OptMl) -> None:
-    """A save that does not end is killed, and what it wrote is removed."""
-    process = start("waits_while_saving", opt_ml, manner="ImpatientManner")
+def test_stop_waits_a_limited_time(opt_ml: OptMl) -> None:
+    """A job that saves for too long is killed, and its unfinished files are removed."""
+    process = start("waits_while_saving", opt_ml, policy="ImpatientPolicy")
     read_until(process, "waiting")
 
     process.send_signal(signal.SIGTERM)
@@ -176,16 +176,16 @@ def test_stop_does_not_wait_for_ever(opt_ml: OptMl) -> None:
     assert not (opt_ml.model / ".unfinished").exists()
 
 
-def test_job_leaves_ctrl_c_to_the_program(opt_ml: OptMl) -> None:
-    """A terminal sends SIGINT to every process; the job itself goes on until it is told to stop."""
+def test_job_ignores_ctrl_c(opt_ml: OptMl) -> None:
+    """A terminal sends SIGINT to all processes; the job continues until the parent stops it."""
     result = ended(start("is_interrupted", opt_ml))
 
     assert result.code == 0, result.log
     assert files_of(opt_ml) == {"model.json": "record", "model.onnx": "graph"}
 
 
-def test_stop_is_noted_while_it_is_postponed() -> None:
-    """Whoever postpones a stop can see that it waits; afterwards signals do what they did."""
+def test_postponed_stop_is_recorded() -> None:
+    """The context shows that a stop was requested, and then restores the signal handler."""
     before = signal.getsignal(signal.SIGTERM)
 
     with stop_postponed() as stop:
@@ -198,8 +198,8 @@ def test_stop_is_noted_while_it_is_postponed() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_stop_is_obeyed_again_after_an_error() -> None:
-    """What ends a save badly does not leave a job that cannot be stopped."""
+def test_postponed_stop_restores_the_handler_after_an_error() -> None:
+    """A job can be stopped after its save has failed."""
     before = signal.getsignal(signal.SIGTERM)
 
     with pytest.raises(KeyError), stop_postponed():
@@ -208,13 +208,13 @@ def test_stop_is_obeyed_again_after_an_error() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_whole_or_nothing_replaces_an_older_artifact(tmp_path: Path) -> None:
-    """Files appear under their names, over older ones, and nothing else is left."""
+def test_atomic_write_replaces_an_older_artifact(tmp_path: Path) -> None:
+    """The files replace older ones of the same names, and nothing else remains."""
     (tmp_path / "model.onnx").write_text("old")
     (tmp_path / ".unfinished").mkdir()
-    (tmp_path / ".unfinished/rest").write_text("of a job that was killed")
+    (tmp_path / ".unfinished/rest").write_text("of a killed job")
 
-    with whole_or_nothing(tmp_path) as directory:
+    with written_atomically(tmp_path) as directory:
         assert not list(directory.iterdir())
         (directory / "model.onnx").write_text("new")
 
@@ -222,12 +222,12 @@ def test_whole_or_nothing_replaces_an_older_artifact(tmp_path: Path) -> None:
     assert (tmp_path / "model.onnx").read_text() == "new"
 
 
-def test_whole_or_nothing_leaves_nothing_of_a_failure(tmp_path: Path) -> None:
-    """After an exception the older artifact is there, and nothing of the new one."""
+def test_failed_atomic_write_changes_nothing(tmp_path: Path) -> None:
+    """After an exception the older artifact is unchanged."""
     (tmp_path / "model.onnx").write_text("old")
 
     def fail() -> None:
-        with whole_or_nothing(tmp_path) as directory:
+        with written_atomically(tmp_path) as directory:
             (directory / "model.onnx").write_text("new")
             raise KeyError
 
@@ -238,8 +238,8 @@ def test_whole_or_nothing_leaves_nothing_of_a_failure(tmp_path: Path) -> None:
     assert (tmp_path / "model.onnx").read_text() == "old"
 
 
-def test_full_disk_is_described_with_the_file() -> None:
-    """The failure text says which file found no room."""
+def test_failure_text_names_the_file_on_a_full_disk() -> None:
+    """The failure text names the file that could not be written."""
     error = OSError(28, "No space left on device", "/opt/ml/model/model.onnx")
 
     assert describe(error, Paths()).startswith("The disk is full: /opt/ml/model/model.onnx could")

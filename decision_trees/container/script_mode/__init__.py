@@ -1,1 +1,1 @@
-"""Script mode: train and serve a program of the user's, as AWS's toolkits do."""
+"""Script mode: train and serve with a user's program, compatible with AWS's toolkits."""

@@ -1,4 +1,4 @@
-"""What a job tells its own program: three files of JSON, read as the training toolkit does."""
+"""Job configuration for script mode: three JSON files, read as the training toolkit reads them."""
 
 import json
 import socket
@@ -12,16 +12,17 @@ from container.errors import ScriptError
 from container.paths import Paths
 
 PROGRAM = "SAGEMAKER_PROGRAM"
-"""The variable that names a program to run in place of algorithm.py: script mode. In small letters
-it is the hyperparameter that does the same.
+"""Variable that names the program to run instead of algorithm.py; it turns script mode on.
+
+In lower case it is the name of the hyperparameter with the same meaning.
 
 Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md
 """
 
 PREFIX = "sagemaker_"
-"""What the names of hyperparameters begin with that are meant for the container."""
+"""Prefix of the hyperparameters that are meant for the container."""
 
-KNOWN = frozenset(
+TOOLKIT_HYPERPARAMETERS = frozenset(
     f"{PREFIX}{name}"
     for name in (
         "program",
@@ -33,7 +34,7 @@ KNOWN = frozenset(
         "s3_output",
     )
 ) | {"default_user_module_name", "_tuning_objective_metric"}
-"""The hyperparameters that mean something to the toolkit; others of PREFIX are for frameworks.
+"""Hyperparameters that the toolkit uses itself; all others with PREFIX are for frameworks.
 
 Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/src/sagemaker_training/params.py
 """
@@ -41,77 +42,77 @@ Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/src/sagema
 
 @dataclass(frozen=True)
 class Configuration:
-    """One job, as its program is to see it."""
+    """Configuration of one job, as its program sees it."""
 
     paths: Paths
     environ: Mapping[str, str]
-    """The variables that `train` itself was given."""
+    """The environment of `train`."""
 
     all_hyperparameters: Mapping[str, Any]
-    """By name, as JSON says what they are; those for the container too."""
+    """All hyperparameters by name, parsed from JSON."""
 
     channels: Mapping[str, Any]
-    """inputdataconfig.json."""
+    """Content of inputdataconfig.json."""
 
     resources: Mapping[str, Any]
-    """resourceconfig.json."""
+    """Content of resourceconfig.json."""
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """Those for the program, in the order of the file."""
+        """Hyperparameters for the program, in the order of the file."""
         return {
             name: value for name, value in self.all_hyperparameters.items() if not _is_ours(name)
         }
 
     @property
     def framework_parameters(self) -> dict[str, Any]:
-        """Those that some framework may know: of PREFIX, and without a meaning here."""
+        """Hyperparameters with PREFIX that the toolkit does not use itself."""
         return {
             name: value
             for name, value in self.all_hyperparameters.items()
-            if _is_ours(name) and name not in KNOWN
+            if _is_ours(name) and name not in TOOLKIT_HYPERPARAMETERS
         }
 
     def option(self, name: str) -> str | None:
-        """Return the hyperparameter `sagemaker_NAME` as text, None when there is none."""
+        """Return the hyperparameter `sagemaker_NAME` as text, None if it is absent."""
         value = self.all_hyperparameters.get(f"{PREFIX}{name}")
         return None if value is None else str(value)
 
     def with_hyperparameters(self, values: Mapping[str, Any]) -> "Configuration":
-        """Return the same job with other hyperparameters."""
+        """Return a copy with other hyperparameters."""
         return replace(self, all_hyperparameters=values)
 
 
 def read(paths: Paths, environ: Mapping[str, str]) -> Configuration:
-    """Read the configuration of a job; a file that is not there is an empty one.
+    """Read the configuration of a job; a missing file counts as an empty one.
 
     Raises:
-        ScriptError: a file is no JSON object.
+        ScriptError: a file is not a JSON object.
     """
     hyperparameters = _read_object(paths.hyperparameters)
     return Configuration(
         paths=paths,
         environ=environ,
-        all_hyperparameters={name: _typed(value) for name, value in hyperparameters.items()},
+        all_hyperparameters={name: _parsed(value) for name, value in hyperparameters.items()},
         channels=_read_object(paths.input_data_config),
-        resources=_read_object(paths.resource_config) or _alone(),
+        resources=_read_object(paths.resource_config) or _single_host(),
     )
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith(PREFIX) or name in KNOWN
+    return name.startswith(PREFIX) or name in TOOLKIT_HYPERPARAMETERS
 
 
-def _alone() -> dict[str, Any]:
-    """Return the resources of a job that nobody has described, as the toolkit makes them up."""
+def _single_host() -> dict[str, Any]:
+    """Return the toolkit's default resources for a job without resourceconfig.json."""
     host = socket.gethostname()
     return {"current_host": host, "hosts": [host]}
 
 
-def _typed(value: object) -> Any:
-    """Return what the text of a hyperparameter says in JSON; else the text itself."""
+def _parsed(value: object) -> Any:
+    """Parse the text of a hyperparameter as JSON; return the text itself if it is not JSON."""
     try:
-        return json.loads(value)  # type: ignore[arg-type]  # a value that is no text stays as it is
+        return json.loads(value)  # type: ignore[arg-type]  # a value that is not text is returned as it is
     except (ValueError, TypeError, RecursionError):
         return value
 
@@ -124,12 +125,12 @@ def _read_object(file: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ScriptError(f"{file} is not JSON ({error}); write a JSON object.") from error
     if not isinstance(values, dict):
-        raise ScriptError(f"{file} holds no JSON object, but {type(values).__name__}; write one.")
+        raise ScriptError(f"{file} holds a JSON {type(values).__name__}; write a JSON object.")
     return values
 
 
 def program_is_named(paths: Paths, environ: Mapping[str, str]) -> bool:
-    """Say whether a program of its own comes with the job; reads next to nothing to find out."""
+    """Return whether the job names a program: the cheap test for script mode."""
     if environ.get(PROGRAM, "").strip():
         return True
     with suppress(OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a machine has to compute with, counted as the training toolkit counts it."""
+"""Numbers of CPUs, GPUs and Neuron cores, counted as the training toolkit counts them."""
 
 import json
 import os
@@ -17,14 +17,14 @@ def cpus() -> int:
 
 @cache
 def gpus(path: str | None) -> int:
-    """Return the number of GPUs that nvidia-smi lists; 0 without it."""
+    """Return the number of GPUs that nvidia-smi lists; 0 if it is not installed."""
     listed = _output(["nvidia-smi", "--list-gpus"], path)
     return sum(line.startswith("GPU ") for line in listed.splitlines())
 
 
 @cache
 def neurons(instance_type: str, path: str | None) -> int:
-    """Return the number of Neuron cores that neuron-ls lists; 0 without it."""
+    """Return the number of Neuron cores that neuron-ls lists; 0 if it is not installed."""
     for name, number in _NEURONS.items():
         if name in instance_type:
             return number
@@ -37,17 +37,17 @@ def neurons(instance_type: str, path: str | None) -> int:
 
 
 def is_installed(program: str, path: str | None) -> bool:
-    """Say whether a program is on the path."""
+    """Return whether a program is on the path."""
     return shutil.which(program, path=path) is not None
 
 
 def _output(command: list[str], path: str | None) -> str:
-    """Return what a program prints; nothing where there is none, or it fails."""
+    """Return the output of a program; empty if it is not installed or fails."""
     program = shutil.which(command[0], path=path)
     if program is None:
         return ""
     try:
-        ended = subprocess.run(  # noqa: S603 - a program of the image, without foreign arguments
+        ended = subprocess.run(  # noqa: S603 - a program of the image with constant arguments
             [program, *command[1:]],
             check=True,
             stdin=subprocess.DEVNULL,

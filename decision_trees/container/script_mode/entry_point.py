@@ -1,4 +1,4 @@
-"""Which program a job brings, where its code is, and the command line that runs it."""
+"""Entry point of script mode: its name, the source of its code, and its command line."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from container.errors import ScriptError
 from container.script_mode.configuration import PROGRAM, Configuration
 
 SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
-"""Where the code is, when the hyperparameter of that name does not say it."""
+"""Variable with the source of the code, unless the hyperparameter of that name is set."""
 
 _NAMES_SHOWN = 8
 _MAGIC_OF_MACHINE_CODE = b"\x7fELF"
 
 
 class EntryPointKind(Enum):
-    """How a program is run."""
+    """How to run a program."""
 
     PYTHON = "Python program"
     PACKAGE = "Python package"
@@ -28,27 +28,27 @@ class EntryPointKind(Enum):
 
 @dataclass(frozen=True)
 class Program:
-    """A program that is there."""
+    """A program that was found."""
 
     name: str
-    """As the job names it: a path below `directory`, or a module of a package."""
+    """The job's name for it: a path below `directory`, or a module of a package."""
 
     directory: Path
     kind: EntryPointKind
 
 
 def name_of(job: Configuration) -> str:
-    """Return the name of the program: the variable wins over the hyperparameter."""
+    """Return the name of the program; the variable takes precedence over the hyperparameter."""
     return _unquoted(job.environ.get(PROGRAM, "")) or _unquoted(job.option("program") or "")
 
 
 def source_of(job: Configuration) -> str:
-    """Return where the code has to be brought from; see `container.script_mode.source_code.bring`.
+    """Return the source of the code; see `container.script_mode.source_code.fetch`.
 
-    The hyperparameter wins over the variable, and both over the channel `code`.
+    In order of precedence: the hyperparameter, the variable, the channel `code`.
 
     Raises:
-        ScriptError: nothing says where the code is.
+        ScriptError: no source is given.
     """
     given = job.option("submit_directory") or _unquoted(job.environ.get(SUBMIT_DIRECTORY, ""))
     if given:
@@ -61,7 +61,7 @@ def source_of(job: Configuration) -> str:
         return str(channel)
     raise ScriptError(
         f"There is no code for the program {name_of(job)!r}: {job.paths.code} is empty or "
-        f"absent, {SUBMIT_DIRECTORY} is not set, and there is no channel code; use one of them."
+        f"missing, {SUBMIT_DIRECTORY} is not set, and there is no channel code; use one of them."
     )
 
 
@@ -69,7 +69,7 @@ def find(name: str, directory: Path) -> Program:
     """Return the program `name` of the code in `directory`.
 
     Raises:
-        ScriptError: there is none, it is out of `directory`, or it cannot be read or run.
+        ScriptError: it does not exist, is outside `directory`, or cannot be read or run.
     """
     _refuse_outside(name, directory)
     if not name.endswith(".sh") and _is_package(directory):
@@ -82,10 +82,10 @@ def find(name: str, directory: Path) -> Program:
 
 
 def command(program: Program, interpreter: str) -> list[str]:
-    """Return the command line of a program without its arguments; no shell is to read it.
+    """Return the command line of a program without its arguments, for use without a shell.
 
     Raises:
-        ScriptError: what has to run the program is not there.
+        ScriptError: its interpreter does not exist.
     """
     match program.kind:
         case EntryPointKind.PYTHON:
@@ -98,7 +98,7 @@ def command(program: Program, interpreter: str) -> list[str]:
 
 
 def _unquoted(text: str) -> str:
-    """Return a text without the JSON quotes that some SDKs leave around it."""
+    """Return a text without the JSON quotes that some SDKs add."""
     text = text.strip()
     if text.startswith('"'):
         with suppress(ValueError):
@@ -109,7 +109,7 @@ def _unquoted(text: str) -> str:
 def _refuse_outside(name: str, directory: Path) -> None:
     if not (directory / name).resolve().is_relative_to(directory.resolve()):
         raise ScriptError(
-            f"The program {name!r} leads out of {directory}; name a file in it ({PROGRAM}, or the "
+            f"The program {name!r} is outside {directory}; name a file in it ({PROGRAM}, or the "
             f"hyperparameter {PROGRAM.lower()})."
         )
 
@@ -120,18 +120,18 @@ def _refuse_unreadable(name: str, directory: Path) -> None:
         found = sorted(str(path.relative_to(directory)) for path in directory.iterdir())
         shown = ", ".join(found[:_NAMES_SHOWN] + ["..."] * (len(found) > _NAMES_SHOWN))
         raise ScriptError(
-            f"The program {name!r} is no file in {directory}, where there is: {shown}; name a file "
+            f"The program {name!r} is not a file in {directory}, which has: {shown}; name a file "
             f"in it ({PROGRAM}, or the hyperparameter {PROGRAM.lower()})."
         )
     if not os.access(file, os.R_OK):
         raise ScriptError(
-            f"The program {file} may not be read by this user (its mode is "
-            f"{file.stat().st_mode & 0o777:o}); give it the mode 644, or 755."
+            f"The program {file} is not readable by this user (its mode is "
+            f"{file.stat().st_mode & 0o777:o}); give it the mode 644 or 755."
         )
 
 
 def _refuse_windows(name: str, directory: Path) -> None:
-    """Refuse a command whose lines end as under Windows: its interpreter would not be found."""
+    """Refuse a command with Windows line ends, whose interpreter would not be found."""
     if _first_line(directory / name).endswith(b"\r\n"):
         raise ScriptError(
             f"The program {name} has Windows line ends (CRLF), which no shell can run; save it "
@@ -140,7 +140,7 @@ def _refuse_windows(name: str, directory: Path) -> None:
 
 
 def _is_package(directory: Path) -> bool:
-    """Say whether the code is to be installed; a pyproject.toml may be there for tools alone.
+    """Return whether the code is a package; a pyproject.toml may also only configure tools.
 
     Raises:
         ScriptError: pyproject.toml is not TOML.
@@ -157,7 +157,7 @@ def _is_package(directory: Path) -> bool:
 
 
 def _command_of_file(program: Program) -> list[str]:
-    """Return what the kernel would run for a file, though it need not be marked as executable."""
+    """Return the command that the kernel would run for a file if it were executable."""
     path, line = f"./{program.name}", _first_line(program.directory / program.name)
     if line.startswith(_MAGIC_OF_MACHINE_CODE):
         _make_executable(program)
@@ -166,8 +166,8 @@ def _command_of_file(program: Program) -> list[str]:
     interpreter = words or ["/bin/sh"]
     if not (program.directory / interpreter[0]).is_file():
         raise ScriptError(
-            f"The program {program.name} asks for the interpreter {interpreter[0]}, which is not "
-            "in this image; correct its first line."
+            f"The program {program.name} needs the interpreter {interpreter[0]}, which is not in "
+            "this image; correct its first line."
         )
     return [*interpreter, path]
 
@@ -179,8 +179,8 @@ def _make_executable(program: Program) -> None:
             file.chmod(0o755)
         except OSError as error:
             raise ScriptError(
-                f"The program {file} is not executable, and cannot be made so ({error.strerror}); "
-                "give it the mode 755."
+                f"The program {file} is not executable and its mode cannot be changed "
+                f"({error.strerror}); give it the mode 755."
             ) from error
 
 

@@ -1,7 +1,4 @@
-"""The variables of a program: SM_* and a few more, as the training toolkit sets them.
-
-Hyperparameters as the arguments of a command line, as the training toolkit writes them.
-"""
+"""Environment variables and command-line arguments of a program, as the toolkit sets them."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +7,9 @@ from typing import Any
 from container.script_mode import devices
 from container.script_mode.configuration import Configuration
 
-_ALONE = "homogeneousCluster"
-_LOG_LEVEL = 20
-_SWITCHES = (
+_DEFAULT_GROUP = "homogeneousCluster"
+_DEFAULT_LOG_LEVEL = 20
+_DISTRIBUTION_SWITCHES = (
     "sagemaker_mpi_enabled",
     "sagemaker_parameter_server_enabled",
     "sagemaker_distributed_dataparallel_enabled",
@@ -21,7 +18,7 @@ _SWITCHES = (
     "sagemaker_multi_worker_mirrored_strategy_enabled",
     "sagemaker_torch_distributed_enabled",
 )
-_NOT_ALONE = frozenset(
+_WITHOUT_VARIABLE = frozenset(
     {
         "additional_framework_parameters",
         "channel_input_dirs",
@@ -36,19 +33,19 @@ _NOT_ALONE = frozenset(
         "topology",
     }
 )
-"""Properties that have no variable of their own, or one of another name."""
+"""Properties without a variable of their own, or with one of another name."""
 
 
 def variables(job: Configuration, program: str) -> dict[str, str]:
-    """Return the variables that tell a program of its job.
+    """Return the environment variables that describe a job to its program.
 
-    A name is `SM_` and the key in capitals, with nothing else replaced. A text stays as it is, null
-    is empty, and all else is JSON without spaces, sorted, in ASCII.
+    A name is `SM_` and the key in upper case, otherwise unchanged. A text is written as it is, null
+    as an empty text, any other value as JSON in ASCII, with sorted keys and without spaces.
 
     Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/src/sagemaker_training/environment.py
     """
     properties = _properties(job, program)
-    values = {key: value for key, value in properties.items() if key not in _NOT_ALONE}
+    values = {key: value for key, value in properties.items() if key not in _WITHOUT_VARIABLE}
     values |= {
         "hps": job.hyperparameters,
         "framework_params": job.framework_parameters,
@@ -84,11 +81,11 @@ def _text(value: object) -> str:
 
 
 def _properties(job: Configuration, program: str) -> dict[str, Any]:
-    """Return all that there is to say of a job, under the names of the toolkit's `Environment`."""
-    return _places(job) | _program(job, program) | _machine(job) | _cluster(job) | _given(job)
+    """Return all properties of a job, under the names of the toolkit's `Environment`."""
+    return _directories(job) | _program(job, program) | _machine(job) | _hosts(job) | _files(job)
 
 
-def _places(job: Configuration) -> dict[str, Any]:
+def _directories(job: Configuration) -> dict[str, Any]:
     base = job.paths.base_dir
     return {
         "input_dir": str(base / "input"),
@@ -102,7 +99,7 @@ def _places(job: Configuration) -> dict[str, Any]:
 
 
 def _program(job: Configuration, program: str) -> dict[str, Any]:
-    level = job.all_hyperparameters.get("sagemaker_container_log_level", _LOG_LEVEL)
+    level = job.all_hyperparameters.get("sagemaker_container_log_level", _DEFAULT_LOG_LEVEL)
     return {
         "user_entry_point": program,
         "module_name": program.removesuffix(".py"),
@@ -128,7 +125,7 @@ def _machine(job: Configuration) -> dict[str, Any]:
     }
 
 
-def _given(job: Configuration) -> dict[str, Any]:
+def _files(job: Configuration) -> dict[str, Any]:
     return {
         "hyperparameters": job.hyperparameters,
         "additional_framework_parameters": job.framework_parameters,
@@ -141,11 +138,11 @@ def _current_host(job: Configuration) -> Any:
     return job.resources.get("current_host", "")
 
 
-def _cluster(job: Configuration) -> dict[str, Any]:
-    """Return what there is to say of the hosts; a job may have them in groups."""
+def _hosts(job: Configuration) -> dict[str, Any]:
+    """Return the properties of the hosts, which may be in groups."""
     resources, host = job.resources, _current_host(job)
     hosts = resources.get("hosts", [host])
-    group = resources.get("current_group_name", _ALONE)
+    group = resources.get("current_group_name", _DEFAULT_GROUP)
     groups = {entry["instance_group_name"]: entry for entry in resources.get("instance_groups", [])}
     distributed = _distributed_groups(job.framework_parameters, group)
     working = _hosts_of(groups, distributed) if groups else list(hosts)
@@ -172,8 +169,8 @@ def _hosts_of(groups: Mapping[str, Any], names: Any) -> list[str]:
 
 
 def _distributed_groups(parameters: Mapping[str, Any], group: str) -> Any:
-    """Return the groups of hosts that train together."""
-    switched_on = any(parameters.get(name) for name in _SWITCHES)
+    """Return the names of the host groups that train together."""
+    switched_on = any(parameters.get(name) for name in _DISTRIBUTION_SWITCHES)
     default = [group] if switched_on else []
     return parameters.get("sagemaker_distribution_instance_groups", default)
 
@@ -181,7 +178,7 @@ def _distributed_groups(parameters: Mapping[str, Any], group: str) -> Any:
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     """Return `--NAME VALUE` for each, sorted by name; `-N VALUE` for a name of one letter.
 
-    There are no flags: true is `--NAME True`. A list is written as Python writes it, an object as
+    There are no flags: true is `--NAME True`. A list is written in Python's notation, an object as
     `key=value,key=value`, null as an empty argument.
 
     Source: https://github.com/aws/sagemaker-training-toolkit/blob/master/src/sagemaker_training/mapping.py

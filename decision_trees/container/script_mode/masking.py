@@ -1,4 +1,4 @@
-"""What may be logged of variables and hyperparameters: all names, and no secrets."""
+"""Masking of secrets in variables and hyperparameters before they are logged."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s\"]+@")
 
 
 def is_secret(name: str) -> bool:
-    """Say whether what is called so may be a credential."""
+    """Return whether a variable or hyperparameter of this name may be a credential."""
     return _SECRET.search(name.replace("-", "_")) is not None
 
 
 def masked(value: Any) -> Any:
-    """Return a value of JSON without its secrets: what is named like one, users in addresses."""
+    """Mask the secrets in a JSON value: values with a secret's name, and users in addresses."""
     match value:
         case Mapping():
             return {name: MASK if is_secret(name) else masked(item) for name, item in value.items()}

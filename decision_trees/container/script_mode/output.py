@@ -1,40 +1,40 @@
-"""What a program says at its end: its error output is passed on whole, and its last lines kept."""
+"""Error output of a program: passed on as it comes; its last lines go to the failure file."""
 
 import os
 import re
 import threading
 from contextlib import suppress
 
-from container.supervisor import FAILURE_CHARACTERS
+from container.errors import FAILURE_CHARACTERS
 
 _KEPT_BYTES = 16_384
-_ANSWER_SECONDS = 2.0
+_JOIN_SECONDS = 2.0
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class ErrorOutput:
-    """A pipe: a program writes its error output to it, a thread passes it on as it comes."""
+    """Pipe for the error output of a program; a thread reads it and passes it on."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()
         self._tail = bytearray()
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
 
-    def take(self) -> None:
-        """Make the pipe the error output of this process; called by the child."""
+    def redirect(self) -> None:
+        """Redirect the error output of this process to the pipe; called by the child."""
         os.dup2(self._writer, 2)
 
     def listen(self) -> None:
-        """Begin to read; called by the parent when it has its child."""
+        """Start to read; called by the parent after the fork."""
         os.close(self._writer)
         self._thread.start()
 
     def finish(self) -> None:
-        """Wait for the end of the output; somebody may have left the group and hold it open."""
-        self._thread.join(_ANSWER_SECONDS)
+        """Wait a limited time for the end: a process that left the group may keep the pipe open."""
+        self._thread.join(_JOIN_SECONDS)
 
     def lines(self) -> list[str]:
-        """Return the last lines: without colours, and of a progress bar its last state."""
+        """Return the last lines, without colours and with the last state of a progress bar."""
         text = _COLOUR.sub("", self._tail.decode(errors="replace"))
         lines = [line.rstrip().rsplit("\r", 1)[-1] for line in text.split("\n")]
         return [line for line in lines if line]
@@ -48,8 +48,8 @@ class ErrorOutput:
                     _write(content)
 
 
-def ending(sentence: str, lines: list[str]) -> str:
-    """Return a sentence and as many last lines below it as a failure file shows."""
+def with_last_lines(sentence: str, lines: list[str]) -> str:
+    """Return a sentence, and below it as many of the last lines as fit into a failure file."""
     room = FAILURE_CHARACTERS - len(sentence)
     kept: list[str] = []
     for line in reversed(lines):
@@ -58,7 +58,7 @@ def ending(sentence: str, lines: list[str]) -> str:
             break
         kept.insert(0, line)
     if lines and not kept:
-        kept = [lines[-1]]  # a long last line: its beginning says most
+        kept = [lines[-1]]  # the beginning of a long line says most
     return "\n".join([sentence, *kept])[:FAILURE_CHARACTERS]
 
 

@@ -1,8 +1,7 @@
-"""What a program needs besides the image: packages, installed into an environment of their own.
+"""Install the packages of a program into a virtual environment on top of the image's own.
 
-The environment lies over that of the image: it sees all packages of the image, which pip then need
-not fetch, and what is new or of another version lies in it alone. So nothing of the image is
-written to, whoever runs it.
+The new environment sees all packages of the image, so that pip installs only what is missing or
+has another version. Nothing is written to the image, so any user can run it.
 """
 
 import importlib.metadata
@@ -17,54 +16,54 @@ from pathlib import Path
 
 from container.errors import ScriptError
 from container.script_mode.entry_point import EntryPointKind, Program
-from container.script_mode.output import ending
+from container.script_mode.output import with_last_lines
 
 _PIP = ["-m", "pip", "install", "--no-input", "--no-cache-dir", "--progress-bar", "off"]
 _PIP += ["--disable-pip-version-check"]
 _LINES_KEPT = 50
-_RETRYING = "WARNING: Retrying"  # a line each time, which says no more than the last line does
+_RETRYING = "WARNING: Retrying"  # repeats what the last line says
 
 logger = logging.getLogger(__name__)
 
 
 def install(program: Program, scratch: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Install requirements.txt, and the program itself when it is a package.
+    """Install requirements.txt, and the program itself if it is a package.
 
     Returns:
-        The environment with the packages, below `scratch`; None when there was nothing to install.
+        The virtual environment, below `scratch`; None if there is nothing to install.
 
     Raises:
-        ScriptError: something cannot be had, or not be built.
+        ScriptError: a package cannot be downloaded or built.
     """
     listed = (program.directory / "requirements.txt").is_file()
     if not listed and program.kind is not EntryPointKind.PACKAGE:
         return None
     if importlib.util.find_spec("pip") is None:
         raise ScriptError(
-            f"The code in {program.directory} has packages to install, but there is no pip here; "
-            "use the image that trains."
+            f"The code in {program.directory} has packages to install, but this image has no pip; "
+            "use the full image."
         )
     if scratch is None:
         raise ScriptError(
-            f"The code in {program.directory} has packages to install, but there is no directory "
-            "to write them to; mount one at /tmp."
+            f"The code in {program.directory} has packages to install, but there is no writable "
+            "directory for them; mount one at /tmp."
         )
     overlay = _create(scratch / "packages")
     if listed:
         _run_pip(program, overlay, environ, ["--requirement", "requirements.txt"])
     if program.kind is EntryPointKind.PACKAGE:
-        _run_pip(program, overlay, environ, _of_package(program))
+        _run_pip(program, overlay, environ, _package_arguments(program))
     return overlay
 
 
-def _of_package(program: Program) -> list[str]:
-    """Return pip's arguments for the code itself; for setup.py, setuptools need not be fetched."""
+def _package_arguments(program: Program) -> list[str]:
+    """Return pip's arguments for the code itself; setup.py builds with the installed setuptools."""
     has_system = (program.directory / "pyproject.toml").is_file()
     return ["."] if has_system or not can_build() else ["--no-build-isolation", "."]
 
 
 def can_build() -> bool:
-    """Say whether the setuptools of this environment build wheels by themselves.
+    """Return whether the installed setuptools can build wheels by itself.
 
     Source: https://setuptools.pypa.io/en/latest/history.html (70.1).
     """
@@ -75,8 +74,8 @@ def can_build() -> bool:
 
 
 def _create(directory: Path) -> Path:
-    """Make an environment that sees the packages of this one, behind its own."""
-    import venv  # only a program with packages needs it
+    """Create a virtual environment that sees the packages of this one after its own."""
+    import venv  # needed only for a program with packages
 
     venv.create(directory, symlinks=True)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -92,7 +91,7 @@ def _run_pip(
     what = "requirements.txt" if "--requirement" in arguments else "package"
     logger.info("installing the %s of %s", what, program.directory)
     lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - pip, whose arguments are these
+    with subprocess.Popen(  # noqa: S603 - pip, with arguments of ours
         [overlay / "bin/python", *_PIP, *arguments],
         cwd=program.directory,
         env=environ,
@@ -106,13 +105,15 @@ def _run_pip(
             logger.info("pip: %s", line.rstrip())
             lines = [*lines[1 - _LINES_KEPT :], line.rstrip()]
     if pip.returncode:
-        raise ScriptError(_refusal(program, what, pip.returncode, lines))
+        raise ScriptError(_failure(program, what, pip.returncode, lines))
 
 
-def _refusal(program: Program, what: str, code: int, lines: list[str]) -> str:
+def _failure(program: Program, what: str, code: int, lines: list[str]) -> str:
     sentence = (
         f"The {what} of {program.directory} cannot be installed: pip ended with exit code {code}. "
         "A job without network must find its packages in the image: add them to "
         "requirements/train.in and build it again. The end of pip's output:"
     )
-    return ending(sentence, [line for line in lines if line and not line.startswith(_RETRYING)])
+    return with_last_lines(
+        sentence, [line for line in lines if line and not line.startswith(_RETRYING)]
+    )

@@ -1,4 +1,4 @@
-"""The job of a program that somebody brings: set up, run, stopped, and spoken of at its end."""
+"""Train with a user's program: set it up, run it, stop it, and report how it ended."""
 
 import errno
 import logging
@@ -22,16 +22,16 @@ from container.script_mode.configuration import Configuration
 from container.script_mode.entry_point import Program
 from container.script_mode.environment import arguments, variables
 from container.script_mode.masking import MASK, is_secret, masked
-from container.script_mode.output import ErrorOutput, ending
+from container.script_mode.output import ErrorOutput, with_last_lines
 
 STOP_SECONDS = 110.0
-"""How long a program may go on after a stop; the platform grants 120 in all.
+"""Maximum time that a program may run after a stop; the platform allows 120 seconds in all.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
 """
 
 LEFTOVER_SECONDS = 4.0
-"""How long the processes that a program leaves running may take to end."""
+"""Maximum time, after each of two signals, for processes that a program left running to exit."""
 
 _POLL_SECONDS = 0.02
 
@@ -39,16 +39,16 @@ logger = logging.getLogger(__name__)
 
 
 def main(paths: Paths, environ: Mapping[str, str]) -> int:
-    """Run the program that the job names; return its exit code, or that of what went wrong."""
+    """Run the program that the job names; return its exit code, or that of the error."""
     errors = ErrorOutput()
     with _scratch() as scratch:
-        become = partial(_become_program, environ, scratch, errors)
-        return supervisor.supervise(become, paths, ScriptManner(errors, _name(paths, environ)))
+        run = partial(_run_program, environ, scratch, errors)
+        return supervisor.supervise(run, paths, ScriptPolicy(errors, _name(paths, environ)))
 
 
 @contextmanager
 def _scratch() -> Iterator[Path | None]:
-    """Yield a directory for packages; None where nothing can be written, as few need any."""
+    """Yield a directory for packages; None if nothing is writable, as few programs need one."""
     with ExitStack() as stack:
         directory = None
         with suppress(OSError):
@@ -57,8 +57,8 @@ def _scratch() -> Iterator[Path | None]:
         yield directory
 
 
-class ScriptManner(supervisor.Manner):
-    """How a program of somebody else's is watched, stopped and spoken of, with all it starts."""
+class ScriptPolicy(supervisor.SupervisionPolicy):
+    """Policy for a user's program, with all processes that it starts as one process group."""
 
     stop_seconds = STOP_SECONDS
 
@@ -67,10 +67,10 @@ class ScriptManner(supervisor.Manner):
         self._name = name
 
     @contextmanager
-    def watching(self, process: ForkProcess) -> Iterator[None]:
-        """Pass the error output on; after the end, end what the program has left running."""
+    def monitored(self, process: ForkProcess) -> Iterator[None]:
+        """Pass the error output on; afterwards end the processes that the program left running."""
         group = process.pid or 0
-        with suppress(OSError):  # the process does it too: whoever comes first
+        with suppress(OSError):  # the child calls it as well; the first call counts
             os.setpgid(group, group)
         self._errors.listen()
         yield
@@ -78,28 +78,28 @@ class ScriptManner(supervisor.Manner):
         self._errors.finish()
 
     def send(self, process: ForkProcess, number: signal.Signals) -> None:
-        """Send a signal to the program and to all that it has started."""
+        """Send a signal to the program and to all processes that it started."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid or 0, number)
 
-    def stopped(self, code: int) -> int:
-        """Return the exit code of the program; a stop is no failure."""
+    def code_after_stop(self, code: int) -> int:
+        """Return the exit code of the program; a stop is not a failure."""
         logger.warning("stopped by a signal; the program %s %s", self._name, _end_of(code))
         return exit_code(code)
 
-    def last_words(self, code: int) -> str:
-        """Return how the program has ended, and the last lines of its error output."""
+    def describe_end(self, code: int) -> str:
+        """Return how the program ended, and the last lines of its error output."""
         lines = self._errors.lines()
         advice = "; it wrote no error output, so see the log."
         if lines:
             advice = "; the end of its error output is:"
         if exit_code(code) == exit_code(-signal.SIGKILL):
-            advice = f", most likely because the memory ran out{advice}"
-        return ending(f"The program {self._name} {_end_of(code)}{advice}", lines)
+            advice = f", most likely because it ran out of memory{advice}"
+        return with_last_lines(f"The program {self._name} {_end_of(code)}{advice}", lines)
 
 
 def _name(paths: Paths, environ: Mapping[str, str]) -> str:
-    """Return the name of the program; what is wrong with the files is the child's to say."""
+    """Return the name of the program, or nothing; the child reports errors in the files."""
     try:
         return entry_point.name_of(configuration.read(paths, environ))
     except (ScriptError, OSError):
@@ -113,10 +113,10 @@ def _end_of(code: int) -> str:
 
 
 def _end_group(group: int) -> None:
-    """End the processes of a group whose first has ended: ask them, and then kill them."""
+    """End the processes left in a group: SIGTERM, then SIGKILL."""
     if not _is_alive(group):
         return
-    logger.warning("the program has left processes running, which are ended")
+    logger.warning("the program left processes running; ending them")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(group, number)
@@ -126,7 +126,7 @@ def _end_group(group: int) -> None:
 
 
 def _is_alive(group: int) -> bool:
-    """Say whether a group has processes, and bury those that process 1 of a container inherits."""
+    """Return whether a group has processes; reap those that process 1 of a container inherited."""
     with suppress(ChildProcessError):
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
@@ -137,13 +137,13 @@ def _is_alive(group: int) -> bool:
     return True
 
 
-def _become_program(
+def _run_program(
     environ: Mapping[str, str], scratch: Path | None, errors: ErrorOutput, paths: Paths
 ) -> None:
-    """Be the child: bring the code, install what it needs, and turn into the program.
+    """Fetch the code, install its packages, and replace the child process with the program.
 
     Raises:
-        ScriptError: the program, its code, or what it needs cannot be used.
+        ScriptError: the program, its code or its packages cannot be used.
     """
     with suppress(OSError):
         os.setpgid(0, 0)
@@ -158,32 +158,32 @@ def _become_program(
     command = entry_point.command(found, interpreter)
     _log(given, found, own, command)
     os.chdir(found.directory)
-    errors.take()
+    errors.redirect()
     _execute(
         command + arguments(given.hyperparameters),
-        _passable({**environ, **own, **variables(given, found.name)}),
+        _without_invalid({**environ, **own, **variables(given, found.name)}),
     )
 
 
 def _refuse_mpi(given: Configuration) -> None:
-    """Refuse what would train on each host alone where all of them are meant together."""
+    """Refuse a job for MPI, which would train separately on each host."""
     if given.framework_parameters.get("sagemaker_mpi_enabled"):
         raise ScriptError(
-            "The hyperparameter sagemaker_mpi_enabled is set, but there is no MPI in this image; "
-            "leave the option distribution of the estimator out."
+            "The hyperparameter sagemaker_mpi_enabled is set, but this image has no MPI; remove "
+            "the option distribution of the estimator."
         )
 
 
 def _directory(given: Configuration) -> Path:
-    """Return where the code is, brought there if need be."""
+    """Return the directory of the code, and fetch the code if it is not there yet."""
     directory = given.paths.code
     if source_code.is_empty(directory):
         source = entry_point.source_of(given)
-        logger.info("bringing the code from %s to %s", masked(source), directory)
-        source_code.bring(source, directory, given.environ.get("S3_ENDPOINT_URL"))
+        logger.info("fetching the code from %s to %s", masked(source), directory)
+        source_code.fetch(source, directory, given.environ.get("S3_ENDPOINT_URL"))
     elif given.option("submit_directory"):
         logger.warning(
-            "%s has files already, so %s is not fetched",
+            "%s already has files, so %s is not fetched",
             directory,
             given.option("submit_directory"),
         )
@@ -193,7 +193,7 @@ def _directory(given: Configuration) -> Path:
 def _own_variables(
     found: Program, environ: Mapping[str, str], overlay: Path | None
 ) -> dict[str, str]:
-    """Return the variables that let a program find its modules and its packages."""
+    """Return the variables with which a program finds its modules and packages."""
     paths = {"PYTHONPATH": [str(found.directory), environ.get("PYTHONPATH")]}
     if overlay:
         paths["PATH"] = [str(overlay / "bin"), environ.get("PATH")]
@@ -201,16 +201,16 @@ def _own_variables(
     return {"PYTHONUNBUFFERED": environ.get("PYTHONUNBUFFERED") or "1"} | joined
 
 
-def _passable(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what no process can be given: a hyperparameter may have "=" in its name."""
+def _without_invalid(environment: Mapping[str, str]) -> dict[str, str]:
+    """Drop variables that no process can have: a hyperparameter's name may contain "="."""
     return {name: value for name, value in environment.items() if name and "=" not in name}
 
 
 def _log(given: Configuration, found: Program, own: Mapping[str, str], command: list[str]) -> None:
-    """Log what the program is told, without secrets."""
+    """Log the environment and the command line of the program, without secrets."""
     shown = given.with_hyperparameters(masked(given.all_hyperparameters))
-    told = {**given.environ, **own, **variables(shown, found.name)}
-    for name, value in sorted(told.items()):
+    passed = {**given.environ, **own, **variables(shown, found.name)}
+    for name, value in sorted(passed.items()):
         text = MASK if is_secret(name) else masked(value)
         logger.info("environment: %s=%s", name, text.replace("\n", "\\n"))
     line = shlex.join(command + arguments(shown.hyperparameters))
@@ -218,7 +218,7 @@ def _log(given: Configuration, found: Program, own: Mapping[str, str], command: 
 
 
 def _execute(command: list[str], environment: Mapping[str, str]) -> None:
-    """Turn this process into the program; what Python has set for itself is set back."""
+    """Replace this process with the program, with the default handling of signals restored."""
     for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -227,19 +227,19 @@ def _execute(command: list[str], environment: Mapping[str, str]) -> None:
         os.execve(command[0], command, environment)  # noqa: S606 - no shell, on purpose
     except ValueError as error:
         raise ScriptError(
-            f"A hyperparameter cannot be handed to a program ({error}); leave out null characters "
-            "and halves of surrogate pairs."
+            f"A hyperparameter cannot be passed to a program ({error}); remove null characters "
+            "and unpaired surrogates."
         ) from error
     except OSError as error:
-        raise ScriptError(_why_not_executed(error, command, environment)) from error
+        raise ScriptError(_reason_not_run(error, command, environment)) from error
 
 
-def _why_not_executed(error: OSError, command: list[str], environment: Mapping[str, str]) -> str:
+def _reason_not_run(error: OSError, command: list[str], environment: Mapping[str, str]) -> str:
     if error.errno == errno.E2BIG:
         longest = max(environment, key=lambda name: len(environment[name]))
         return (
-            "The hyperparameters are more than Linux hands to a program: the variable "
-            f"{longest} has {len(environment[longest])} characters, of 131,071 at most; put long "
-            "values into a channel."
+            "The hyperparameters are too long for Linux to pass to a program: the variable "
+            f"{longest} has {len(environment[longest])} characters, and the maximum is 131,071; "
+            "put long values into a channel."
         )
-    return f"{command[0]} cannot be run ({error.strerror}); correct the program, or the image."
+    return f"{command[0]} cannot be run ({error.strerror}); correct the program or the image."

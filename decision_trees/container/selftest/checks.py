@@ -19,10 +19,10 @@ from types import FrameType
 
 from container import signals
 from container.errors import EXIT_STOPPED, ContainerError, PlatformError
-from container.paths import PROGRAM_DIR
+from container.paths import PROGRAM_DIR, environment
 from container.selftest.sandbox import N_ROWS, STOP_SECONDS, Failure, Process, Sandbox, make, stop
 from container.serving import server
-from container.settings import Settings, environment
+from container.settings import Settings
 
 EXIT_FAILED = 1
 USAGE = "usage: selftest\n"

@@ -105,7 +105,7 @@ class Sandbox:
         with (
             self.log.open("ab") as log,
             (output or self.log).open("ab") as printed,
-            signals.held_back(),
+            signals.blocked(),
         ):
             process = subprocess.Popen(  # noqa: S603 - our own words
                 command,
@@ -113,7 +113,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=log,
-                preexec_fn=signals.let_through,  # noqa: PLW1509 - there are no threads
+                preexec_fn=signals.unblock,  # noqa: PLW1509 - there are no threads
             )
             self._started.append(process)
         return process

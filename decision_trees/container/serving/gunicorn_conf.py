@@ -168,7 +168,7 @@ def when_ready(arbiter: Any) -> None:
 
     Source: gunicorn/arbiter.py (spawn_workers, spawn_worker, kill_workers).
     """
-    arbiter.spawn_worker = signals.held_back()(arbiter.spawn_worker)
+    arbiter.spawn_worker = signals.blocked()(arbiter.spawn_worker)
     for _ in range(arbiter.num_workers):
         arbiter.spawn_worker()
 
@@ -186,4 +186,4 @@ def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn nam
     Source: gunicorn/arbiter.py (spawn_worker, signal), gunicorn/workers/base.py (init_signals).
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signals.let_through()
+    signals.unblock()

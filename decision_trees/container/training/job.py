@@ -18,9 +18,9 @@ from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError
 from container.hyperparameters import loader
 from container.hyperparameters.input_options import InputOptions
-from container.paths import Paths
+from container.paths import Paths, written_atomically
 from container.progress import phase
-from container.supervisor import Stop, stop_postponed, whole_or_nothing
+from container.supervisor import Stop, stop_postponed
 from container.training.contract import Algorithm, Distributed
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
             "number of instances to 1."
         )
     with communicator.connect(
-        found, chosen.hosts_seconds, lambda error: supervisor.end(error, paths)
+        found, chosen.hosts_seconds, lambda error: supervisor.abort(error, paths)
     ) as connected:
         _learn(algorithm, chosen, paths, Loader(chosen, connected, lambda _: True).read(paths))
         connected.gather("done")  # when the first host has saved the model, all are
@@ -82,7 +82,7 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
             rank, table = table.communicator.rank, table.sample(SAMPLE_ROWS)
             if rank:
                 return
-        with phase("save"), whole_or_nothing(paths.model) as directory:
+        with phase("save"), written_atomically(paths.model) as directory:
             algorithm.save(model, directory, table, record)
             _write_metrics(measured, paths.metrics)
     for name, values in measured.items():

@@ -143,7 +143,7 @@ def _directories(settings: Settings, scratch: Path) -> list[Path]:
 
 def _bring(source: str, directory: Path) -> None:
     try:
-        source_code.bring(source, directory)
+        source_code.fetch(source, directory)
     except ScriptError as error:
         raise ModelNotReady(f"SAGEMAKER_SUBMIT_DIRECTORY cannot be used. {error}") from error
     except OSError as error:

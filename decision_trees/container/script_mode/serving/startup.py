@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from container.errors import ModelNotReady, ScriptError
+from container.paths import environment
 from container.script_mode import packages
 from container.script_mode.entry_point import EntryPointKind, Program
-from container.settings import environment
 
 REQUIREMENTS = "requirements.txt"
 

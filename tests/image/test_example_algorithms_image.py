@@ -1,4 +1,7 @@
-"""The algorithms of examples/algorithms/ in images, each with the files of one example."""
+"""The algorithms of examples/algorithms/ in images, each with the files of one example.
+
+One of them by default: all of them run as processes in tests/contract/ as well.
+"""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -6,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from container.errors import UserError
-from support.containers import Engine, run
+from support.containers import Engine, run, soak_only
 from support.example_algorithms import EXAMPLES, Example, check_trained
 from support.material import OptMl
 
@@ -15,7 +18,11 @@ Images = Mapping[str, str]
 pytestmark = pytest.mark.docker
 
 
-@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda example: example.name)
+@pytest.fixture(
+    scope="module",
+    params=[EXAMPLES[0], *map(soak_only, EXAMPLES[1:])],
+    ids=lambda example: example.name,
+)
 def example(request: pytest.FixtureRequest) -> Example:
     """Each example."""
     found: Example = request.param

@@ -16,12 +16,12 @@ from pyarrow import parquet
 
 from artifact import model as artifact
 from support.cluster import Cluster
-from support.containers import Container, Engine, run
+from support.containers import Container, Engine, run, soak_only
 from support.material import ARTIFACT, OptMl, as_csv
-from support.processes import Ended, await_condition
+from support.processes import DEADLINE_SECONDS, Ended, await_condition
 
-SECONDS = 60
-"""Within which all hosts must have ended after one has failed."""
+SECONDS = DEADLINE_SECONDS
+"""Time within which all hosts must have ended after one has failed."""
 
 NAMES = ("algo-1", "algo-2", "algo-3")
 SHARDED = {"S3DistributionType": "ShardedByS3Key"}
@@ -104,7 +104,7 @@ def check_failures(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended], *word
         assert not hosts[name].model.exists() or not list(hosts[name].model.iterdir())
 
 
-@pytest.mark.parametrize("decimals", [1, 3])
+@pytest.mark.parametrize("decimals", [soak_only(1), 3])
 def test_hosts_grow_one_tree_from_their_shards(cluster: Cluster, decimals: int) -> None:
     """It is that of one host, and knows labels that only one of them has seen.
 
@@ -134,6 +134,7 @@ def test_hosts_grow_one_tree_from_their_shards(cluster: Cluster, decimals: int) 
             assert found[rows]["accuracy"] == metrics[1][rows]["accuracy"]
 
 
+@pytest.mark.soak
 def test_hosts_grow_one_tree_beyond_memory(cluster: Cluster) -> None:
     """None keeps its rows in memory, and the tree is that of one host that has all of them."""
     random = np.random.default_rng(0)
@@ -161,7 +162,7 @@ def test_hosts_grow_one_tree_beyond_memory(cluster: Cluster) -> None:
     assert metrics[2]["rows"] == 2 * n_rows
 
 
-@pytest.mark.parametrize("n_files", [1, 4])
+@pytest.mark.parametrize("n_files", [1, soak_only(4)])
 def test_replicated_rows_are_divided(cluster: Cluster, n_files: int) -> None:
     """No row counts twice, whether there is a file for each host or not."""
     features, _ = table(3000)
@@ -198,7 +199,10 @@ def test_host_may_have_no_rows(cluster: Cluster) -> None:
     ("content", "words"),
     [
         ("a,1\nb,x\n", ("On the host algo-2", "other.csv", "row 2")),
-        ("a,1,2\nb,3,4\n", ("The hosts have different data", "algo-1", "algo-2", "3 columns")),
+        soak_only(
+            "a,1,2\nb,3,4\n",
+            ("The hosts have different data", "algo-1", "algo-2", "3 columns"),
+        ),
     ],
 )
 def test_bad_data_on_one_host_ends_all(cluster: Cluster, content: str, words: tuple[str]) -> None:
@@ -214,7 +218,7 @@ def test_bad_data_on_one_host_ends_all(cluster: Cluster, content: str, words: tu
     check_failures(hosts, ended, *words)
 
 
-@pytest.mark.parametrize("absent", ["algo-1", "algo-3"])
+@pytest.mark.parametrize("absent", ["algo-1", soak_only("algo-3")])
 def test_host_that_never_comes_ends_all(cluster: Cluster, absent: str) -> None:
     """The others wait as long as the job says, and no longer."""
     hosts = hosts_of(cluster, NAMES, hosts_seconds=8)
@@ -227,7 +231,7 @@ def test_host_that_never_comes_ends_all(cluster: Cluster, absent: str) -> None:
     check_failures(hosts, ended, f"The host {absent}", "8 seconds", "hosts_seconds")
 
 
-@pytest.mark.parametrize("victim", ["algo-1", "algo-2"])
+@pytest.mark.parametrize("victim", ["algo-1", soak_only("algo-2")])
 def test_host_that_dies_ends_all(cluster: Cluster, victim: str) -> None:
     """The others learn of it at once, whatever they do."""
     hosts = hosts_of(cluster, NAMES)

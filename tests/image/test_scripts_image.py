@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.containers import Container, Engine, run
+from support.containers import Container, Engine, run, soak_only
 from support.material import ROOT, OptMl, Rows
 from support.processes import Ended, Reply, await_condition
 from support.script_mode.sources import write_files
@@ -109,7 +109,9 @@ def test_script_of_awss_container_trains_and_serves_in_the_image(
     assert n_answers == len(iris.labels)
 
 
-@pytest.mark.parametrize("options", [*SOMEWHERE, ["--read-only"]])
+@pytest.mark.parametrize(
+    "options", [*map(soak_only, SOMEWHERE[:-1]), SOMEWHERE[-1], ["--read-only"]]
+)
 def test_script_trains_anywhere(
     engine: Engine, images: Images, opt_ml: OptMl, options: list[str]
 ) -> None:
@@ -122,7 +124,9 @@ def test_script_trains_anywhere(
     assert (opt_ml.model / "model").stat().st_size == 100_000
 
 
-@pytest.mark.parametrize("options", SOMEWHERE[:-1])
+@pytest.mark.parametrize(
+    "options", [soak_only(SOMEWHERE[0]), SOMEWHERE[1], soak_only(SOMEWHERE[2])]
+)
 @pytest.mark.parametrize("target", ["full", "inference"])
 def test_script_serves_anywhere(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, target: str, options: list[str]

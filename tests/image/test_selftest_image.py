@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container.selftest.checks import EXIT_FAILED, Checks
-from support.containers import Engine
+from support.containers import Engine, soak_only
 from support.material import PROGRAM_DIR
 
 Images = Mapping[str, str]
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.docker
     "options",
     [
         [],
-        ["--network=none"],
-        ["--user=12345:12345", "--cap-drop=ALL"],
-        ["--user=0:0", "--cap-drop=ALL"],
-        ["--read-only", "--tmpfs=/tmp", "--network=none"],
+        soak_only(["--network=none"]),
+        soak_only(["--user=12345:12345", "--cap-drop=ALL"]),
+        soak_only(["--user=0:0", "--cap-drop=ALL"]),
+        soak_only(["--read-only", "--tmpfs=/tmp", "--network=none"]),
         ["--user=12345:12345", "--read-only", "--tmpfs=/tmp"],
     ],
 )

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import EXIT_NO_MODEL, PlatformError
-from support.containers import Engine
+from support.containers import Engine, soak_only
 from support.material import OptMl, Rows, as_csv
 from support.recordio import frame, record
 
@@ -47,12 +47,12 @@ def test_image_serves_the_labels_of_scikit_learn(
 @pytest.mark.parametrize(
     "options",
     [
-        ["--user=12345:12345", "--cap-drop=ALL"],
+        soak_only(["--user=12345:12345", "--cap-drop=ALL"]),
         ["--user=0:0", "--cap-drop=ALL"],
-        ["--read-only", "--tmpfs=/tmp"],
+        soak_only(["--read-only", "--tmpfs=/tmp"]),
         ["--user=12345:12345", "--read-only", "--tmpfs=/tmp", "--shm-size=64k"],
         ["--ipc=none"],  # no /dev/shm at all
-        ["--cpus=1", "--memory=1g"],
+        soak_only(["--cpus=1", "--memory=1g"]),
         ["--cpus=0.5", "--memory=256m"],
     ],
 )

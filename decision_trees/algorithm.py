@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from sklearn.base import is_classifier
 from sklearn.metrics import (
     accuracy_score,
@@ -27,9 +26,7 @@ from container.data.dataset import Dataset
 from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
 from container.formats.cells import is_number
-from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Choice, Fraction, Integer, Json, Null, Number
+from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions, expected
 from trees import engine, evaluation
 from trees.engine import refusals
 
@@ -48,101 +45,79 @@ fast without a limit, where exact is faster for 100,000 and 200,000 rows. Accura
 """
 
 _SLICE_ROWS = 65_536
-_LARGEST_SEED = 2**32 - 1
-_LARGEST_WEIGHT = 1e100  # so that no sum of weights overflows
-_WEIGHTS = Json(
-    'a JSON object of labels and weights such as {"setosa": 1, "virginica": 4}',
-    lambda value: isinstance(value, dict) and all(_is_weight(v) for v in value.values()),
-)
-_SIGNS = Json(
-    "a JSON list of -1, 0 and 1, one for each feature",
-    lambda value: isinstance(value, list) and all(type(v) is int and -2 < v < 2 for v in value),
-)
+_Weight = Annotated[int | float, Field(ge=0, le=1e100)]  # so that no sum of weights overflows
 
 
-@dataclass(frozen=True)
 class Hyperparameters(InputOptions):
     """YOURS: the hyperparameters of a job; here those of scikit-learn's decision trees."""
 
-    # YOURS: one field a hyperparameter, with what it takes, its default and a line of help.
-    engine: str = hyperparameter(
-        Choice("auto", "exact", "histogram"),
-        default="auto",
-        doc="What grows the tree: exact is scikit-learn on one core, histogram is XGBoost on all; "
-        f"auto takes histogram from {HISTOGRAM_ROWS:,} rows on, where it can do the job.",
-        tunable=False,
-    )
-    max_bins: int = hyperparameter(
-        Integer(2, 65_536),
-        default=256,
-        doc="Values of a feature that histogram tells apart.",
-        tunable=False,
-    )
-    criterion: str | None = hyperparameter(
-        Choice(*_CRITERIA["classification"], *_CRITERIA["regression"]),
-        Null(),
-        default=None,
-        doc="What a split improves; the first three are for classification, the others for "
-        "regression, and None means gini or squared_error.",
-    )
-    splitter: str = hyperparameter(
-        Choice("best", "random"), default="best", doc="How a split is chosen."
-    )
-    max_depth: int | None = hyperparameter(
-        Integer(1), Null(), default=None, doc="Largest depth of the tree."
-    )
-    min_samples_split: int | float = hyperparameter(
-        Integer(2),
-        Fraction(0, 1, excluded=True),
-        default=2,
-        doc="Rows that a node needs to split: count, or fraction of all.",
-    )
-    min_samples_leaf: int | float = hyperparameter(
-        Integer(1),
-        Fraction(0, 1, excluded=True, below=True),
-        default=1,
-        doc="Rows that a leaf needs: count, or fraction of all.",
-    )
-    min_weight_fraction_leaf: float = hyperparameter(
-        Number(0, 0.5), default=0.0, doc="Part of all weight that a leaf needs."
-    )
-    max_features: int | float | str | None = hyperparameter(
-        Integer(1),
-        Fraction(0, 1, excluded=True),
-        Choice("sqrt", "log2"),
-        Null(),
-        default=None,
-        doc="Features that a split looks at: count, fraction, or a function of their number.",
-    )
-    random_state: int | None = hyperparameter(
-        Integer(0, _LARGEST_SEED),
-        Null(),
-        default=0,
-        doc="Seed; the same seed and data give the same model.",
-        tunable=False,
-    )
-    max_leaf_nodes: int | None = hyperparameter(
-        Integer(2), Null(), default=None, doc="Largest number of leaves, grown best first."
-    )
-    min_impurity_decrease: float = hyperparameter(
-        Number(0, inf), default=0.0, doc="Gain that a split needs."
-    )
-    class_weight: dict[str, float] | str | None = hyperparameter(
-        Choice("balanced"),
-        _WEIGHTS,
-        Null(),
-        default=None,
-        doc="Weight of each label, for classification.",
-    )
-    ccp_alpha: float = hyperparameter(
-        Number(0, inf), default=0.0, doc="Cost of a leaf when the tree is pruned."
-    )
-    monotonic_cst: list[int] | None = hyperparameter(
-        _SIGNS,
-        Null(),
-        default=None,
-        doc="Whether the prediction may only fall (-1) or rise (1) with each feature.",
-    )
+    # YOURS: one field a hyperparameter: its type and range, its default, a line of help.
+    engine: Annotated[Literal["auto", "exact", "histogram"], NOT_TUNABLE] = "auto"
+    """What grows the tree: exact is scikit-learn on one core, histogram is XGBoost on all; auto
+    takes histogram from 400,000 rows on, where it can do the job."""
+
+    max_bins: Annotated[int, Field(ge=2, le=65_536), NOT_TUNABLE] = 256
+    """Values of a feature that histogram tells apart."""
+
+    criterion: (
+        Literal["gini", "entropy", "log_loss", "squared_error", "absolute_error", "poisson"] | None
+    ) = None
+    """What a split improves; the first three are for classification, the others for regression,
+    and None means gini or squared_error."""
+
+    splitter: Literal["best", "random"] = "best"
+    """How a split is chosen."""
+
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    """Largest depth of the tree."""
+
+    min_samples_split: Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, le=1)] = 2
+    """Rows that a node needs to split: count, or fraction of all."""
+
+    min_samples_leaf: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] = 1
+    """Rows that a leaf needs: count, or fraction of all."""
+
+    min_weight_fraction_leaf: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Part of all weight that a leaf needs."""
+
+    max_features: (
+        Annotated[int, Field(ge=1)]
+        | Annotated[float, Field(gt=0, le=1)]
+        | Literal["sqrt", "log2"]
+        | None
+    ) = None
+    """Features that a split looks at: count, fraction, or a function of their number."""
+
+    random_state: Annotated[Annotated[int, Field(ge=0, le=2**32 - 1)] | None, NOT_TUNABLE] = 0
+    """Seed; the same seed and data give the same model."""
+
+    max_leaf_nodes: Annotated[int, Field(ge=2)] | None = None
+    """Largest number of leaves, grown best first."""
+
+    min_impurity_decrease: Annotated[float, Field(ge=0)] = 0.0
+    """Gain that a split needs."""
+
+    class_weight: (
+        Literal["balanced"]
+        | Annotated[
+            dict[str, _Weight],
+            expected('a JSON object of labels and weights such as {"setosa": 1, "virginica": 4}'),
+        ]
+        | None
+    ) = None
+    """Weight of each label, for classification."""
+
+    ccp_alpha: Annotated[float, Field(ge=0)] = 0.0
+    """Cost of a leaf when the tree is pruned."""
+
+    monotonic_cst: (
+        Annotated[
+            list[Annotated[int, Field(ge=-1, le=1)]],
+            expected("a JSON list of -1, 0 and 1, one for each feature"),
+        ]
+        | None
+    ) = None
+    """Whether the prediction may only fall (-1) or rise (1) with each feature."""
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:
@@ -169,7 +144,7 @@ def takes_dataset(chosen: Hyperparameters, n_rows: int) -> bool:
         if n_rows < HISTOGRAM_ROWS:
             return False
         estimator = _ESTIMATORS[chosen.task]()
-        given = asdict(chosen) | {"criterion": chosen.criterion or _CRITERIA[chosen.task][0]}
+        given = chosen.model_dump() | {"criterion": chosen.criterion or _CRITERIA[chosen.task][0]}
         estimator.set_params(**{n: given[n] for n in estimator.get_params() if n in given})
         return not refusals(estimator, chosen.weight is not None)
     return chosen.engine == "histogram"
@@ -252,7 +227,7 @@ def _arguments(chosen: Hyperparameters, labels: NDArray[Any], n_rows: int) -> di
             f"class_weight is {chosen.class_weight!r}, but {chosen.task} has no classes; name a "
             "column of weights with the hyperparameter weight."
         )
-    given = asdict(chosen)
+    given = chosen.model_dump()
     given["criterion"] = chosen.criterion or _CRITERIA[chosen.task][0]
     if chosen.max_leaf_nodes is not None:  # scikit-learn reserves memory for so many
         given["max_leaf_nodes"] = min(chosen.max_leaf_nodes, max(2, n_rows))
@@ -357,7 +332,3 @@ def _by_label(weights: Mapping[str, float], labels: NDArray[Any]) -> dict[Any, f
             "one label at least a positive weight."
         )
     return {by_text[text]: weight for text, weight in weights.items()}
-
-
-def _is_weight(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= _LARGEST_WEIGHT  # type: ignore[operator]

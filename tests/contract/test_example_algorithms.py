@@ -180,7 +180,7 @@ def test_example_describes_its_hyperparameters(clone: Clone, tmp_path: Path, arg
     else:
         names = [one["Name"] for one in json.loads(done.stdout)]
         assert set(clone.example.given) <= set(names)
-        assert names == list(declared.__dataclass_fields__)
+        assert names == list(declared.model_fields)
 
 
 def selftest(program: Path, opt_ml: OptMl) -> subprocess.CompletedProcess[str]:

@@ -36,7 +36,7 @@ def test_readme_shows_what_the_selftest_says(section: str) -> None:
 
     assert [line.split()[1] for line in lines] == list(Checks.NAMES)
     assert f"training     {N_ROWS} rows, " in section
-    declared = len(EXAMPLES[0].algorithm.Hyperparameters.__dataclass_fields__)
+    declared = len(EXAMPLES[0].algorithm.Hyperparameters.model_fields)
     assert f"algorithm    {declared} hyperparameters, by default {EXAMPLES[0].task}" in lines[2]
 
 

@@ -17,7 +17,7 @@ from container import errors
 from container.data.readers import detection
 from container.errors import ContainerError
 from container.formats.media_types import OUTPUTS, REPLIES
-from container.hyperparameters.loader import declarations
+from container.hyperparameters.declaration import declarations
 from container.resources import mini_batches
 from container.settings import BOARD_VARIABLE, Settings
 from support.material import PROGRAM_DIR, ROOT, OptMl

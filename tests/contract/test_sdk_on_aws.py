@@ -8,7 +8,8 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from algorithm import Hyperparameters
-from container.hyperparameters.loader import declarations, parse
+from container.hyperparameters.declaration import declarations
+from container.hyperparameters.loader import parse
 from scripts.clones import Ended
 from sdk.account import IMAGE, REGION, ROLE, Account, account
 from sdk.examples import Examples, interpreter, told

@@ -12,6 +12,7 @@ import algorithm
 from algorithm import Hyperparameters
 from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
+from container.hyperparameters.input_options import Task
 from container.hyperparameters.loader import parse
 from support.iris_tables import classes_of, quantities_of, table_of, weighted
 from support.material import ARTIFACT, Rows
@@ -112,7 +113,7 @@ def test_regressor_is_that_of_scikit_learn(
 
 
 @pytest.mark.parametrize(("n_leaves", "task"), [(2, "classification"), (2**31 - 1, "regression")])
-def test_number_of_leaves_may_be_any(n_leaves: int, task: str) -> None:
+def test_number_of_leaves_may_be_any(n_leaves: int, task: Task) -> None:
     """More leaves than there are rows cost no memory."""
     found = algorithm.fit(
         table_of([1.0, 2.0, 1.0]), Hyperparameters(task=task, max_leaf_nodes=n_leaves)
@@ -128,7 +129,7 @@ def test_number_of_leaves_may_be_any(n_leaves: int, task: str) -> None:
         ("regression", "gini", "squared_error, absolute_error, poisson"),
     ],
 )
-def test_criterion_of_the_other_task_is_refused(task: str, criterion: str, known: str) -> None:
+def test_criterion_of_the_other_task_is_refused(task: Task, criterion: Any, known: str) -> None:
     """The message names those of the task."""
     with pytest.raises(HyperparameterError) as caught:
         algorithm.fit(table_of([1.0, 2.0]), Hyperparameters(task=task, criterion=criterion))
@@ -254,7 +255,7 @@ def test_tree_is_described_by_its_size(table: Table) -> None:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_save_writes_what_serving_loads(
-    table: Table, quantities: Table, tmp_path: Path, task: str
+    table: Table, quantities: Table, tmp_path: Path, task: Task
 ) -> None:
     """The artifact is there, with the record of the job."""
     rows = table if task == "classification" else quantities

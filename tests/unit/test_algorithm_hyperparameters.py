@@ -3,7 +3,6 @@
 import inspect
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from math import inf, nextafter
 from typing import Any
 
@@ -13,13 +12,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from algorithm import Hyperparameters
 from container.errors import HyperparameterError
+from container.hyperparameters.declaration import Declaration, Kind, declarations
 from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import Declaration, declarations, parse
+from container.hyperparameters.loader import parse
 from container.hyperparameters.specification import specification
-from container.value_types import Choice, Integer, Kind, Number
 
 ESTIMATORS = [DecisionTreeClassifier, DecisionTreeRegressor]
-OWN = [*(field.name for field in fields(InputOptions)), "engine", "max_bins"]
+OWN = [*InputOptions.model_fields, "engine", "max_bins"]
 LEARNT = {one.name: one for one in declarations(Hyperparameters) if one.name not in OWN}
 DECLARED = [
     (estimator, name, kind)
@@ -37,26 +36,43 @@ def signature(estimator: type) -> dict[str, Any]:
 
 
 def inside(kind: Kind) -> Iterator[Any]:
-    """Yield the outermost values that a kind takes."""
+    """Yield the outermost values of a type."""
     match kind:
-        case Choice(words=words):
+        case {"enum": words}:
             yield from words
-        case Integer(minimum=minimum):
+        case {"const": word}:
+            yield word
+        case {"type": "integer", "minimum": minimum}:
             yield minimum
-        case Number():
-            yield float(nextafter(kind.minimum, inf) if kind.excluded else kind.minimum)
-            highest = min(kind.maximum, 1e300)
-            yield float(nextafter(highest, -inf) if kind.below else highest)
+        case {"type": "number"}:
+            yield float(kind["minimum"] if "minimum" in kind else nextafter(lowest(kind), inf))
+            excluded = "exclusiveMaximum" in kind
+            yield float(nextafter(highest(kind), -inf) if excluded else highest(kind))
 
 
 def outside(kind: Kind) -> Iterator[Any]:
-    """Yield the values next to them, which a kind does not take."""
+    """Yield the values next to them, which are not of the type."""
     match kind:
-        case Integer(minimum=minimum):
+        case {"type": "integer", "minimum": minimum}:
             yield minimum - 1
-        case Number():
-            yield float(kind.minimum if kind.excluded else nextafter(kind.minimum, -inf))
-            yield float(kind.maximum if kind.below else nextafter(kind.maximum, inf))
+        case {"type": "number"}:
+            excluded = "exclusiveMinimum" in kind
+            yield float(lowest(kind) if excluded else nextafter(lowest(kind), -inf))
+            if "maximum" in kind or "exclusiveMaximum" in kind:
+                below = "exclusiveMaximum" in kind
+                yield float(highest(kind) if below else nextafter(highest(kind), inf))
+            else:
+                yield inf
+
+
+def lowest(kind: Kind) -> float:
+    """Return the lower bound of a number."""
+    return float(kind.get("minimum", kind.get("exclusiveMinimum")))
+
+
+def highest(kind: Kind) -> float:
+    """Return the upper bound of a number, or a large number."""
+    return float(kind.get("maximum", kind.get("exclusiveMaximum", 1e300)))
 
 
 def fit(estimator: type, **parameters: object) -> None:
@@ -80,11 +96,10 @@ def test_defaults_are_those_of_scikit_learn(estimator: type) -> None:
 
 def test_criteria_are_those_that_are_not_deprecated() -> None:
     """Both estimators' words are offered, without those that scikit-learn is about to drop."""
-    choice = LEARNT["criterion"].kinds[0]
+    words = LEARNT["criterion"].kinds[0]["enum"]
     constraints = [estimator._parameter_constraints["criterion"][0] for estimator in ESTIMATORS]
 
-    assert isinstance(choice, Choice)
-    assert set(choice.words) == set().union(*(constraint.options for constraint in constraints))
+    assert set(words) == set().union(*(constraint.options for constraint in constraints))
 
 
 @pytest.mark.parametrize(("estimator", "name", "kind"), DECLARED)

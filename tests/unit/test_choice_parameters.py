@@ -25,9 +25,11 @@ def test_parameters_may_say_whether_there_is_a_header(
     content_type: str | None, header: str, found: str
 ) -> None:
     """RFC 4180 has the parameter header; it counts where the hyperparameter says nothing else."""
-    options = InputOptions(header=header, label="y")
+    options = InputOptions.model_validate({"header": header, "label": "y"})
 
-    assert detection.with_parameters(options, content_type) == InputOptions(header=found, label="y")
+    assert detection.with_parameters(options, content_type) == options.model_copy(
+        update={"header": found}
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import algorithm
 from algorithm import Hyperparameters
 from container.data.dataset import BATCH_ROWS, Dataset
 from container.data.table import Table
+from container.hyperparameters.input_options import Task
 
 N_ROWS = BATCH_ROWS + 5000
 
@@ -30,7 +31,7 @@ def test_metrics_of_a_dataset_are_those_of_its_rows(
 ) -> None:
     """All of them, and none is left out; weights count."""
     table = table_of(n_classes, is_weighted)
-    task = "regression" if n_classes is None else "classification"
+    task: Task = "regression" if n_classes is None else "classification"
     estimator = algorithm.fit(table, Hyperparameters(task=task, max_depth=4))
 
     found = algorithm.evaluate_dataset(estimator, Dataset.of_table(table, n_classes is None))
@@ -45,7 +46,7 @@ def test_metrics_of_a_dataset_are_those_of_its_rows(
 def test_rows_that_weigh_nothing_have_no_metrics(n_classes: int | None) -> None:
     """So it is on a table too."""
     table = table_of(n_classes, is_weighted=False)
-    task = "regression" if n_classes is None else "classification"
+    task: Task = "regression" if n_classes is None else "classification"
     estimator = algorithm.fit(table, Hyperparameters(task=task, max_depth=2))
     empty = Table(table.features, table.labels, np.zeros(N_ROWS))
 

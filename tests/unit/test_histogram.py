@@ -19,6 +19,7 @@ from artifact import model
 from container.data.dataset import BATCH_ROWS, Dataset
 from container.data.table import Table
 from container.errors import TrainingDataError
+from container.hyperparameters.input_options import Task
 from support.tree_shapes import best_gain, gains, in_preorder
 from trees import engine
 from trees.engine import refusals
@@ -51,7 +52,7 @@ def table_of(n_rows: int, n_classes: int | None, **more: Any) -> Table:
 
 def grown(table: Table, **given: Any) -> Any:
     """Return the tree that the engine grows."""
-    task = "regression" if table.labels.dtype == np.float64 else "classification"
+    task: Task = "regression" if table.labels.dtype == np.float64 else "classification"
     return algorithm.fit(table, Hyperparameters(task=task, engine="histogram", **given))
 
 

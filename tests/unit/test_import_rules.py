@@ -26,7 +26,7 @@ FOUNDATION = (
 )
 LAYERS = {
     # Each package, from the top down: the packages of ours that it may import, and the libraries.
-    "algorithm": ("artifact container trees", "numpy sklearn"),
+    "algorithm": ("artifact container trees", "numpy pydantic sklearn"),
     "predictor": ("artifact container.payloads", "numpy"),
     "wsgi": ("artifact container predictor", "flask"),
     "gunicorn_master": ("artifact container wsgi", "gunicorn"),
@@ -43,7 +43,7 @@ LAYERS = {
         "google numpy pyarrow werkzeug",
     ),
     "container.payloads": ("", "google numpy pyarrow werkzeug"),
-    "container.hyperparameters": ("", ""),
+    "container.hyperparameters": ("", "pydantic"),
     "container.distributed": ("", "numpy"),
     "artifact": ("", "numpy onnx onnxruntime skl2onnx"),
     "container.formats": ("", "google numpy pyarrow simdjson"),

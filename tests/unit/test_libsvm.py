@@ -1,6 +1,5 @@
 """libsvm: what a row is, as scikit-learn reads it, and what is refused."""
 
-import dataclasses
 import io
 
 import numpy as np
@@ -19,7 +18,7 @@ from container.hyperparameters.input_options import InputOptions
 
 def batches_of(content: bytes, **options: object) -> list[Batch]:
     """Return the batches of a file."""
-    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    chosen = InputOptions.model_validate(options)
     reader = libsvm_reader.read(io.BytesIO(content), chosen)
     assert (reader.format_name, reader.columns) == ("libsvm", None)
     return list(reader.batches)

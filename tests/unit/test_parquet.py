@@ -1,6 +1,5 @@
 """Parquet: types, roles of columns, missing cells, and files that cannot be read."""
 
-import dataclasses
 import io
 from decimal import Decimal
 from typing import Any
@@ -28,7 +27,7 @@ def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
 
 def opened(content: bytes, **options: object) -> BatchReader:
     """Return a file, opened."""
-    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    chosen = InputOptions.model_validate(options)
     return parquet_reader.read(io.BytesIO(content), chosen)
 
 

@@ -1,6 +1,5 @@
 """RecordIO-protobuf: frames, records of both kinds, and what is refused."""
 
-import dataclasses
 import io
 import struct
 from typing import Any
@@ -37,7 +36,7 @@ class Pipe(io.RawIOBase):
 
 def batches_of(content: bytes, **options: object) -> list[Batch]:
     """Return the batches of a file."""
-    chosen = dataclasses.replace(InputOptions(), **options)  # type: ignore[arg-type]
+    chosen = InputOptions.model_validate(options)
     reader = recordio_reader.read(io.BytesIO(content), chosen)
     assert (reader.format_name, reader.columns) == ("RecordIO-protobuf", None)
     return list(reader.batches)

@@ -6,27 +6,26 @@ import re
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
 from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
 from container.paths import Paths
 from container.training import job
-from container.value_types import Integer
 from support.material import OptMl, as_csv
 
 
-@dataclass(frozen=True)
 class Declared(InputOptions):
-    """What a job of these tests can be told."""
+    """Hyperparameters of the jobs of these tests."""
 
-    depth: int = hyperparameter(Integer(1), default=2, doc="Depth.")
+    depth: Annotated[int, Field(ge=1)] = 2
+    """Depth."""
 
 
 @dataclass
@@ -105,7 +104,7 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
         ("fit", (["a", "b"], [[1.0], [2.0]], chosen)),
         ("evaluate", ["a", "b"]),
         ("describe", "model"),
-        ("save", {"hyperparameters": asdict(chosen), "metrics": metrics}),
+        ("save", {"hyperparameters": chosen.model_dump(), "metrics": metrics}),
     ]
     assert [file.name for file in paths.model.iterdir()] == ["model.txt"]
 

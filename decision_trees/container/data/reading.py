@@ -163,7 +163,7 @@ def open_reader(format_name: str, stream: BinaryIO, options: InputOptions) -> Ba
 
             return libsvm_reader.read(stream, options)
         case detection.TSV if options.delimiter == "auto":
-            options = replace(options, delimiter="tab")
+            options = options.model_copy(update={"delimiter": "tab"})
     from container.data.readers import csv_reader
 
     return csv_reader.read(stream, options)

@@ -1,61 +1,75 @@
-"""What every algorithm can be told of its input, whatever it learns: the options of a table."""
+"""Hyperparameters of every job: the task, and how the files of the training data are read."""
 
-from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from container.errors import HyperparameterError
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Choice, Column, Null, Number
 
 
-@dataclass(frozen=True)
-class InputOptions:
-    """How the files of a job are read; the hyperparameters of an algorithm begin with these."""
+def expected(words: str) -> Any:
+    """Describe a type by `words`, which follow "it must be"; for what its range does not say."""
+    return Field(json_schema_extra={"expected": words})
 
-    task: str = hyperparameter(
-        Choice("classification", "regression"),
-        default="classification",
-        doc="What is learnt: classes, or numbers.",
-        tunable=False,
+
+Task = Literal["classification", "regression"]
+
+NOT_TUNABLE = Field(json_schema_extra={"tunable": False})
+"""Annotation of a hyperparameter that a tuning job must not vary."""
+
+Column = Annotated[str, expected("the name or the index of a column")]
+"""A column of the table, still as text: its name, or its index from 0 (-1 is the last)."""
+
+
+class InputOptions(BaseModel):
+    """Hyperparameters of every job; an algorithm adds its own in a subclass.
+
+    The annotation of a field is its type and range. The string below a field is its help.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
-    header: str = hyperparameter(
-        Choice("auto", "present", "absent"),
-        default="auto",
-        doc="Whether the first row of a CSV file holds the names of the columns.",
-        tunable=False,
-    )
-    label: str | None = hyperparameter(
-        Null(),
-        Column(),
-        default=None,
-        doc="The column to predict: its name, or its index from 0 (-1 is the last); None means "
-        "the first.",
-        tunable=False,
-    )
-    weight: str | None = hyperparameter(
-        Null(),
-        Column(),
-        default=None,
-        doc="The column with the weights of the rows, if any.",
-        tunable=False,
-    )
-    delimiter: str = hyperparameter(
-        Choice("auto", ",", ";", "|", "tab"),
-        default="auto",
-        doc="What stands between the cells of a text file.",
-        tunable=False,
-    )
-    validation_fraction: float = hyperparameter(
-        Number(0, 0.9),
-        default=0.0,
-        doc="Part of the training rows to set aside for validation.",
-        tunable=False,
-    )
-    hosts_seconds: float = hyperparameter(
-        Number(1, 86_400),
-        default=300.0,
-        doc="How long the hosts of a job wait for each other at the start.",
-        tunable=False,
-    )
+
+    task: Annotated[Task, NOT_TUNABLE] = "classification"
+    """What is predicted: classes, or numbers."""
+
+    header: Annotated[Literal["auto", "present", "absent"], NOT_TUNABLE] = "auto"
+    """Whether the first row of a CSV file holds the names of the columns."""
+
+    label: Annotated[Column | None, NOT_TUNABLE] = None
+    """The column to predict: its name, or its index from 0 (-1 is the last); None means the
+    first."""
+
+    weight: Annotated[Column | None, NOT_TUNABLE] = None
+    """The column with the weights of the rows, if any."""
+
+    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], NOT_TUNABLE] = "auto"
+    """What separates the cells of a text file."""
+
+    validation_fraction: Annotated[float, Field(ge=0, le=0.9), NOT_TUNABLE] = 0.0
+    """Part of the training rows to set aside for validation."""
+
+    hosts_seconds: Annotated[float, Field(ge=1, le=86_400), NOT_TUNABLE] = 300.0
+    """How long the hosts of a job wait for each other at the start."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _keep_whole_numbers(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        """Refuse 1 as the fraction 1.0 if the hyperparameter also takes whole numbers."""
+        found = validate(value)
+        if isinstance(value, int) and isinstance(found, float) and _takes_int(cls, info.field_name):
+            raise ValueError("a fraction has a decimal point")
+        return found
 
     @property
     def labels_are_numbers(self) -> bool:
@@ -74,3 +88,8 @@ class InputOptions:
                     f"The hyperparameter {role!r} is {name!r}, but in {format_name} each row holds "
                     f"its label and columns have no names; leave {role!r} unset."
                 )
+
+
+def _takes_int(declared: type[BaseModel], name: str | None) -> bool:
+    members = get_args(declared.model_fields[str(name)].annotation)
+    return any(member is int or int in get_args(member)[:1] for member in members)

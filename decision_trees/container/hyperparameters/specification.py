@@ -1,4 +1,4 @@
-"""What the hyperparameters are, told to people and to SageMaker from their one declaration."""
+"""Documentation of hyperparameters: `train --help` for people, `train --schema` for SageMaker."""
 
 import json
 import os
@@ -7,9 +7,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from container.hyperparameters.loader import Declaration, declarations
+from pydantic import BaseModel
+
+from container.hyperparameters.declaration import (
+    Declaration,
+    Kind,
+    declarations,
+    integer_range,
+    number_range,
+    words,
+)
 from container.paths import Paths
-from container.value_types import Boolean, Choice, Integer, Kind, Null, Number
 
 USAGE = """\
 usage: train             train on the data below /opt/ml/input, as SageMaker does
@@ -20,8 +28,8 @@ usage: train             train on the data below /opt/ml/input, as SageMaker doe
 _WIDTH = 100
 
 
-def show(arguments: Sequence[str], declared: type) -> int:
-    """Be `train` with arguments: print what they ask for, return the exit code."""
+def show(arguments: Sequence[str], declared: type[BaseModel]) -> int:
+    """Entry point of `train` with arguments: print what they ask for, return the exit code."""
     match arguments:
         case ["--help"]:
             sys.stdout.write(help_text(declared))
@@ -33,8 +41,8 @@ def show(arguments: Sequence[str], declared: type) -> int:
     return os.EX_OK
 
 
-def help_text(declared: type) -> str:
-    """Return what `train --help` prints: how it is called, and the hyperparameters as a table."""
+def help_text(declared: type[BaseModel]) -> str:
+    """Return the output of `train --help`: its usage, and a table of the hyperparameters."""
     listed = declarations(declared)
     indent = max((len(declaration.name) for declaration in listed), default=0) + 2
     source = (
@@ -46,11 +54,11 @@ def help_text(declared: type) -> str:
     return "\n".join([USAGE, textwrap.fill(source, _WIDTH), "", *rows, ""])
 
 
-def specification(declared: type) -> list[dict[str, Any]]:
-    """Return the hyperparameters as SageMaker knows them, for SupportedHyperParameters.
+def specification(declared: type[BaseModel]) -> list[dict[str, Any]]:
+    """Return the hyperparameters as the SupportedHyperParameters of SageMaker's CreateAlgorithm.
 
-    What takes several kinds of value is FreeText, so that SageMaker refuses nothing that a job
-    accepts; None is what holds when the hyperparameter is not given.
+    A hyperparameter of several types is FreeText, because SageMaker must not refuse what a job
+    accepts. None does not count: it is the value of a hyperparameter that is not given.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_HyperParameterSpecification.html
     """
@@ -58,7 +66,8 @@ def specification(declared: type) -> list[dict[str, Any]]:
 
 
 def _row(declaration: Declaration, indent: int) -> str:
-    taken = f"Default: {declaration.default}. Takes {declaration.expected()}."
+    default = "Required" if declaration.is_required else f"Default: {declaration.default}"
+    taken = f"{default}. Takes {declaration.expected()}."
     lines = [
         line
         for paragraph in (declaration.doc, taken)
@@ -74,7 +83,7 @@ def _specification(declaration: Declaration) -> dict[str, Any]:
         "Description": f"{declaration.doc} Takes {declaration.expected()}.",
         "Type": kind,
         "IsTunable": declaration.tunable and bool(bounds),
-        "IsRequired": False,
+        "IsRequired": declaration.is_required,
     }
     default = declaration.default
     return (
@@ -85,17 +94,16 @@ def _specification(declaration: Declaration) -> dict[str, Any]:
 
 
 def _type_and_range(kinds: Sequence[Kind]) -> tuple[str, dict[str, Any]]:
-    """Return SageMaker's type and range, which is empty for FreeText."""
-    match [kind for kind in kinds if not isinstance(kind, Null)]:
-        case [Integer() as kind]:
-            return "Integer", _interval("Integer", kind.minimum, kind.maximum)
-        case [Number() as kind]:
-            highest = min(kind.maximum, sys.float_info.max)
-            return "Continuous", _interval("Continuous", kind.minimum, highest)
-        case [Boolean()]:
-            return "Categorical", _words("True", "False")
-        case [Choice() as kind]:
-            return "Categorical", _words(*kind.words)
+    """Return SageMaker's type and range; the range of FreeText is empty."""
+    match [kind for kind in kinds if kind.get("type") != "null"]:
+        case [{"type": "integer"} as kind]:
+            return "Integer", _interval("Integer", *integer_range(kind))
+        case [{"type": "number"} as kind]:
+            return "Continuous", _interval("Continuous", *number_range(kind))
+        case [{"type": "boolean"}]:
+            return "Categorical", _values(["True", "False"])
+        case [kind] if words(kind):
+            return "Categorical", _values(words(kind))
     return "FreeText", {}
 
 
@@ -104,5 +112,5 @@ def _interval(kind: str, minimum: float, maximum: float) -> dict[str, Any]:
     return {f"{kind}ParameterRangeSpecification": bounds}
 
 
-def _words(*words: str) -> dict[str, Any]:
-    return {"CategoricalParameterRangeSpecification": {"Values": list(words)}}
+def _values(values: list[str]) -> dict[str, Any]:
+    return {"CategoricalParameterRangeSpecification": {"Values": values}}

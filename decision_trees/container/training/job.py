@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
             stop = stack.enter_context(stop_postponed())  # what was fitted is worth keeping
         seconds = round(time.monotonic() - start, 3)
         metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
-        record = {"hyperparameters": asdict(chosen), "metrics": metrics}
+        record = {"hyperparameters": chosen.model_dump(), "metrics": metrics}
         measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
         if isinstance(table, Dataset):
             rank, table = table.communicator.rank, table.sample(SAMPLE_ROWS)
@@ -92,8 +91,8 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
 
 def _given(chosen: InputOptions) -> str:
     """Return the hyperparameters that are not their defaults."""
-    values = ((field.name, getattr(chosen, field.name), field) for field in fields(chosen))
-    return ", ".join(f"{name}={value!r}" for name, value, field in values if value != field.default)
+    declared = type(chosen).model_fields
+    return ", ".join(f"{n}={value!r}" for n, value in chosen if value != declared[n].default)
 
 
 def _evaluate(

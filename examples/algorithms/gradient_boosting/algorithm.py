@@ -1,10 +1,10 @@
 """Gradient boosted trees of scikit-learn, for classification and regression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
@@ -12,24 +12,22 @@ from artifact import export
 from container.data.table import Table
 from container.errors import TrainingDataError
 from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Integer, Number
 
 
-@dataclass(frozen=True)
 class Hyperparameters(InputOptions):
     """Hyperparameters of a job, in addition to those of every job (task, label, ...)."""
 
-    n_estimators: int = hyperparameter(
-        Integer(1, 10_000), default=100, doc="Number of boosting steps."
-    )
-    learning_rate: float = hyperparameter(
-        Number(0, 1, excluded=True), default=0.1, doc="Weight of each step."
-    )
-    max_depth: int = hyperparameter(Integer(1, 64), default=3, doc="Maximum depth of a tree.")
-    subsample: float = hyperparameter(
-        Number(0, 1, excluded=True), default=1.0, doc="Fraction of the rows that each step uses."
-    )
+    n_estimators: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Number of boosting steps."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Weight of each step."""
+
+    max_depth: Annotated[int, Field(ge=1, le=64)] = 3
+    """Maximum depth of a tree."""
+
+    subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of the rows that each step uses."""
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:

@@ -6,31 +6,27 @@ The density of a label at a row is the sum of a bell curve around each training 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from container.data.table import Table
-from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Choice, Number
+from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
 
 _SLICE_ROWS = 256  # rows to predict at once, which limits the memory of large requests
 
 
-@dataclass(frozen=True)
 class Hyperparameters(InputOptions):
     """Hyperparameters of a job, in addition to those of every job (label, header, ...)."""
 
-    task: str = hyperparameter(  # the only task that this algorithm has
-        Choice("classification"), default="classification", doc="What to predict.", tunable=False
-    )
-    bandwidth: float = hyperparameter(
-        Number(0, inf, excluded=True), default=1.0, doc="Width of the bell curve."
-    )
+    task: Annotated[Literal["classification"], NOT_TUNABLE] = "classification"
+    """What to predict."""
+
+    bandwidth: Annotated[float, Field(gt=0)] = 1.0
+    """Width of the bell curve."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Pipeline of scikit-learn: impute missing cells, scale, logistic regression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -15,29 +14,23 @@ from sklearn.preprocessing import StandardScaler
 from artifact import export
 from container.data.table import Table
 from container.errors import TrainingDataError
-from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Choice, Integer, Number
+from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
 
 
-@dataclass(frozen=True)
 class Hyperparameters(InputOptions):
     """Hyperparameters of a job, in addition to those of every job (label, header, ...)."""
 
-    task: str = hyperparameter(  # the only task that this algorithm has
-        Choice("classification"), default="classification", doc="What to predict.", tunable=False
-    )
-    strategy: str = hyperparameter(
-        Choice("mean", "median", "most_frequent"),
-        default="mean",
-        doc="Replacement of missing cells, for each column.",
-    )
-    C: float = hyperparameter(
-        Number(0, inf, excluded=True), default=1.0, doc="Inverse of the regularization strength."
-    )
-    max_iter: int = hyperparameter(
-        Integer(1), default=1000, doc="Maximum number of steps of the solver."
-    )
+    task: Annotated[Literal["classification"], NOT_TUNABLE] = "classification"
+    """What to predict."""
+
+    strategy: Literal["mean", "median", "most_frequent"] = "mean"
+    """Replacement of missing cells, for each column."""
+
+    C: Annotated[float, Field(gt=0)] = 1.0
+    """Inverse of the regularization strength."""
+
+    max_iter: Annotated[int, Field(ge=1)] = 1000
+    """Maximum number of steps of the solver."""
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:

@@ -1,39 +1,39 @@
 """Random forest of scikit-learn, for classification and regression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from artifact import export
 from container.data.table import Table
 from container.errors import TrainingDataError
-from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Choice, Fraction, Integer, Null
+from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
 
 _FORESTS = {"classification": RandomForestClassifier, "regression": RandomForestRegressor}
 
 
-@dataclass(frozen=True)
 class Hyperparameters(InputOptions):
     """Hyperparameters of a job, in addition to those of every job (task, label, ...)."""
 
-    n_estimators: int = hyperparameter(Integer(1, 10_000), default=100, doc="Number of trees.")
-    max_depth: int | None = hyperparameter(
-        Integer(1), Null(), default=None, doc="Maximum depth of a tree."
-    )
-    max_features: int | float | str | None = hyperparameter(
-        Integer(1),
-        Fraction(0, 1, excluded=True),
-        Choice("sqrt", "log2"),
-        Null(),
-        default="sqrt",
-        doc="Features to consider for a split: number, fraction, or function of their number.",
-    )
-    random_state: int = hyperparameter(Integer(0, 2**32 - 1), default=0, doc="Seed.", tunable=False)
+    n_estimators: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Number of trees."""
+
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    """Maximum depth of a tree."""
+
+    max_features: (
+        Annotated[int, Field(ge=1)]
+        | Annotated[float, Field(gt=0, le=1)]
+        | Literal["sqrt", "log2"]
+        | None
+    ) = "sqrt"
+    """Features to consider for a split: number, fraction, or function of their number."""
+
+    random_state: Annotated[int, Field(ge=0, le=2**32 - 1), NOT_TUNABLE] = 0
+    """Seed."""
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:

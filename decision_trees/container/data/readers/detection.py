@@ -1,7 +1,6 @@
 """Format detection: by the content type of the channel, else the file's suffix, else its bytes."""
 
 import re
-from dataclasses import replace
 
 from werkzeug.http import parse_options_header
 
@@ -117,7 +116,7 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
             f"The hyperparameter header is {options.header!r}, but the content type of the channel "
             f"is {content_type!r}; correct one of them."
         )
-    return replace(options, header=header)
+    return options.model_copy(update={"header": header})
 
 
 def _declared(content_type: str) -> str:

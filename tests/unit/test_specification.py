@@ -1,30 +1,53 @@
 """Hyperparameters are told to people and to SageMaker as they are declared."""
 
 import os
-from dataclasses import dataclass, fields
-from math import inf
-from typing import Any
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from container.hyperparameters import specification
-from container.hyperparameters.loader import hyperparameter
-from container.value_types import Boolean, Choice, Column, Fraction, Integer, Json, Null, Number
+from container.hyperparameters.input_options import NOT_TUNABLE, Column, InputOptions, expected
+
+Whole = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(BaseModel):
     """One field for each way to declare one."""
 
-    depth: int | None = hyperparameter(Integer(1), Null(), default=None, doc="Depth.")
-    seed: int = hyperparameter(Integer(0, 9), default=3, doc="Seed.", tunable=False)
-    rate: float = hyperparameter(Number(0, 0.5), default=0.1, doc="Rate.")
-    cost: float = hyperparameter(Number(0, inf), default=0.0, doc="Cost.")
-    rows: int | float = hyperparameter(Integer(1), Fraction(0, 1), default=2, doc="Rows.")
-    rule: str = hyperparameter(Choice("gini", "entropy"), default="gini", doc="Rule.")
-    warm_start: bool = hyperparameter(Boolean(), default=True, doc="Whether " + 20 * "to start ")
-    label: str | None = hyperparameter(Null(), Column(), default=None, doc="Label.")
-    signs: Any = hyperparameter(Json("a list", bool), default=None, doc="Signs.")
+    model_config = InputOptions.model_config
+
+    depth: Whole | None = None
+    """Depth."""
+
+    seed: Annotated[int, Field(ge=0, le=9), NOT_TUNABLE] = 3
+    """Seed."""
+
+    rate: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Rate."""
+
+    cost: Annotated[float, Field(ge=0)] = 0.0
+    """Cost."""
+
+    rows: Whole | Annotated[float, Field(ge=0, le=1)] = 2
+    """Rows."""
+
+    rule: Literal["gini", "entropy"] = "gini"
+    """Rule."""
+
+    warm_start: bool = True
+    """Whether to start to start to start to start to start to start to start to start to start to
+    start to start to start to start to start to start to start to start to start to start
+    to start"""
+
+    label: Column | None = None
+    """Label."""
+
+    signs: Annotated[list[int], expected("a list")] | None = None
+    """Signs."""
+
+    trees: Whole
+    """Trees."""
 
 
 HELP = """\
@@ -49,9 +72,11 @@ warm_start  Whether to start to start to start to start to start to start to sta
             start to start
             Default: True. Takes True or False.
 label       Label.
-            Default: None. Takes None, or the name or the index of a column.
+            Default: None. Takes the name or the index of a column, or None.
 signs       Signs.
-            Default: None. Takes a list.
+            Default: None. Takes a list, or None.
+trees       Trees.
+            Required. Takes a whole number of at least 1.
 """
 
 
@@ -87,6 +112,7 @@ def words(*values: str) -> object:
         ("warm_start", "Categorical", words("True", "False"), "True", True),
         ("label", "FreeText", None, None, False),
         ("signs", "FreeText", None, None, False),
+        ("trees", "Integer", integers("1", "2147483647"), None, True),
     ],
 )
 def test_specification_has_type_range_and_default(
@@ -98,14 +124,14 @@ def test_specification_has_type_range_and_default(
     assert found["Type"] == kind
     assert found.get("Range") == bounds
     assert found.get("DefaultValue") == default
-    assert (found["IsTunable"], found["IsRequired"]) == (tunable, False)
+    assert (found["IsTunable"], found["IsRequired"]) == (tunable, name == "trees")
 
 
 def test_specification_describes_what_a_hyperparameter_takes() -> None:
     """The names are in their order, and the description is the help with what is taken."""
     found = specification.specification(Declared)
 
-    assert [one["Name"] for one in found] == [field.name for field in fields(Declared)]
+    assert [one["Name"] for one in found] == list(Declared.model_fields)
     assert found[0]["Description"] == "Depth. Takes a whole number of at least 1, or None."
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from container.errors import SettingsError
 from container.value_types import (
+    Boolean,
     Names,
     OneOf,
     PortRange,
@@ -64,6 +65,8 @@ def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
         (NUMBER, "1", 1),
         (NUMBER, "0512", 512),
         (Text(), "nobody", "nobody"),
+        *((Boolean(), text, True) for text in ("True", "true", "TRUE", "1")),
+        *((Boolean(), text, False) for text in ("False", "false", "FALSE", "0")),
         (LEVEL, "info", 20),
         (LEVEL, "20", 20),
         (LEVEL, "INFORMATION", 20),
@@ -90,6 +93,7 @@ def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) ->
         ),
         (LEVEL, ["21", "debug", "2", "INFO INFO"], "INFO or 20"),
         (OneOf("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
+        (Boolean(), ["yes", "2", "None", "1.0"], "True or False"),
         (OneOf("csv"), ["json"], "csv"),
         (OneOf("a", "b", "c"), ["d"], "a, b or c"),
         (

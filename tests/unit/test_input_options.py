@@ -3,8 +3,9 @@
 import pytest
 
 from container.errors import HyperparameterError
-from container.hyperparameters.input_options import InputOptions
-from container.hyperparameters.loader import declarations, parse
+from container.hyperparameters.declaration import declarations
+from container.hyperparameters.input_options import InputOptions, Task
+from container.hyperparameters.loader import parse
 
 
 def test_options_have_defaults_that_read_the_first_column_as_a_class() -> None:
@@ -63,7 +64,7 @@ def test_option_refuses(name: str, value: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("task", "numbers"), [("classification", False), ("regression", True)])
-def test_labels_are_numbers_where_numbers_are_learnt(task: str, numbers: bool) -> None:
+def test_labels_are_numbers_where_numbers_are_learnt(task: Task, numbers: bool) -> None:
     """The labels of a regression are quantities; those of a classification are names."""
     assert InputOptions(task=task).labels_are_numbers is numbers
 

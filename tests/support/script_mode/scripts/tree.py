@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 import numpy as np
 from ratios import with_ratios  # type: ignore[import-not-found]
 from sklearn.linear_model import LogisticRegression

@@ -1,51 +1,74 @@
-"""The README's chapter on your own algorithm agrees with the examples and the selftest."""
+"""What the pages say about bringing an algorithm holds for the examples and the self-test."""
 
 import ast
 import re
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.base import is_regressor
+from sklearn.datasets import load_iris
+from sklearn.utils import all_estimators
 
+from artifact import export
+from artifact.metadata import ArtifactError
 from container.selftest.checks import Checks
 from container.selftest.sandbox import N_ROWS
 from support.example_algorithms import EXAMPLES, FOLDER
-from support.material import ROOT
+from support.pages import README, blocks, section, table
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = "docs/bring-your-own-algorithm.md"
+FILE = (FOLDER / "random_forest/algorithm.py").read_text(encoding="utf-8")
+VERDICTS = {
+    name: cells[0]
+    for names, cells in table(PAGE, "What works").items()
+    for name in re.findall(r"\w+", names)
+    if name[0].isupper() and name != "Pipeline"
+}
+"""What the table says about each estimator."""
 
 
-@pytest.fixture(scope="module")
-def section() -> str:
-    """The section on bringing an algorithm."""
-    return README.split("\n## Bring your own algorithm\n")[1].split("\n## ")[0]
+def shown(page: str, titles: set[str]) -> list[str]:
+    """Return the blocks of Python in these sections."""
+    found = (block for block in blocks() if block.page == page and block.section in titles)
+    return [block.text for block in found if block.language == "python"]
 
 
-def test_readme_shows_the_random_forest_as_it_is(section: str) -> None:
-    """Its Python blocks are the file without the imports, in the order of the file."""
-    file = (FOLDER / "random_forest/algorithm.py").read_text(encoding="utf-8")
-    blocks = [block.split("```")[0] for block in section.split("```python\n")[1:]]
-
-    assert [block for block in blocks if block not in file] == []
-    defined = [ast.unparse(node) for block in blocks for node in ast.parse(block).body]
+def test_page_shows_the_random_forest_as_it_is() -> None:
+    """Its blocks are parts of the file, in their order; only the imports are left out."""
+    parts = shown(PAGE, {"Hyperparameters", "fit", "evaluate, describe and save"})
+    defined = [ast.unparse(node) for part in parts for node in ast.parse(part).body]
     kinds = (ast.ClassDef, ast.FunctionDef)
-    assert defined == [ast.unparse(n) for n in ast.parse(file).body if isinstance(n, kinds)]
+
+    assert [part for part in parts if part not in FILE] == []
+    assert defined == [ast.unparse(n) for n in ast.parse(FILE).body if isinstance(n, kinds)]
 
 
-def test_readme_shows_what_the_selftest_says(section: str) -> None:
-    """Apart from the figures, the lines are those that the selftest of the image prints."""
-    lines = re.findall(r"^ok .*$", section, re.MULTILINE)
+def test_readme_shows_part_of_the_random_forest() -> None:
+    """Its block is part of the file."""
+    (part,) = shown(README, {"Bring an algorithm"})
+
+    assert part in FILE
+
+
+def test_page_shows_what_the_selftest_prints() -> None:
+    """Each check has a line; apart from durations, it is what the self-test prints."""
+    text = section("docs/operations.md", "Self-test")
+    lines = re.findall(r"^ok .*$", text, re.MULTILINE)
+    declared = len(EXAMPLES[0].algorithm.Hyperparameters.model_fields)
 
     assert [line.split()[1] for line in lines] == list(Checks.NAMES)
-    assert f"training     {N_ROWS} rows, " in section
-    declared = len(EXAMPLES[0].algorithm.Hyperparameters.model_fields)
+    assert f"training     {N_ROWS} rows, " in text
     assert f"algorithm    {declared} hyperparameters, by default {EXAMPLES[0].task}" in lines[2]
 
 
-def test_readme_names_paths_of_examples_that_exist(section: str) -> None:
-    """Paths below examples/algorithms/ exist."""
-    named = re.findall(r"examples/algorithms/[\w/.]+", section)
+def test_page_shows_the_scoring_service_as_it_is() -> None:
+    """Its block is the class of the example with its own file format."""
+    (part,) = shown(PAGE, {"A model that cannot be written as ONNX"})
+    file = (FOLDER / "other_format/predictor.py").read_text(encoding="utf-8")
 
-    assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert file.endswith(part)
 
 
 def test_examples_are_short() -> None:
@@ -57,8 +80,37 @@ def test_examples_are_short() -> None:
 
 def test_readme_of_the_examples_lists_every_folder() -> None:
     """Its table has the folders, and the tests know each of them."""
-    text = (FOLDER / "README.md").read_text(encoding="utf-8")
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
 
-    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == folders
+    assert set(table("examples/algorithms/README.md", "Example algorithms")) == folders
     assert {example.name for example in EXAMPLES} == folders
+
+
+def test_table_covers_each_kind_of_verdict() -> None:
+    """It says of many estimators that they work, and of some that they are refused."""
+    assert sum(verdict.startswith("work") for verdict in VERDICTS.values()) > 20
+    assert sum(verdict.startswith("refused") for verdict in VERDICTS.values()) > 5
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+@pytest.mark.filterwarnings("ignore")  # of estimators with their default parameters
+def test_estimator_is_exported_as_the_table_says(name: str, tmp_path: Path) -> None:
+    """With its default parameters it is written as ONNX, or refused."""
+    iris = load_iris()
+    features = iris.data.astype(np.float32)
+    estimator: Any = dict(all_estimators())[name]()
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
+    numbers, names = iris.data[:, 3] * iris.data[:, 0], iris.target_names[iris.target]
+    labels = numbers if is_regressor(estimator) else names
+    estimator.fit(features[:, :3], labels)
+
+    def save() -> None:
+        export.save(estimator, tmp_path, features[:, :3], {})
+
+    if VERDICTS[name].startswith("work"):
+        save()
+    else:
+        with pytest.raises((ArtifactError, AttributeError)):
+            save()
+    assert (tmp_path / "model.onnx").exists() == VERDICTS[name].startswith("work")

@@ -15,8 +15,8 @@ from container.formats.media_types import REPLIES
 from container.hyperparameters.loader import parse
 from container.settings import Settings
 from support.material import ROOT, OptMl
+from support.pages import PAGES, metric_definitions
 from support.processes import train
-from support.readme import README, metric_definitions
 
 REQUESTS = sorted(path.stem for path in (ROOT / "examples").glob("*.json"))
 LEAF_TRAIN = ROOT / "local_test/test_dir/input/data/training/leaf_train.csv"
@@ -153,10 +153,10 @@ def test_hyperparameters_of_the_request_train(opt_ml: OptMl) -> None:
 )
 def test_variables_of_the_requests_are_settings(environment: dict[str, str]) -> None:
     """Their names stand in the table of settings, and their values can be used."""
-    table = README.split("### Settings\n")[1].split("\n## ")[0]
+    settings = PAGES["docs/environment-variables.md"]
 
     assert environment
-    assert [name for name in environment if f"`{name}`" not in table] == []
+    assert [name for name in environment if f"`{name}`" not in settings] == []
     assert Settings.from_environ(environment) != Settings.from_environ({})
 
 

@@ -1,4 +1,4 @@
-"""What README.md says is what the code does."""
+"""What the README and docs/ say about the program is what the program does."""
 
 import json
 import logging
@@ -19,46 +19,51 @@ from container.errors import ContainerError
 from container.formats.media_types import OUTPUTS, REPLIES
 from container.hyperparameters.declaration import declarations
 from container.resources import mini_batches
+from container.script_mode import training as script_mode
+from container.script_mode.serving.handlers import ARGUMENTS
+from container.serving import concurrency, scoreboard, server
 from container.settings import BOARD_VARIABLE, Settings
 from support.material import PROGRAM_DIR, ROOT, OptMl
+from support.pages import PAGES, README, commands, metric_definitions, section, table
 from support.processes import Server, train
-from support.readme import README, metric_definitions
+
+SETTINGS = ("docs/environment-variables.md", "Environment variables")
+OPERATIONS = "docs/operations.md"
+REQUESTS = "docs/requests-and-responses.md"
+TRAINING_DATA = "docs/training-data.md"
 
 
-def rows_after(words: str) -> dict[str, list[str]]:
-    """Return the first table after some words: first cell -> the others, without backticks."""
-    lines = README[README.index(words) :].splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
-    rows = {}
-    for line in lines[start + 2 :]:
-        if not line.startswith("|"):
-            break
-        first, *others = [cell.strip(" `") for cell in line.strip("|").split("|")]
-        rows[first] = others
-    return rows
+def settings_by_first_name() -> dict[str, list[str]]:
+    """Return the cells of each setting, by the first of its names."""
+    return {names.split("`")[0]: cells for names, cells in table(*SETTINGS).items()}
 
 
-def test_readme_lists_every_setting() -> None:
-    """The table, what the fields say, and what is read have the same variables, by setting."""
-    source = (PROGRAM_DIR / "container/settings.py").read_text(encoding="utf-8")
+def words_of(cell: str) -> set[str]:
+    """Return the words in backticks of a cell, which has lost its last backtick."""
+    return set(re.findall(r"`([\w/-]+)`", f"{cell}`"))
+
+
+def test_settings_are_those_that_are_read() -> None:
+    """The table, the docstrings of the fields, and the code name the same variables."""
+    files = [PROGRAM_DIR / "container" / name for name in ("settings.py", "paths.py")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     name = r"(?:BAD|MODEL|SAGEMAKER)_[A-Z_]+"
     fields = re.findall(rf'"""((?:`{name}`,?\s+)*`{name}`): ', source)
     documented = {tuple(re.findall(name, names)) for names in fields}
 
-    assert {tuple(re.findall(name, names)) for names in rows_after("### Settings")} == documented
-    read = set(re.findall(rf'"({name})"', source)) - {BOARD_VARIABLE}  # of `serve`, for its workers
+    assert {tuple(re.findall(name, names)) for names in table(*SETTINGS)} == documented
+    read = set(re.findall(rf'"({name})"', source)) - {BOARD_VARIABLE}  # set by `serve` itself
     assert read == {name for row in documented for name in row}
 
 
-def test_readme_gives_the_defaults_of_the_settings() -> None:
-    """The defaults in the table are those that hold in an empty environment."""
+def test_settings_have_the_documented_defaults() -> None:
+    """The defaults are those of an empty environment."""
     settings = Settings.from_environ({})
     in_batch = Settings.from_environ({"SAGEMAKER_BATCH": "true"})
-    given = {name.split("`")[0]: cells[0] for name, cells in rows_after("### Settings").items()}
 
-    assert given == {
-        "MODEL_SERVER_WORKERS": "as many as have a core each and fit into the memory",
-        "MODEL_SERVER_THREADS": "the cores over the workers",
+    assert {name: cells[0] for name, cells in settings_by_first_name().items()} == {
+        "MODEL_SERVER_WORKERS": "one per core, as far as the memory allows",
+        "MODEL_SERVER_THREADS": "cores divided by workers",
         "MODEL_SERVER_TIMEOUT": (
             f"{settings.timeout_seconds}; in batch transform {in_batch.timeout_seconds}"
         ),
@@ -72,7 +77,7 @@ def test_readme_gives_the_defaults_of_the_settings() -> None:
         "SAGEMAKER_BATCH": str(settings.batch).lower(),
         "SAGEMAKER_BATCH_STRATEGY": _none(settings.batch_strategy),
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": (
-            f"the workers, at most {mini_batches(512, 0, None)[0]}"
+            f"the number of workers, at most {mini_batches(512, 0, None)[0]}"
         ),
         "SAGEMAKER_PROGRAM": (
             f"{_none(settings.program)}: `inference.py`, or the only script, in `/opt/ml/model/code"
@@ -86,98 +91,131 @@ def test_readme_gives_the_defaults_of_the_settings() -> None:
     assert "MODEL_SERVER_USER=nobody" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_readme_lists_what_the_settings_take() -> None:
-    """Words that a setting takes are in its row, and no others."""
-    rows = {name.split("`")[0]: cells for name, cells in rows_after("### Settings").items()}
-
-    def words(variable: str) -> set[str]:
-        return set(re.findall(r"`([\w/-]+)`", "`, `".join(["", *rows[variable], ""])))
-
-    assert words("SAGEMAKER_INFERENCE_OUTPUT") == set(OUTPUTS)
-    assert words("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") == set(REPLIES)
-
-
 def _none(value: object) -> str:
     assert value is None
     return "none"
 
 
-def test_readme_lists_every_exit_code_of_training() -> None:
-    """The table of exit codes has the code of every error that training can end with."""
+def test_settings_take_the_documented_words() -> None:
+    """The words that a setting accepts are in its row, and no others."""
+    rows = settings_by_first_name()
+    default, formats = rows["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"]
+
+    assert words_of(rows["SAGEMAKER_INFERENCE_OUTPUT"][1]) == set(OUTPUTS)
+    assert {default} | words_of(formats) - {"Accept"} == set(REPLIES)
+
+
+def test_outputs_and_formats_of_responses_are_documented() -> None:
+    """The table has every output, and the sentence before it every format."""
+    responses = section(REQUESTS, "Responses")
+    outputs = {name for cell in table(REQUESTS, "Responses") for name in re.findall(r"\w+", cell)}
+
+    assert outputs == set(OUTPUTS)
+    assert set(re.findall(r"`([a-z]+/[\w.-]+)`", responses)) == set(REPLIES)
+
+
+def test_exit_codes_of_training_are_documented() -> None:
+    """The table has the code of every error that a job can end with."""
     codes = {errors.UserError.exit_code, errors.SettingsError.exit_code, ContainerError.exit_code}
-    usage = {os.EX_USAGE}
     by_signal = {errors.EXIT_STOPPED, 128 + signal.SIGKILL}
-    listed = {int(code) for code in rows_after("| exit code | meaning")}
 
-    assert listed == {0} | codes | usage | by_signal
-
-
-def test_readme_names_only_files_that_exist() -> None:
-    """The layout, and every path in a command, lead to something."""
-    layout = README.split("## What is where")[1].split("```")[1]
-    folder = ""
-    for line in layout.strip().splitlines():
-        names = re.split(r" {2,}|\bYOURS\b", line.strip())[0].split(", ")
-        if not line.startswith(" "):
-            folder = names[0] if names[0].endswith("/") else ""
-        for name in names:
-            assert (ROOT / ("" if name == folder else folder) / name).exists(), name
-    for command in re.findall(r"\./([\w/.]+\.sh)", README):
-        assert os.access(ROOT / command, os.X_OK), command
+    listed = {int(code) for code in table(OPERATIONS, "`train`")}
+    assert listed == {0, os.EX_USAGE} | codes | by_signal
 
 
-def test_readme_finds_every_place_to_edit() -> None:
-    """The command that it gives finds a mark in each file that is yours, and in no other."""
-    command = re.search(r"^grep .*# YOURS:.*$", README, re.MULTILINE)
-    assert command is not None
+def test_exit_codes_of_serving_are_documented() -> None:
+    """The table has the codes that the program chooses itself."""
+    codes = {errors.PlatformError.exit_code, errors.SettingsError.exit_code, errors.EXIT_NO_MODEL}
+
+    assert {int(code) for code in table(OPERATIONS, "`serve`")} == {0, 1} | codes
+
+
+def test_statuses_of_errors_are_documented() -> None:
+    """The table has the status of every class of error, and those that nginx returns."""
+    listed = {int(code) for cell in table(REQUESTS, "Errors") for code in re.findall(r"\d+", cell)}
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    ours = {value.status for value in classes if issubclass(value, ContainerError)}
+    nginx = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
+    returned = {int(status) for status in re.findall(r"return (\d{3}) '", nginx)}
+
+    assert listed == ours | returned | {431}  # gunicorn's, for headers
+
+
+def test_paths_are_documented() -> None:
+    """The endpoints are those of nginx's configuration."""
+    nginx = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
+
+    assert set(table(REQUESTS, "Endpoints")) == set(re.findall(r"location = (/[a-z-]+) ", nginx))
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("Lifecycle of the server", f"answered within {server.STOP_SECONDS:.0f} seconds"),
+        ("Health checks", f"in the last {scoreboard.HEARTBEAT_SECONDS:.0f} seconds"),
+        ("Health checks", f"for {server.NO_MODEL_SECONDS:.0f} seconds"),
+        ("Health checks", f"with code {errors.EXIT_NO_MODEL}"),
+        ("Load", f"below {concurrency.LARGE_BODY_BYTES // 1024} KiB"),
+        ("Load", f"{concurrency.AT_ONCE} at a time"),
+        ("Load", f"Up to {concurrency.WAITING} more"),
+        ("`train`", f"gets {script_mode.STOP_SECONDS:.0f} seconds"),
+    ],
+)
+def test_limits_of_operations_are_those_of_the_code(title: str, words: str) -> None:
+    """Seconds and sizes on the page are the constants of the program."""
+    assert words in section(OPERATIONS, title)
+
+
+def test_marks_are_in_every_file_to_edit() -> None:
+    """The documented command finds a mark in each file that is yours, and in no other."""
+    (command,) = commands("docs/bring-your-own-algorithm.md", "Bring your own algorithm")
     found = subprocess.run(
-        ["bash", "-c", command[0]], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
 
     files = {Path(line.split(":")[0]).name for line in found.stdout.splitlines()}
     assert files == {"algorithm.py", "predictor.py", "train.in"}
 
 
-def test_readme_shows_what_the_quickstart_prints(
-    serve: Callable[..., Server], tmp_path: Path
-) -> None:
+def test_quickstart_prints_what_is_shown(serve: Callable[..., Server], tmp_path: Path) -> None:
     """Rows, labels and accuracy in the README are those of the data in local_test."""
     opt_ml = OptMl(tmp_path / "ml")
     shutil.copytree(ROOT / "local_test/test_dir/input", opt_ml.base / "input")
     log = train(opt_ml).log
-    server = serve(opt_ml)
-    server.await_ready()
+    endpoint = serve(opt_ml)
+    endpoint.await_ready()
 
     payload = (ROOT / "local_test/payload.csv").read_text(encoding="utf-8")
-    pairs = zip(payload.splitlines(), server.invoke(payload).lines(), strict=True)
+    pairs = zip(payload.splitlines(), endpoint.invoke(payload).lines(), strict=True)
     answered = [f"{row}\t{label}" for row, label in pairs]
 
-    shown = README.split("and its label:\n")[1].split("\nquickstart:")[0].splitlines()
+    readme = PAGES[README]
+    shown = readme.split("and its label:\n")[1].split("\nquickstart:")[0].splitlines()
     assert shown == [*answered[:2], "...", answered[-1]]
-    metric = re.search(r"metrics:\n(train:accuracy=.*;)", README)
+    metric = re.search(r"metrics:\n(train:accuracy=.*;)", readme)
     assert metric is not None
     assert metric[1] in log
 
 
-def test_readme_lists_every_hyperparameter() -> None:
-    """Names, defaults and what they take are those that algorithm.py declares."""
+def test_hyperparameters_are_those_that_are_declared() -> None:
+    """Names, defaults and accepted values are those of algorithm.py."""
     declared = {
         d.name: [str(d.default), d.expected().replace("|", "&#124;")]
         for d in declarations(Hyperparameters)
     }
 
-    assert rows_after("### Hyperparameters") == declared
+    assert table("docs/hyperparameters.md", "Hyperparameters") == declared
 
 
-def test_readme_lists_every_content_type_and_suffix() -> None:
+def test_content_types_and_suffixes_are_documented() -> None:
     """The table of formats has what the program knows."""
-    rows = rows_after("### Data").values()
+    rows = str(table(TRAINING_DATA, "Formats").values())
 
-    assert set(re.findall(r"[\w.-]+/[\w.-]+", str(rows))) == set(detection.MEDIA_TYPES)
-    assert set(re.findall(r"(?<![\w/])\.\w+", str(rows))) == set(detection.SUFFIXES)
+    assert set(re.findall(r"[\w.-]+/[\w.-]+", rows)) == set(detection.MEDIA_TYPES)
+    assert set(re.findall(r"(?<![\w/])\.\w+", rows)) == set(detection.SUFFIXES)
 
 
-def test_readme_gives_definitions_that_find_each_metric_once(tmp_path: Path) -> None:
+def test_metric_definitions_find_each_metric_once(tmp_path: Path) -> None:
     """Over the log of a job each regular expression finds the value of metrics.json, once."""
     opt_ml = OptMl(tmp_path / "ml")
     rows = "".join(f"{'ab'[n % 3 == 0]},{n},{n * n % 7}\n" for n in range(60))
@@ -193,23 +231,42 @@ def test_readme_gives_definitions_that_find_each_metric_once(tmp_path: Path) -> 
         assert re.findall(definition["Regex"], log) == [f"{written[part][metric]:.6g}"]
 
 
-def test_readme_lists_every_metric(opt_ml: OptMl) -> None:
-    """The table of metrics has every name that a job prints, of either task, and no other."""
+def test_metrics_of_training_are_documented(opt_ml: OptMl) -> None:
+    """The table has every name that a job prints, for either task, and no other."""
     printed = set()
     for task in ("classification", "regression"):
         opt_ml.write("rows.csv", "0,1\n1,2\n0,3\n1,5\n")
         opt_ml.write_hyperparameters({"task": task})
         printed |= set(re.findall(r"train:(\w+)=", train(opt_ml).log))
 
-    assert (
-        set(re.findall(r"`(\w+)`", ",".join(f"`{k}`" for k in rows_after("### Metrics"))))
-        == printed
-    )
+    listed = ",".join(table(TRAINING_DATA, "Training metrics"))
+    assert set(re.findall(r"\w+", listed)) == printed
+
+
+def test_metrics_of_serving_are_documented(trained: OptMl, serve: Callable[..., Server]) -> None:
+    """The table has every metric of /metrics with its type, and no other."""
+    endpoint = serve(trained)
+    endpoint.await_ready()
+    text = endpoint.request("/metrics").body.decode()
+
+    listed = {name: cells[0] for name, cells in table(OPERATIONS, "Metrics").items()}
+    assert listed == dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+
+
+def test_functions_of_a_script_are_documented() -> None:
+    """The table has the functions and arguments that script mode calls."""
+    listed = {
+        function: tuple(re.findall(r"\w+", cells[0]))
+        for function, cells in table("docs/script-mode.md", "Serving").items()
+    }
+
+    assert listed == dict(ARGUMENTS)
 
 
 @pytest.mark.parametrize("word", ["ModelNotReady", "ModelServerNotReady"])
-def test_readme_explains_errors_that_exist(word: str) -> None:
+def test_explained_errors_exist(word: str) -> None:
     """The names that users search for are those that the program gives."""
     sources = [PROGRAM_DIR / "nginx.conf", PROGRAM_DIR / "container/errors.py"]
 
+    assert word in PAGES["docs/troubleshooting.md"]
     assert any(word in source.read_text(encoding="utf-8") for source in sources)

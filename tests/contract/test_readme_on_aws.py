@@ -1,4 +1,4 @@
-"""The chapters of README.md on AWS: their commands, against an AWS account on this machine."""
+"""The commands of docs/ for AWS, against an AWS account on this machine."""
 
 import json
 import os
@@ -18,13 +18,10 @@ from scripts.clones import Fake
 from sdk.account import IMAGE, NUMBER, REGION, ROLE, Account, account
 from sdk.examples import options_of
 from support.material import ROOT, OptMl, Rows
-from support.readme import README, blocks
+from support.pages import PAGES, blocks, commands, section
 from support.servers import serving
 
-CLONE_TO_ENDPOINT, MORE_MACHINES = (
-    "From clone to endpoint on AWS",
-    "When one machine is not enough",
-)
+DEPLOY, PERFORMANCE = "docs/deploy-to-sagemaker.md", "docs/performance.md"
 BUCKET = f"decision-trees-{NUMBER}-{REGION}"
 NOT_OPERATIONS = {"iam:PassRole", "s3:ListBucket"}
 S3_ACTIONS = {
@@ -35,14 +32,20 @@ S3_ACTIONS = {
 }
 
 
-def commands(chapter: str) -> list[str]:
-    """Return the blocks of commands of a chapter."""
-    return [block.text for block in blocks() if (block.chapter, block.language) == (chapter, "")]
+def deployment_commands() -> list[str]:
+    """Return the commands that go from a clone to an endpoint; the last block deletes all."""
+    titles = ("Prepare the account", "Use the Python SDK", "Use the AWS CLI", "Delete everything")
+    return commands(DEPLOY, *titles)
+
+
+def scaling_commands() -> list[str]:
+    """Return the commands that scale an endpoint and a batch transform."""
+    return commands(PERFORMANCE, "Scaling an endpoint", "Scaling batch transform")
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What was found after the commands of the two chapters, in their order."""
+    """What was found after the commands of the two pages, in their order."""
 
     job: dict[str, Any]
     labels: dict[str, Any]
@@ -76,13 +79,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def walk(clone: Path, trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     """All commands were run, those that delete at last."""
-    set_up, *others, delete = commands(CLONE_TO_ENDPOINT)
+    set_up, *others, delete = deployment_commands()
     model = json.loads((clone / "examples/create_model.json").read_text())["PrimaryContainer"]
     log = tmp_path_factory.mktemp("endpoint")
     with serving(trained, log, **model["Environment"]) as container:
         container.await_ready()
         with account(container) as aws:
-            run(clone, aws, [set_up, *others, *commands(MORE_MACHINES)])
+            run(clone, aws, [set_up, *others, *scaling_commands()])
             sagemaker, scaling = aws.client("sagemaker"), aws.client("application-autoscaling")
             found = {
                 "job": sagemaker.describe_training_job(TrainingJobName="iris-1"),
@@ -154,7 +157,7 @@ def test_commands_fill_in_account_region_and_image(walk: Walk) -> None:
 
 @pytest.mark.soak
 def test_commands_scale_the_endpoint(walk: Walk) -> None:
-    """The target and the number of instances are those that the chapter computes."""
+    """The target and the number of instances are those that the page computes."""
     target, instances = scale()
     (registered,) = walk.target["ScalableTargets"]
     (policy,) = walk.policy["ScalingPolicies"]
@@ -190,27 +193,27 @@ def test_commands_give_the_examples_arguments_that_they_take(walk: Walk) -> None
 
 
 def scale() -> tuple[int, int]:
-    """Return what the chapter's arithmetic gives: the target, and the number of instances."""
-    arithmetic = re.findall(r"^\w+=(?:\d+|\$\(\(.*\)\))$", commands(MORE_MACHINES)[0], re.MULTILINE)
+    """Return what the arithmetic of the page gives: the target, and the number of instances."""
+    arithmetic = re.findall(r"^\w+=(?:\d+|\$\(\(.*\)\))$", scaling_commands()[0], re.MULTILINE)
     script = "\n".join([*arithmetic, 'echo "$target" "$instances"'])
     done = subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
     target, instances = map(int, done.stdout.split())
     return target, instances
 
 
-def test_readme_tells_what_its_arithmetic_gives() -> None:
+def test_page_states_the_results_of_its_arithmetic() -> None:
     """The sentence after the commands has the numbers that the shell computes."""
     target, instances = scale()
 
     assert (
-        f"That is a target of {target:,} requests a minute for each instance, "
-        f"and {instances} instances at most." in README
+        f"This sets a target of {target:,} requests per minute and instance, "
+        f"and at most {instances} instances." in PAGES[PERFORMANCE]
     )
 
 
-def test_readme_installs_the_versions_that_the_tests_use() -> None:
+def test_page_installs_the_versions_that_the_tests_use() -> None:
     """What it gives pip is what tests/sdk/ locks."""
-    text = "\n".join(commands(CLONE_TO_ENDPOINT))
+    text = "\n".join(deployment_commands())
     installed = re.findall(r"^pip install '(.*)'$", text, re.MULTILINE)
     locked = [(ROOT / f"tests/sdk/sdk{version}.in").read_text() for version in (2, 3)]
 
@@ -218,10 +221,10 @@ def test_readme_installs_the_versions_that_the_tests_use() -> None:
 
 
 def policies() -> list[dict[str, Any]]:
-    """Return all policies of the README, in blocks and in commands."""
+    """Return all policies of the pages, in blocks and in commands."""
     shown = [block.text for block in blocks() if block.language == "json"]
     given = re.findall(
-        r"document '(\{.*?\})'$", "\n".join(commands(CLONE_TO_ENDPOINT)), re.MULTILINE | re.DOTALL
+        r"document '(\{.*?\})'$", "\n".join(deployment_commands()), re.MULTILINE | re.DOTALL
     )
     return [json.loads(text) for text in [*shown, *given]]
 
@@ -237,7 +240,7 @@ def actions(policy: dict[str, Any]) -> set[str]:
 def test_policies_name_actions_of_aws() -> None:
     """Each is an operation of its service, or one of the rights that have another name."""
     session, named = botocore.session.get_session(), set().union(*map(actions, policies()))
-    named |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", README))
+    named |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", PAGES[DEPLOY] + PAGES[PERFORMANCE]))
     known = NOT_OPERATIONS | {
         f"{service.removesuffix('-runtime')}:{operation}"
         for service in {action.split(":")[0] for action in named} | {"sagemaker-runtime"}
@@ -249,9 +252,9 @@ def test_policies_name_actions_of_aws() -> None:
 
 
 def test_policy_allows_what_the_commands_do() -> None:
-    """The policies for the reader have each operation of the AWS CLI that the chapters call."""
+    """The policies for the reader have each operation of the AWS CLI that the pages call."""
     session = botocore.session.get_session()
-    text = "\n".join([*commands(CLONE_TO_ENDPOINT), *commands(MORE_MACHINES)])
+    text = "\n".join([*deployment_commands(), *scaling_commands()])
     called = set()
     for service, command, word in re.findall(r"\baws ([\w-]+) ([\w-]+)(?: ([\w-]+))?", text):
         if service == "s3":
@@ -265,6 +268,6 @@ def test_policy_allows_what_the_commands_do() -> None:
             called.add(f"{service.removesuffix('-runtime')}:{operation}")
     shown = [json.loads(block.text) for block in blocks() if block.language == "json"]
     allowed = set().union(*map(actions, shown))
-    allowed |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", README.split(f"\n## {MORE_MACHINES}\n")[1]))
+    allowed |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", section(PERFORMANCE, "Scaling an endpoint")))
 
     assert called - allowed == {"sts:GetCallerIdentity"}

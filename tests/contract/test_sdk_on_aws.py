@@ -14,7 +14,7 @@ from scripts.clones import Ended
 from sdk.account import IMAGE, REGION, ROLE, Account, account
 from sdk.examples import Examples, interpreter, told
 from support.material import ROOT, OptMl, Rows
-from support.readme import README, metric_definitions
+from support.pages import PAGES, metric_definitions
 from support.servers import serving
 
 pytestmark = (
@@ -244,9 +244,9 @@ def test_example_says_which_arguments_do_not_fit(
         (3, "sagemaker/core/helper/iam_role_resolver.py", "SAGEMAKER_VALIDATE_ROLE"),
     ],
 )
-def test_readme_explains_errors_of_the_sdk(version: int, file: str, words: str) -> None:
-    """What stands in the table *When it fails* is what that version says."""
+def test_troubleshooting_explains_errors_of_the_sdk(version: int, file: str, words: str) -> None:
+    """The page has the words that this version of the SDK prints."""
     (packages,) = interpreter(version).parent.parent.glob("lib/python*/site-packages")
 
-    assert words in README.split("\n## When it fails\n")[1]
+    assert words in PAGES["docs/troubleshooting.md"]
     assert words in (packages / file).read_text(encoding="utf-8")

@@ -1,33 +1,26 @@
-"""The commands of examples/algorithms/README.md and of README.md's *Try it*, in a clone."""
+"""The commands of examples/algorithms/README.md, in a clone."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from scripts.clones import Ended, Fake, with_environment
-from support.example_algorithms import EXAMPLES, FOLDER, Example
+from support.example_algorithms import EXAMPLES, Example
 from support.material import ROOT, Rows
+from support.pages import commands
 from support.processes import free_port
-from support.readme import README
 
-BLOCKS = re.findall(
-    r"^```\n(.*?)^```$", (FOLDER / "README.md").read_text(), re.MULTILINE | re.DOTALL
-)
+BLOCKS = commands("examples/algorithms/README.md", "Example algorithms")
 """The commands of the examples' README: those of one example, and those that come after them."""
-TRY_IT = """\
-cp examples/algorithms/random_forest/algorithm.py decision_trees/
-./local_test/quickstart.sh
-"""
 HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\n4,300,100\n"
 
 
-def run(parent: Path, commands: str) -> Ended:
+def run(parent: Path, script: str) -> Ended:
     """Run commands in a clone, without a Docker engine."""
     clone = with_environment(parent)
     (clone.root / "houses.csv").write_text(HOUSES, encoding="utf-8")
     docker = Fake(parent / "bin", "docker", "exit 1")
-    return clone.run_commands(commands, fakes=[docker], PORT=str(free_port()))
+    return clone.run_commands(script, fakes=[docker], PORT=str(free_port()))
 
 
 def predicted(example: Example, iris: Rows) -> str:
@@ -45,16 +38,6 @@ def test_quickstart_runs_every_example(tmp_path: Path, iris: Rows, example: Exam
     assert ended.code == 0, ended.out + ended.err
     assert predicted(example, iris) in ended.out
     assert "\ntrain:" in ended.out
-
-
-def test_readme_tries_the_random_forest(tmp_path: Path, iris: Rows) -> None:
-    """The commands of *Try it*, as they are in README.md."""
-    assert TRY_IT in README
-
-    ended = run(tmp_path, TRY_IT)
-
-    assert ended.code == 0, ended.out + ended.err
-    assert predicted(EXAMPLES[0], iris) in ended.out
 
 
 def test_readme_of_the_examples_sets_hyperparameters(tmp_path: Path) -> None:

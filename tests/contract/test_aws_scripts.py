@@ -1,4 +1,4 @@
-"""Three scripts made for AWS's scikit-learn container train and serve here as they are."""
+"""Scripts for AWS's scikit-learn container train and serve here unchanged."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ SCRIPTS = ROOT / "tests/support/script_mode/scripts"
 
 
 def write_channels(opt_ml: OptMl, iris: Rows, *channels: str) -> None:
-    """Give each channel the Iris table, as the platform does."""
+    """Write the Iris table to each channel, as the platform does."""
     for channel in channels:
         opt_ml.write("iris.csv", iris.training_csv(), channel)
     opt_ml.configure(**{channel: {"TrainingInputMode": "File"} for channel in channels})
@@ -26,7 +26,7 @@ def write_channels(opt_ml: OptMl, iris: Rows, *channels: str) -> None:
 def run_training(
     opt_ml: OptMl, code: Path, program: str, hyperparameters: Mapping[str, str]
 ) -> str:
-    """Train with a program of the code, which lies where an image has it; return the log."""
+    """Train with a program in /opt/ml/code; return the log."""
     copied = opt_ml.base / "code"
     if code.is_dir():
         shutil.copytree(code, copied)
@@ -42,7 +42,7 @@ def run_training(
 def test_example_of_argument_parsing_trains_and_serves(
     opt_ml: OptMl, iris: Rows, tmp_path: Path
 ) -> None:
-    """Arguments, directories and SM_HPS arrive; its own functions read and write JSON."""
+    """It receives arguments, directories and SM_HPS, and serves JSON with its own functions."""
     write_channels(opt_ml, iris, "training", "testing")
     hyperparameters = {"epochs": "50", "batch-size": "32", "learning-rate": "0.001"}
     hyperparameters |= {"communicator": '"pure_nccl"'}
@@ -63,10 +63,10 @@ def test_example_of_argument_parsing_trains_and_serves(
     )
 
 
-def test_tree_with_model_fn_alone_trains_and_serves(
+def test_script_with_only_model_fn_trains_and_serves(
     opt_ml: OptMl, iris: Rows, tmp_path: Path
 ) -> None:
-    """The labels are those of the saved estimator, in each shape that AWS's container answers."""
+    """The labels equal those of the saved estimator, in the formats of AWS's container."""
     write_channels(opt_ml, iris, "train")
     run_training(opt_ml, SCRIPTS / "tree.py", "tree.py", {"max_leaf_nodes": "30"})
     shutil.rmtree(opt_ml.base / "code")
@@ -87,7 +87,7 @@ def test_tree_with_model_fn_alone_trains_and_serves(
 def test_pipeline_with_transform_fn_trains_and_serves(
     opt_ml: OptMl, iris: Rows, tmp_path: Path, archived: bool
 ) -> None:
-    """A module beside the script is found, in a directory and in sourcedir.tar.gz."""
+    """A module next to the script is found, in a directory and in sourcedir.tar.gz."""
     write_channels(opt_ml, iris, "flowers")
     code = SCRIPTS / "pipeline"
     run_training(opt_ml, code, "train_and_serve.py", {"C": "0.5"})

@@ -1,4 +1,4 @@
-"""`serve` with a program of the user's: its functions answer, and its faults are told."""
+"""`serve` with a user's program: its functions answer, and its errors are reported."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from support.processes import await_condition, children_of, environment
 from support.servers import LoggedServer, serving
 
 SLOW = """
-import time
+import os, time
 
 def model_fn(model_dir):
     while not open(model_dir + "/go").read():
@@ -32,6 +32,7 @@ def predict_fn(data, model):
     if data == "hang":
         time.sleep(3600)
     if data == "compute":
+        open(os.environ["STARTED"], "w").close()
         for _ in range(60_000_000):
             pass
     return [data, model]
@@ -52,20 +53,20 @@ def script(
 
 
 def reason(server: LoggedServer) -> str:
-    """Return why /ping is not good, when a worker says it."""
+    """Return the message of /ping once a worker has reported a reason."""
     await_condition(server.answers, "an answer")
     found: list[str] = []
 
-    def is_told() -> bool:
+    def is_reported() -> bool:
         found[:] = [server.request("/ping").json()["message"]]
         return not any(words in found[0] for words in ("is loaded in", "starting", "not ready"))
 
-    await_condition(is_told, "a reason")
+    await_condition(is_reported, "a reason")
     return found[0]
 
 
-def test_ping_is_good_when_model_fn_has_returned(opt_ml: OptMl, tmp_path: Path) -> None:
-    """Until then it is 503, and so is an invocation; gunicorn's time-out does not strike."""
+def test_ping_succeeds_after_model_fn_has_returned(opt_ml: OptMl, tmp_path: Path) -> None:
+    """Until then /ping and /invocations return 503; gunicorn's time-out does not apply."""
     (opt_ml.model / "code").mkdir(parents=True)
     go = opt_ml.model / "go"
     go.write_text("")
@@ -95,12 +96,13 @@ def ping(server: LoggedServer) -> bytes:
 
 
 def test_ping_is_answered_while_the_program_computes(opt_ml: OptMl, tmp_path: Path) -> None:
-    """A call that takes long keeps neither pings nor the heartbeat waiting."""
+    """A long call delays neither pings nor the heartbeat."""
     opt_ml.model.mkdir(parents=True)
     (opt_ml.model / "go").write_text("go")
-    with script(opt_ml, tmp_path, {"inference.py": SLOW}) as server:
+    started = tmp_path / "started"
+    with script(opt_ml, tmp_path, {"inference.py": SLOW}, STARTED=str(started)) as server:
         server.await_ready()
-        thread, replies = computing(server)
+        thread, replies = computing(server, started)
         statuses = []
         while thread.is_alive():
             statuses.append(server.request("/ping").status)
@@ -111,7 +113,7 @@ def test_ping_is_answered_while_the_program_computes(opt_ml: OptMl, tmp_path: Pa
 
 
 def test_worker_whose_program_hangs_is_replaced(opt_ml: OptMl, tmp_path: Path) -> None:
-    """The caller is told of the time-out, and a new worker answers."""
+    """The caller receives 504, and a new worker answers the next request."""
     opt_ml.model.mkdir(parents=True)
     (opt_ml.model / "go").write_text("go")
     with script(opt_ml, tmp_path, {"inference.py": SLOW}, MODEL_SERVER_TIMEOUT="2") as server:
@@ -126,20 +128,20 @@ def test_worker_whose_program_hangs_is_replaced(opt_ml: OptMl, tmp_path: Path) -
 
     assert reply.status == 504
     assert reply.json()["message"] == (
-        "The program has not answered within 2 s; send fewer rows at once, or raise "
+        "The program did not answer within 2 s; send fewer rows at once, or raise "
         "MODEL_SERVER_TIMEOUT."
     )
     assert after.status == 200
 
 
 def test_stop_waits_for_the_program(opt_ml: OptMl, tmp_path: Path) -> None:
-    """What was accepted is answered, and the exit code is 0."""
+    """Accepted requests are answered, and the exit code is 0."""
     opt_ml.model.mkdir(parents=True)
     (opt_ml.model / "go").write_text("go")
-    with script(opt_ml, tmp_path, {"inference.py": SLOW}) as server:
+    started = tmp_path / "started"
+    with script(opt_ml, tmp_path, {"inference.py": SLOW}, STARTED=str(started)) as server:
         server.await_ready()
-        thread, replies = computing(server)
-        await_condition(lambda: busy(server), "a computation")
+        thread, replies = computing(server, started)
         server.process.send_signal(signal.SIGTERM)
         ended = server.ended()
         thread.join()
@@ -147,25 +149,20 @@ def test_stop_waits_for_the_program(opt_ml: OptMl, tmp_path: Path) -> None:
     assert (ended.code, replies) == (0, [200])
 
 
-def computing(server: LoggedServer) -> tuple[threading.Thread, list[int]]:
-    """Send a request that takes long; return the thread that waits, and where the status goes."""
+def computing(server: LoggedServer, started: Path) -> tuple[threading.Thread, list[int]]:
+    """Send a long request in a thread and wait until its computation has started.
+
+    Return the thread and the list for its status.
+    """
     replies: list[int] = []
     thread = threading.Thread(target=lambda: replies.append(server.invoke("compute").status))
     thread.start()
+    await_condition(started.exists, "a computation")
     return thread, replies
 
 
-def busy(server: LoggedServer) -> bool:
-    """Say whether a thread of the worker computes."""
-    (worker,) = children_of(server.children("gunicorn")[0])
-    return any(
-        "R" in (task / "stat").read_text().rpartition(")")[2].split()[0]
-        for task in Path(f"/proc/{worker}/task").iterdir()
-    )
-
-
 def test_error_of_the_program_names_the_function(opt_ml: OptMl, tmp_path: Path) -> None:
-    """The caller gets the name of the function and of the error; the log has the traceback."""
+    """The message has the function and the class of the error; the log has the traceback."""
     text = "def model_fn(d): return 1\ndef input_fn(b, c): raise KeyError('private ' + b)\n"
     with script(opt_ml, tmp_path, {"inference.py": text}) as server:
         server.await_ready()
@@ -198,38 +195,38 @@ def test_error_of_the_program_names_the_function(opt_ml: OptMl, tmp_path: Path) 
         (
             "def model_fn(d:\n    pass\n",
             {},
-            "inference.py, line 1, is no valid Python ('(' was never closed); correct it.",
+            "inference.py, line 1, is not valid Python ('(' was never closed); correct it.",
         ),
         (
             "import os\nimport no_such_package\n",
             {},
             (
                 "inference.py, line 2, needs the package no_such_package, which is not installed; "
-                "name it in requirements.txt beside the program, or build it into the image."
+                "add it to requirements.txt next to the program, or to the image."
             ),
         ),
         (
             "import argparse\nargparse.ArgumentParser().parse_args(['--no'])\n",
             {},
             (
-                "inference.py, line 2, ends the program while it is imported; put what is to run "
-                'in training alone below `if __name__ == "__main__":`.'
+                "inference.py, line 2, ends the program during its import; put the code for "
+                'training below `if __name__ == "__main__":`.'
             ),
         ),
         (
             "",
             {"SAGEMAKER_PROGRAM": "train.sh"},
             (
-                "SAGEMAKER_PROGRAM is 'train.sh', which can train and cannot serve; name a Python "
+                "SAGEMAKER_PROGRAM is 'train.sh', which can train but not serve; name a Python "
                 "script that defines model_fn."
             ),
         ),
     ],
 )
-def test_program_that_cannot_be_loaded_is_told_of(
+def test_program_that_cannot_be_loaded_is_reported(
     opt_ml: OptMl, tmp_path: Path, text: str, variables: Mapping[str, str], message: str
 ) -> None:
-    """/ping gives the reason, and then the container ends as it does without a model."""
+    """/ping returns the reason, and then the container exits as it does without a model."""
     with script(opt_ml, tmp_path, {"inference.py": text}, **variables) as server:
         found = reason(server)
         ended = server.ended()
@@ -239,7 +236,7 @@ def test_program_that_cannot_be_loaded_is_told_of(
 
 
 def test_requirements_are_installed_once(opt_ml: OptMl, tmp_path: Path) -> None:
-    """A package that requirements.txt names is there for every worker; nothing else is written."""
+    """All workers can import the packages; nothing is written to the model directory."""
     wheel = opt_ml.model / "code/tiny_words-1.0-py3-none-any.whl"
     wheel.parent.mkdir(parents=True)
     info = "tiny_words-1.0.dist-info"
@@ -267,23 +264,23 @@ def test_requirements_are_installed_once(opt_ml: OptMl, tmp_path: Path) -> None:
     assert sorted(path.name for path in wheel.parent.iterdir()) == sorted([*files, wheel.name])
 
 
-def test_requirements_that_cannot_be_installed_are_told_of(opt_ml: OptMl, tmp_path: Path) -> None:
-    """The reason names the file and what to do without a network; pip's words are in the log."""
+def test_requirements_that_cannot_be_installed_are_reported(opt_ml: OptMl, tmp_path: Path) -> None:
+    """The reason has the file and a remedy without network access; the log has pip's output."""
     files = {"inference.py": "", "requirements.txt": "./no-such.whl\n"}
     with script(opt_ml, tmp_path, files) as server:
         found = reason(server)
 
     assert found == (
-        f"{opt_ml.model}/code/requirements.txt cannot be installed, and the log has what pip says; "
-        "correct it, or, where there is no network, build the packages into the image, and leave "
-        "out the file."
+        f"{opt_ml.model}/code/requirements.txt cannot be installed, and pip's output is in the "
+        "log; correct the file, or, without network access, add the packages to the image and "
+        "remove the file."
     )
 
 
 def test_program_without_functions_serves_the_artifact(
     trained: OptMl, iris: Rows, tmp_path: Path
 ) -> None:
-    """What is not defined is as without a program: the model that `train` wrote, by its labels."""
+    """The defaults load the model that `train` wrote and predict its labels."""
     opt_ml = OptMl(tmp_path / "ml")
     (opt_ml.base).mkdir()
     opt_ml.model.mkdir()
@@ -302,7 +299,7 @@ def test_program_without_functions_serves_the_artifact(
 def test_script_mode_is_imported_only_for_a_program(
     opt_ml: OptMl, named: bool, loaded: bool
 ) -> None:
-    """Without a program no module of script mode is loaded; with one predictor.py is not."""
+    """Either script mode is imported or predictor.py, never both."""
     variables = {"SAGEMAKER_PROGRAM": "inference.py"} if named else {}
     ended = subprocess.run(
         [sys.executable, "-c", "import wsgi, sys; print(*sys.modules, sep='\\n')"],
@@ -319,10 +316,10 @@ def test_script_mode_is_imported_only_for_a_program(
     assert not (loaded and "onnxruntime" in modules)
 
 
-def test_serve_without_a_program_loads_nothing_of_script_mode(
+def test_serve_without_a_program_does_not_import_script_mode(
     trained: OptMl, tmp_path: Path
 ) -> None:
-    """From the start to an answer, no process of a plain server imports container.script_mode."""
+    """No process of a server without a program imports container.script_mode."""
     with serving(trained, tmp_path, PYTHONPROFILEIMPORTTIME="1") as server:
         server.await_ready()
         status = server.invoke("5.1,3.5,1.4,0.2").status

@@ -1,4 +1,4 @@
-"""`serve` with a program that does what none should: the caller is told, others answered."""
+"""`serve` with a faulty program: errors are reported, and other requests are answered."""
 
 import signal
 from pathlib import Path
@@ -75,15 +75,15 @@ FAULTS = {
 
 
 def faulty(opt_ml: OptMl) -> OptMl:
-    """Put the program beside the model."""
+    """Write the program next to the model."""
     write_files(opt_ml.model / "code", {"inference.py": FAULTY})
     return opt_ml
 
 
-def test_fault_of_a_function_is_told_and_the_next_request_answered(
+def test_error_of_a_function_is_reported_and_the_next_request_answered(
     opt_ml: OptMl, tmp_path: Path
 ) -> None:
-    """Whatever a function raises, even what ends programs, is a 500 that names it."""
+    """Any exception, even SystemExit, becomes a 500 with the name of the function."""
     with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
         server.await_ready()
         replies = {fault: server.invoke(fault) for fault in FAULTS}
@@ -95,7 +95,7 @@ def test_fault_of_a_function_is_told_and_the_next_request_answered(
 
 
 def test_program_may_start_processes(opt_ml: OptMl, tmp_path: Path) -> None:
-    """What it forks ends when told to, no copy of a worker answers, none outlives the stop."""
+    """Forked processes end on SIGTERM, never answer a request, and end with the server."""
     with serving(faulty(opt_ml), tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
         server.await_ready()
         bodies = [server.invoke(body).body for body in ("pool", "terminate", "fork", "copy")]
@@ -110,10 +110,10 @@ def test_program_may_start_processes(opt_ml: OptMl, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
-def test_worker_that_a_function_ends_is_replaced(
+def test_worker_that_a_function_crashes_is_replaced(
     opt_ml: OptMl, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The caller may come again; the log has the signal."""
+    """The caller receives 503 and can retry; the log has the signal."""
     variables = {"MODEL_SERVER_WORKERS": "1", "BY": str(int(number))}
     with serving(faulty(opt_ml), tmp_path / "log", **variables) as server:
         server.await_ready()
@@ -129,10 +129,10 @@ def test_worker_that_a_function_ends_is_replaced(
 
 
 @pytest.mark.parametrize("how", ["os._exit(9)", "ctypes.string_at(0)"])
-def test_program_that_ends_workers_at_the_start_is_given_up(
+def test_program_that_crashes_workers_at_start_up_is_given_up(
     opt_ml: OptMl, tmp_path: Path, how: str
 ) -> None:
-    """After three workers /ping gives the reason, and then the container ends."""
+    """After three crashes /ping returns the reason, and then the container exits."""
     text = f"import ctypes, os\ndef model_fn(model_dir): {how}\n"
     write_files(opt_ml.model / "code", {"inference.py": text})
     with serving(opt_ml, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
@@ -141,8 +141,8 @@ def test_program_that_ends_workers_at_the_start_is_given_up(
         ended = server.ended()
 
     assert found == (
-        "The program has ended 3 workers while it was loaded; the log says by which signal or exit "
-        "code. SIGKILL means most likely that the memory ran out."
+        "The program ended 3 workers while they loaded it; the signal or exit code is in the log. "
+        "SIGKILL most likely means that a worker ran out of memory."
     )
     assert ended.code == EXIT_NO_MODEL
 
@@ -161,7 +161,7 @@ def model_fn(model_dir):
 def test_stop_while_a_program_is_loaded_is_clean(
     opt_ml: OptMl, tmp_path: Path, files: dict[str, str]
 ) -> None:
-    """Neither model_fn nor pip holds up a stop, and no process of either is left."""
+    """Neither model_fn nor pip delays a stop, and no process remains."""
     write_files(opt_ml.model / "code", files)
     started = tmp_path / "started"
     variables = {"MODEL_SERVER_WORKERS": "1", "STARTED": str(started)}

@@ -232,8 +232,8 @@ def test_code_that_fills_the_disk_is_explained(
             0o600,
             {},
             (
-                "/opt/ml/model/code/inference.py may not be read by the user of the server; allow "
-                "it to all (chmod a+r)."
+                "/opt/ml/model/code/inference.py is not readable by the user of the server; run "
+                "chmod a+r on it."
             ),
         ),
         (
@@ -241,8 +241,8 @@ def test_code_that_fills_the_disk_is_explained(
             0o644,
             {},
             (
-                "There is /opt/ml/model/code/requirements.txt, and this image has no pip to "
-                "install it; build the packages into the image, and leave out the file."
+                "/opt/ml/model/code/requirements.txt cannot be installed: this image has no pip; "
+                "add the packages to the image and remove the file."
             ),
         ),
         (

@@ -1,4 +1,4 @@
-"""Which program answers, whether its functions fit, and in which thread it runs."""
+"""Service of a user's program: how it is found, checked, called and executed."""
 
 import sys
 import threading
@@ -13,16 +13,16 @@ from container.errors import ContainerError, ModelNotReady, ServerBusy
 from container.paths import Paths
 from container.payloads.types import Invocation
 from container.script_mode.serving import handlers
-from container.script_mode.serving.executor import OneThread
-from container.script_mode.serving.failures import CallTimeout, ProgramError, blame
-from container.script_mode.serving.service import ProgramService
+from container.script_mode.serving.executor import SingleThreadExecutor
+from container.script_mode.serving.script_errors import CallTimeout, ProgramError, translated
+from container.script_mode.serving.service import ScriptService
 from container.settings import Settings
 from support.processes import DEADLINE_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def _same_python() -> Iterator[None]:
-    """Programs change the path and the modules; the other tests get theirs back."""
+def _restored_python() -> Iterator[None]:
+    """Restore the path and the modules, which programs change."""
     path, modules, flag = list(sys.path), set(sys.modules), sys.dont_write_bytecode
     yield
     sys.path[:], sys.dont_write_bytecode = path, flag
@@ -32,7 +32,7 @@ def _same_python() -> Iterator[None]:
 
 
 def settings_of(base: Path, files: Mapping[str, str], **given: Any) -> Settings:
-    """Write files below a directory that stands in for /opt/ml."""
+    """Write files below a directory that replaces /opt/ml; return settings for it."""
     for name, text in files.items():
         file = base / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -41,14 +41,14 @@ def settings_of(base: Path, files: Mapping[str, str], **given: Any) -> Settings:
 
 
 def no_model(_directory: Path, _threads: int) -> NoReturn:
-    """Be an artifact that is not there."""
+    """Raise the error of a missing artifact."""
     raise FileNotFoundError("model.json")
 
 
 def refusal(settings: Settings) -> str:
-    """Return why a program is not loaded."""
+    """Return the reason why a program is not loaded."""
     with pytest.raises(ModelNotReady) as caught:
-        ProgramService.load(settings, no_model)
+        ScriptService.load(settings, no_model)
     return str(caught.value)
 
 
@@ -65,7 +65,7 @@ def refusal(settings: Settings) -> str:
 def test_program_is_found(
     tmp_path: Path, names: list[str], program: str | None, found: str
 ) -> None:
-    """The one that is named, inference.py, or the only one."""
+    """It is the named one, inference.py, or the only one."""
     files = {f"model/code/{name}": "" for name in names}
     settings = settings_of(tmp_path, files, program=program)
 
@@ -73,14 +73,14 @@ def test_program_is_found(
 
 
 def test_program_of_training_is_found_in_the_image(tmp_path: Path) -> None:
-    """What trained from /opt/ml/code serves from there."""
+    """A program that trained from /opt/ml/code is found there."""
     settings = settings_of(tmp_path, {"code/train.py": ""}, program="train.py")
 
     assert handlers.find(settings, tmp_path) == tmp_path / "code/train.py"
 
 
-def test_directory_that_is_named_wins(tmp_path: Path) -> None:
-    """SAGEMAKER_SUBMIT_DIRECTORY is the only place that is looked into, with file:// or without."""
+def test_submit_directory_takes_precedence(tmp_path: Path) -> None:
+    """A directory in SAGEMAKER_SUBMIT_DIRECTORY, with or without file://, is searched alone."""
     files = {"model/code/inference.py": "", "mine/inference.py": ""}
     settings = settings_of(tmp_path, files, submit_directory=f"file://{tmp_path}/mine")
 
@@ -94,8 +94,8 @@ def test_directory_that_is_named_wins(tmp_path: Path) -> None:
             ["model/code/a.py", "model/code/b.py"],
             {},
             (
-                "In {base}/model/code there is a.py, b.py, and no inference.py; name the program "
-                "with SAGEMAKER_PROGRAM."
+                "{base}/model/code has a.py, b.py and no inference.py; name the program with "
+                "SAGEMAKER_PROGRAM."
             ),
         ),
         (
@@ -103,7 +103,7 @@ def test_directory_that_is_named_wins(tmp_path: Path) -> None:
             {"program": "c.py"},
             (
                 "SAGEMAKER_PROGRAM is 'c.py', and there is no c.py in {base}/model/code nor in "
-                "{base}/code; put it there, or say with SAGEMAKER_SUBMIT_DIRECTORY where it is."
+                "{base}/code; put it there, or set SAGEMAKER_SUBMIT_DIRECTORY to its directory."
             ),
         ),
         (
@@ -116,10 +116,10 @@ def test_directory_that_is_named_wins(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_program_that_is_not_there_is_told_of(
+def test_missing_program_is_reported(
     tmp_path: Path, files: list[str], given: Mapping[str, str], message: str
 ) -> None:
-    """The message says where it was looked for, and what to do."""
+    """The message has the searched directories and a remedy."""
     settings = settings_of(tmp_path, dict.fromkeys(files, ""), **given)
 
     assert refusal(settings) == message.format(base=tmp_path)
@@ -131,8 +131,8 @@ def test_program_that_is_not_there_is_told_of(
         (
             "def transform_fn(m, b, c, a): pass\ndef predict_fn(d, m): pass\n",
             (
-                "inference.py defines transform_fn, which takes the place of predict_fn, and "
-                "predict_fn too; keep one or the other."
+                "inference.py defines both transform_fn and predict_fn, which transform_fn "
+                "replaces; keep one or the other."
             ),
         ),
         (
@@ -152,25 +152,25 @@ def test_program_that_is_not_there_is_told_of(
         (
             "x = 1\nx['private']\n",
             (
-                "inference.py, line 2, raised TypeError while it was imported; the traceback is in "
-                "the log."
+                "inference.py, line 2, raised TypeError during the import; the traceback is in the "
+                "log."
             ),
         ),
     ],
 )
-def test_functions_that_do_not_fit_are_told_of_at_the_start(
+def test_invalid_functions_are_reported_at_start_up(
     tmp_path: Path, text: str, message: str
 ) -> None:
-    """No request is needed to find them, and no text of an exception is shown."""
+    """They are found before the first request; the message has no text of an exception."""
     assert refusal(settings_of(tmp_path, {"model/code/inference.py": text})) == message
 
 
 def test_program_without_model_fn_needs_the_artifact(tmp_path: Path) -> None:
-    """The message says both ways out."""
+    """The message asks for model_fn and has the reason why there is no artifact."""
     settings = settings_of(tmp_path, {"model/code/inference.py": ""})
 
     assert refusal(settings).endswith(
-        "is no model that `train` has written: model.json; define model_fn(model_dir)."
+        "/model has no model that `train` wrote: model.json; define model_fn(model_dir)."
     )
 
 
@@ -186,7 +186,7 @@ def test_program_may_prepare_and_warm_up(tmp_path: Path) -> None:
     )
     files = {"model/code/inference.py": text, "model/code/lib/extra.py": "X = 1"}
     settings = settings_of(tmp_path, files, default_accept="application/json")
-    service = ProgramService.load(settings, no_model)
+    service = ScriptService.load(settings, no_model)
 
     answer = service.answer(Invocation(b"x", "text/csv", "*/*"))
 
@@ -196,7 +196,7 @@ def test_program_may_prepare_and_warm_up(tmp_path: Path) -> None:
 
 
 class Toolkit(Exception):
-    """An error as AWS's inference toolkit has them."""
+    """An error with the attributes of AWS's inference toolkit."""
 
     def __init__(self, status_code: Any, message: str) -> None:
         super().__init__(status_code, message)
@@ -238,13 +238,13 @@ class UnsupportedFormatError(Exception):
         ),
     ],
 )
-def test_error_of_a_program_has_a_status(
+def test_error_of_a_program_is_translated(
     function: str, error: BaseException, status: int, message: str
 ) -> None:
-    """Only what is meant for the caller is told; all else is named alone."""
-    told = blame(function, "a.py", error)
+    """Only errors that are meant for the caller keep their text; of others it has the class."""
+    error_for_caller = translated(function, "a.py", error)
 
-    assert (told.status, str(told)) == (status, message)
+    assert (error_for_caller.status, str(error_for_caller)) == (status, message)
 
 
 @pytest.mark.parametrize(
@@ -258,10 +258,10 @@ def test_error_of_a_program_has_a_status(
         ),
     ],
 )
-def test_fault_of_transform_fn_names_it(tmp_path: Path, text: str, message: str) -> None:
-    """What it raises, and what it returns, is told as of the other functions."""
+def test_error_of_transform_fn_names_the_function(tmp_path: Path, text: str, message: str) -> None:
+    """Its exceptions and results are checked like those of the other functions."""
     code = f"def model_fn(d): pass\ndef transform_fn(m, b, c, a): {text}\n"
-    service = ProgramService.load(settings_of(tmp_path, {"model/code/a.py": code}), no_model)
+    service = ScriptService.load(settings_of(tmp_path, {"model/code/a.py": code}), no_model)
 
     with pytest.raises(ProgramError) as caught:
         service.answer(Invocation(b"x", "text/csv", None))
@@ -269,9 +269,9 @@ def test_fault_of_transform_fn_names_it(tmp_path: Path, text: str, message: str)
     assert str(caught.value) == f"transform_fn of a.py {message}"
 
 
-def test_calls_come_one_at_a_time_in_one_thread() -> None:
-    """A program that is not made for threads is safe."""
-    thread, inside, most, idents = OneThread(), [0], [0], set()
+def test_executor_runs_one_call_at_a_time_in_one_thread() -> None:
+    """A program need not be thread-safe."""
+    thread, inside, most, idents = SingleThreadExecutor(), [0], [0], set()
 
     def work() -> None:
         inside[0] += 1
@@ -288,9 +288,9 @@ def test_calls_come_one_at_a_time_in_one_thread() -> None:
 
 
 @pytest.mark.parametrize("error", [ContainerError("known"), KeyError("other"), KeyboardInterrupt()])
-def test_error_of_a_call_is_raised_and_the_next_call_has_its_turn(error: BaseException) -> None:
-    """An error leaves the thread as it was."""
-    thread = OneThread()
+def test_executor_raises_the_error_of_a_call_and_continues(error: BaseException) -> None:
+    """The next call runs after an error."""
+    thread = SingleThreadExecutor()
 
     def work() -> NoReturn:
         raise error
@@ -302,10 +302,10 @@ def test_error_of_a_call_is_raised_and_the_next_call_has_its_turn(error: BaseExc
     assert thread.call(lambda: 1, 60) == 1
 
 
-def test_call_that_does_not_return_ends_the_process() -> None:
-    """Its caller is told of the time-out, who waits for it to come again, and then it ends."""
+def test_call_that_times_out_ends_the_process() -> None:
+    """Its caller receives a time-out and waiting callers a retry; then the process ends."""
     ends, let_go = gevent.event.Event(), threading.Event()
-    thread = OneThread(ends.set)
+    thread = SingleThreadExecutor(ends.set)
     hanging = gevent.spawn(thread.call, let_go.wait, 0.2)
     gevent.sleep(0)
 

@@ -1,4 +1,4 @@
-"""What a program is given of a request, and what becomes of its answers, by default."""
+"""Request bodies for a user's program, responses from it, and the defaults for both."""
 
 import io
 import json
@@ -12,20 +12,20 @@ from flask import Response
 from container.errors import ContainerError, MalformedPayload, NotAcceptable, UnsupportedMediaType
 from container.script_mode.serving import default_inputs as inputs
 from container.script_mode.serving import default_outputs as outputs
-from container.script_mode.serving.failures import ProgramError, Refused
+from container.script_mode.serving.script_errors import ProgramError, Refused
 
 FLOATS = np.array([[0.1, 2], [np.float32(1e-7), -0.0]], dtype=np.float32)
 
 
 def npy(array: Any) -> bytes:
-    """Return what numpy.save writes."""
+    """Return the bytes that numpy.save writes."""
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("header", "named"),
+    ("header", "expected"),
     [
         (None, "application/json"),
         ("text/csv", "text/csv"),
@@ -34,27 +34,27 @@ def npy(array: Any) -> bytes:
         ("text/plain; charset=latin-1", "text/plain; charset=latin-1"),
     ],
 )
-def test_program_is_told_the_content_type(header: str | None, named: str) -> None:
-    """It is as sent, JSON without one, and without the charset of what has become text."""
-    assert inputs.named(header) == named
+def test_program_receives_the_content_type(header: str | None, expected: str) -> None:
+    """It is the header, by default JSON; decoded text has no charset."""
+    assert inputs.effective_content_type(header) == expected
 
 
 @pytest.mark.parametrize(
     "content_type", ["text/csv", "application/json", "text/csv; header=absent"]
 )
-def test_program_gets_csv_and_json_as_text(content_type: str) -> None:
-    """So does AWS's toolkit; other bodies are bytes."""
-    assert inputs.content("ä".encode(), content_type) == "ä"
-    assert inputs.content("ä".encode(), "text/plain") == "ä".encode()
+def test_program_receives_csv_and_json_as_text(content_type: str) -> None:
+    """Other bodies are bytes, as in AWS's toolkit."""
+    assert inputs.text_or_bytes("ä".encode(), content_type) == "ä"
+    assert inputs.text_or_bytes("ä".encode(), "text/plain") == "ä".encode()
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
-    """The caller is told which byte it is."""
+    """The message has the position and the value of the byte."""
     with pytest.raises(MalformedPayload) as caught:
-        inputs.content(b"1,\xff", "text/csv")
+        inputs.text_or_bytes(b"1,\xff", "text/csv")
 
     assert str(caught.value) == (
-        "The body has the byte 0xff at 2, which is not UTF-8; send text in UTF-8."
+        "The body is not UTF-8: the byte at 2 is 0xff; send text in UTF-8."
     )
 
 
@@ -71,44 +71,44 @@ def test_text_that_is_not_utf8_is_refused() -> None:
 )
 @pytest.mark.parametrize("model", [SimpleNamespace(), SimpleNamespace(n_features_in_=2)])
 def test_rows_are_read_for_any_model(content_type: str, body: bytes, model: Any) -> None:
-    """The model, or else the first row, says how many features there are."""
-    rows = inputs.rows(body, content_type, model)
+    """The number of features is an attribute of the model, or the length of the first row."""
+    rows = inputs.decode_rows(body, content_type, model)
 
     assert rows.dtype == np.float32
     assert rows.tolist() == [[1, 2], [3, 4]]
 
 
-def test_rows_are_put_into_the_order_of_the_model() -> None:
-    """A model that was fitted on named columns gets them in its order."""
+def test_named_columns_are_reordered_for_the_model() -> None:
+    """A model with named features receives the columns in its own order."""
     model = SimpleNamespace(n_features_in_=2, feature_names_in_=np.array(["a", "b"], dtype=object))
 
-    assert inputs.rows(b"b,a\n1,2\n", "text/csv", model).tolist() == [[2, 1]]
+    assert inputs.decode_rows(b"b,a\n1,2\n", "text/csv", model).tolist() == [[2, 1]]
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"[", b"1,2\n3"])
 @pytest.mark.parametrize("content_type", ["text/csv", "application/json", "application/x-npy"])
-def test_rows_that_cannot_be_read_are_refused(body: bytes, content_type: str) -> None:
-    """It is the caller's fault, whatever the model is."""
+def test_malformed_rows_are_refused(body: bytes, content_type: str) -> None:
+    """A malformed body is the caller's error, for any model."""
     with pytest.raises(MalformedPayload):
-        inputs.rows(body, content_type, object())
+        inputs.decode_rows(body, content_type, object())
 
 
 def test_array_of_objects_is_never_unpickled() -> None:
-    """A pickle in an array would run code."""
+    """Unpickling an array of objects could run code."""
     body = npy(np.array([[{}]], dtype=object))
 
     with pytest.raises(MalformedPayload):
-        inputs.rows(body, "application/x-npy", object())
+        inputs.decode_rows(body, "application/x-npy", object())
 
 
-def test_sparse_rows_need_a_model_that_knows_its_features() -> None:
-    """Their width cannot be seen; the message says what to do."""
+def test_sparse_rows_need_a_model_with_a_number_of_features() -> None:
+    """A sparse row does not show its length; the message has a remedy."""
     with pytest.raises(UnsupportedMediaType) as caught:
-        inputs.rows(b"1:2", "text/libsvm", object())
+        inputs.decode_rows(b"1:2", "text/libsvm", object())
 
     assert str(caught.value).endswith("application/x-npy, or define input_fn.")
     model = SimpleNamespace(n_features_in_=2)
-    assert inputs.rows(b"1:2", "text/libsvm", model).tolist() == [[2, 0]]
+    assert inputs.decode_rows(b"1:2", "text/libsvm", model).tolist() == [[2, 0]]
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_sparse_rows_need_a_model_that_knows_its_features() -> None:
         ([1, 2], "text/html, text/csv;q=0.5", b"1\n2\n"),
     ],
 )
-def test_prediction_is_written_as_awss_container_writes_it(
+def test_prediction_has_the_format_of_awss_container(
     prediction: Any, accepted: str, body: bytes
 ) -> None:
-    """A list is a list, a row is a line, and a number has no more digits than it needs."""
+    """A list is a list, a row is a line, and a number has the shortest digits."""
     assert outputs.encode(prediction, accepted)[0] == body
 
 
 @pytest.mark.parametrize("prediction", [["a", "b"], FLOATS, np.array(["a"], dtype=object)])
-def test_prediction_is_written_as_an_array(prediction: Any) -> None:
-    """It reads back without pickle."""
+def test_prediction_is_written_as_npy(prediction: Any) -> None:
+    """The array can be read without pickle."""
     body, media_type = outputs.encode(prediction, "application/x-npy")
 
     assert media_type == "application/x-npy"
@@ -157,13 +157,13 @@ def test_prediction_is_written_as_an_array(prediction: Any) -> None:
 def test_prediction_that_cannot_be_written_is_refused(
     prediction: Any, accepted: str, error: type[ContainerError]
 ) -> None:
-    """The status says whether the caller may ask for another format."""
+    """The error is the caller's if another format would work, otherwise the program's."""
     with pytest.raises(error):
         outputs.encode(prediction, accepted)
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("result", "expected"),
     [
         ("ä", ("ä".encode(), "text/x")),
         (bytearray(b"b"), (b"b", "text/x")),
@@ -172,17 +172,17 @@ def test_prediction_that_cannot_be_written_is_refused(
         (Response("e", mimetype="application/e"), (b"e", "application/e")),
     ],
 )
-def test_answer_of_a_program_is_taken_in_each_form(
-    answer: Any, expected: tuple[bytes, str]
+def test_result_of_output_fn_may_have_several_types(
+    result: Any, expected: tuple[bytes, str]
 ) -> None:
-    """Bytes or text, with or without a media type, or a response."""
-    assert outputs.body(answer, "text/x;q=0.5, text/y", "output_fn", "a.py") == expected
+    """It may be bytes or text, with or without a media type, or a Flask response."""
+    assert outputs.response_of(result, "text/x;q=0.5, text/y", "output_fn", "a.py") == expected
 
 
-def test_answer_of_another_type_is_the_programs_fault() -> None:
-    """The message names the function, the type, and what to return."""
+def test_result_of_another_type_is_an_error_of_the_program() -> None:
+    """The message has the function, the type and a remedy."""
     with pytest.raises(ProgramError) as caught:
-        outputs.body({"a": 1}, "text/csv", "output_fn", "a.py")
+        outputs.response_of({"a": 1}, "text/csv", "output_fn", "a.py")
 
     assert str(caught.value) == (
         "output_fn of a.py returned dict; return bytes or text, or one of them with its media type."
@@ -190,46 +190,51 @@ def test_answer_of_another_type_is_the_programs_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("result", "words"),
     [
         (
             ("a", "text/csv\r\nX: 1"),
-            "the media type 'text/csv\\r\\nX: 1', which no header can hold",
+            "the media type 'text/csv\\r\\nX: 1', which is not valid in a header",
         ),
-        (("a", "t\u00e4xt/x"), "the media type 't\u00e4xt/x', which no header can hold"),
-        ("\ud800", "text that UTF-8 cannot write (surrogates not allowed at 0); return bytes."),
+        (("a", "t\u00e4xt/x"), "the media type 't\u00e4xt/x', which is not valid in a header"),
+        (
+            "\ud800",
+            "text that cannot be encoded in UTF-8 (surrogates not allowed at 0); return bytes.",
+        ),
     ],
 )
-def test_answer_that_http_cannot_carry_is_the_programs_fault(answer: Any, words: str) -> None:
-    """The message names the function, what is wrong, and what to return."""
+def test_result_that_http_cannot_carry_is_an_error_of_the_program(result: Any, words: str) -> None:
+    """The message has the function, the reason and a remedy."""
     with pytest.raises(ProgramError) as caught:
-        outputs.body(answer, "text/csv", "output_fn", "a.py")
+        outputs.response_of(result, "text/csv", "output_fn", "a.py")
 
     assert str(caught.value).startswith(f"output_fn of a.py returned {words}")
 
 
 def test_response_with_the_status_of_an_error_keeps_it() -> None:
-    """A program may refuse a request in this way too."""
+    """A program may refuse a request with a Flask response."""
     with pytest.raises(Refused) as caught:
-        outputs.body(Response("no rows", status=422), "text/csv", "output_fn", "a.py")
+        outputs.response_of(Response("no rows", status=422), "text/csv", "output_fn", "a.py")
 
     assert (caught.value.status, str(caught.value)) == (422, "no rows")
 
 
-@pytest.mark.parametrize(("header", "told"), [(None, "d"), ("", "d"), ("*/*", "d"), ("a/b", "a/b")])
-def test_program_is_told_what_is_accepted(header: str | None, told: str) -> None:
-    """The header, or the default."""
-    assert outputs.wanted(header, "d") == told
+@pytest.mark.parametrize(
+    ("header", "expected"), [(None, "d"), ("", "d"), ("*/*", "d"), ("a/b", "a/b")]
+)
+def test_program_receives_the_accept_header(header: str | None, expected: str) -> None:
+    """It is the header, or the default if any type is accepted."""
+    assert outputs.effective_accept(header, "d") == expected
 
 
 @pytest.mark.parametrize(("rows", "n"), [(FLOATS, 2), ([1, 2, 3], 3), ({}, 0), (np.int64(1), 0)])
-def test_rows_are_counted_where_they_can_be(rows: Any, n: int) -> None:
-    """Metrics tell of rows; a prediction of another kind counts none."""
-    assert outputs.count(rows) == n
+def test_rows_of_a_prediction_are_counted(rows: Any, n: int) -> None:
+    """The metrics have the number of rows; other predictions count as 0."""
+    assert outputs.count_rows(rows) == n
 
 
 def test_json_is_ascii_and_has_no_nan() -> None:
-    """Any client can read it."""
+    """Every client can read it."""
     body, _ = outputs.encode(["ä"], "application/json")
 
     assert body.isascii()

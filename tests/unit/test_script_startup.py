@@ -1,4 +1,4 @@
-"""How a server knows that a program ends the workers that load it."""
+"""Crashes of workers that load a user's program are counted, and end the attempts."""
 
 import subprocess
 import sys
@@ -7,42 +7,45 @@ from pathlib import Path
 import pytest
 
 from container.errors import ModelNotReady
-from container.script_mode.serving.startup import MOST, noted
+from container.script_mode.serving.startup import MAX_CRASHES, crashes_limited
 
-LOSE = """
+CRASH = """
 import os, pathlib
-from container.script_mode.serving.startup import noted
-with noted(pathlib.Path({scratch!r})):
+from container.script_mode.serving.startup import crashes_limited
+with crashes_limited(pathlib.Path({scratch!r})):
     os._exit(9)
 """
 
 
-def lose(scratch: Path, times: int) -> None:
-    """Let processes end while they load."""
+def crash(scratch: Path, times: int) -> None:
+    """Start processes that crash while they load a program."""
     path = [entry for entry in sys.path if entry]
-    code = f"import sys; sys.path[:] = {path!r}" + LOSE.format(scratch=str(scratch))
+    code = f"import sys; sys.path[:] = {path!r}" + CRASH.format(scratch=str(scratch))
     for _ in range(times):
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
 
 
-def test_workers_that_are_lost_are_counted(tmp_path: Path) -> None:
-    """One fewer than the most is borne, and then the next worker does not try."""
-    lose(tmp_path, MOST - 1)
-    with pytest.raises(KeyError), noted(tmp_path):
-        raise KeyError  # an error that is told is no loss, and makes up for none
-    lose(tmp_path, 1)
+def test_crashes_are_limited(tmp_path: Path) -> None:
+    """An error that was reported is no crash; after the last crash no worker tries again."""
+    crash(tmp_path, MAX_CRASHES - 1)
+    with pytest.raises(KeyError), crashes_limited(tmp_path):
+        raise KeyError
+    crash(tmp_path, 1)
 
-    with pytest.raises(ModelNotReady, match=f"has ended {MOST} workers"), noted(tmp_path):
-        pytest.fail("it was tried")
+    with (
+        pytest.raises(ModelNotReady, match=f"ended {MAX_CRASHES} workers"),
+        crashes_limited(tmp_path),
+    ):
+        pytest.fail("the program was loaded")
 
 
-def test_worker_that_is_loaded_makes_up_for_those_before(tmp_path: Path) -> None:
-    """Losses far apart, such as those of a machine short of memory, do not add up."""
+def test_successful_load_resets_the_count(tmp_path: Path) -> None:
+    """Crashes before a successful load are forgotten, for example while memory was short."""
     for _ in range(2):
-        lose(tmp_path, MOST - 1)
-        with noted(tmp_path):
+        crash(tmp_path, MAX_CRASHES - 1)
+        with crashes_limited(tmp_path):
             pass
-    lose(tmp_path, MOST - 1)
+    crash(tmp_path, MAX_CRASHES - 1)
 
-    with noted(tmp_path):
-        assert len(list((tmp_path / "loading").iterdir())) == MOST
+    with crashes_limited(tmp_path):
+        assert len(list((tmp_path / "loading").iterdir())) == MAX_CRASHES

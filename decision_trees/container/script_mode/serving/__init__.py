@@ -1,1 +1,1 @@
-"""Script mode for serving: the functions of a user's script answer requests."""
+"""Script mode for serving: the functions of a user's program answer requests."""

@@ -1,4 +1,4 @@
-"""What a program is given of a request: text or bytes, and by default an array of its rows."""
+"""Request body as input_fn or transform_fn receives it, and the default for input_fn."""
 
 import csv
 import io
@@ -16,16 +16,16 @@ from container.payloads import decoding
 from container.payloads.types import Expected
 
 TEXTS = frozenset({CSV, JSON})
-"""What a program gets as text; all else is bytes.
+"""Media types whose bodies a program receives as text; it receives all others as bytes.
 
 Source: https://github.com/aws/sagemaker-inference-toolkit (content_types.py)
 """
 
 
-def named(content_type: str | None) -> str:
-    """Return the content type that a program is told: JSON for none, as AWS's containers say.
+def effective_content_type(content_type: str | None) -> str:
+    """Return the content type for the program: JSON by default, as in AWS's containers.
 
-    The charset is left out of those types whose bodies have become text.
+    The charset is removed from types whose bodies are decoded to text.
     """
     media_type, parameters = parse_options_header(content_type or JSON)
     if media_type.lower() in TEXTS and parameters.keys() <= {"charset"}:
@@ -33,26 +33,26 @@ def named(content_type: str | None) -> str:
     return content_type or JSON
 
 
-def content(body: bytes, content_type: str) -> str | bytes:
-    """Return a body as a program gets it; raises MalformedPayload when text is not UTF-8."""
+def text_or_bytes(body: bytes, content_type: str) -> str | bytes:
+    """Decode a body in one of TEXTS; raises MalformedPayload if it is not UTF-8."""
     if _media_type(content_type) not in TEXTS:
         return body
     try:
         return body.decode()
     except UnicodeDecodeError as error:
         raise MalformedPayload(
-            f"The body has the byte 0x{body[error.start]:02x} at {error.start}, which is not "
-            "UTF-8; send text in UTF-8."
+            f"The body is not UTF-8: the byte at {error.start} is 0x{body[error.start]:02x}; send "
+            "text in UTF-8."
         ) from error
 
 
-def rows(body: bytes, content_type: str, model: Any) -> NDArray[np.float32]:
+def decode_rows(body: bytes, content_type: str, model: Any) -> NDArray[np.float32]:
     """Return the rows of a body, shape (n_rows, n_features), NaN for a missing cell.
 
-    How many features there are the model says, as scikit-learn's do, or else the first row.
+    The number of features is `n_features_in_` of the model, or else the length of the first row.
 
     Raises:
-        UserError: the body cannot be read, or has not rows of this model.
+        UserError: the body cannot be decoded, or its rows do not fit the model.
     """
     names = getattr(model, "feature_names_in_", None)
     n_features = getattr(model, "n_features_in_", None)
@@ -69,13 +69,13 @@ def _media_type(content_type: str) -> str:
 
 
 def _width(body: bytes, media_type: str) -> int:
-    """Return the length of the first row; 1 of a body that is then refused anyway."""
+    """Return the length of the first row; 1 for a malformed body, which the decoder refuses."""
     measure = _WIDTHS.get(media_type)
     if measure is None:
         *others, last = _WIDTHS
         raise UnsupportedMediaType(
-            f"The content type is {media_type!r}, and the model does not say how many features it "
-            f"has; send {', '.join(others)} or {last}, or define input_fn."
+            f"The content type is {media_type!r}, and the model has no attribute n_features_in_; "
+            f"send {', '.join(others)} or {last}, or define input_fn."
         )
     try:
         return max(1, measure(body))

@@ -1,4 +1,4 @@
-"""What a program answers becomes a body; by default in the shapes of AWS's containers."""
+"""Response body from the result of a program, and the default for output_fn."""
 
 import csv
 import io
@@ -13,30 +13,30 @@ from container.errors import NotAcceptable
 from container.formats.media_types import CSV, JSON, JSON_LINES, NPY
 from container.payloads import negotiation
 from container.payloads.negotiation import Defaults
-from container.script_mode.serving.failures import ProgramError, Refused
+from container.script_mode.serving.script_errors import ProgramError, Refused
 
 _ANY = "*/*"
 
 
-def wanted(header: str | None, default: str) -> str:
-    """Return what a program is told that the caller accepts: the header, or what holds without."""
+def effective_accept(header: str | None, default: str) -> str:
+    """Return the Accept header for the program; the default if it is missing or accepts all."""
     text = (header or "").strip()
     return default if text in ("", _ANY) else text
 
 
 def encode(prediction: Any, accepted: str) -> tuple[bytes, str]:
-    """Return a prediction as a body, and its media type.
+    """Encode a prediction in the format of AWS's containers; return the body and its media type.
 
-    A list or an array of n rows is a list in JSON, and n lines in CSV and in JSON Lines; JSON can
-    say more, such as objects. Numbers have as many digits as their type needs.
+    A list or an array of n rows is a list in JSON, and n lines in CSV and in JSON Lines. JSON also
+    takes objects. Numbers have the shortest digits that restore a value of their type.
 
     Args:
-        prediction: what predict_fn has returned.
-        accepted: the header Accept.
+        prediction: the result of predict_fn.
+        accepted: the Accept header.
 
     Raises:
-        NotAcceptable: the caller accepts nothing in which this prediction can be written.
-        ProgramError: JSON cannot say it.
+        NotAcceptable: the prediction cannot be written in any accepted media type.
+        ProgramError: the prediction cannot be written as JSON.
 
     Source: https://github.com/aws/sagemaker-inference-toolkit (encoder.py)
     """
@@ -45,35 +45,35 @@ def encode(prediction: Any, accepted: str) -> tuple[bytes, str]:
     if encoder is None:
         *others, last = _ENCODERS
         raise NotAcceptable(
-            f"The reply cannot be given in {media_type}; ask for {', '.join(others)} or {last}."
+            f"The response cannot be {media_type}; accept {', '.join(others)} or {last}."
         )
     return encoder(prediction), media_type
 
 
-def body(answer: Any, accepted: str, function: str, program: str) -> tuple[bytes, str]:
-    """Return the body and the media type of what output_fn or transform_fn has returned.
+def response_of(result: Any, accepted: str, function: str, program: str) -> tuple[bytes, str]:
+    """Return the body and the media type from the result of output_fn or transform_fn.
 
     Args:
-        answer: bytes or text, these with their media type, or a response of Flask.
-        accepted: what the function was told; the media type where it gives none.
-        function: its name, for the message.
-        program: the file that defines it.
+        result: bytes or text, a pair of these and their media type, or a Flask response.
+        accepted: the Accept header that the function received; the default media type.
+        function: the name of the function, for messages.
+        program: the file that defines it, for messages.
 
     Raises:
-        ProgramError: it is none of these.
-        Refused: a response that has the status of an error.
+        ProgramError: the result has another type.
+        Refused: the result is a response with a status of 400 to 499.
     """
-    if hasattr(answer, "get_data"):
-        return _of_response(answer, function, program)
-    match answer:
+    if hasattr(result, "get_data"):
+        return _of_response(result, function, program)
+    match result:
         case (content, str() as media_type):
             return _bytes(content, function, program), _header(media_type, function, program)
         case _:
-            return _bytes(answer, function, program), _first(accepted)
+            return _bytes(result, function, program), _first(accepted)
 
 
-def count(rows: Any) -> int:
-    """Return how many rows there are, 0 where that cannot be told."""
+def count_rows(rows: Any) -> int:
+    """Return the number of rows, 0 if it is unknown."""
     shape = getattr(rows, "shape", None)
     if shape:
         return int(shape[0])
@@ -107,17 +107,17 @@ def _encoded(content: str, function: str, program: str) -> bytes:
         return content.encode()
     except UnicodeEncodeError as error:
         raise ProgramError(
-            f"{function} of {program} returned text that UTF-8 cannot write ({error.reason} at "
-            f"{error.start}); return bytes."
+            f"{function} of {program} returned text that cannot be encoded in UTF-8 "
+            f"({error.reason} at {error.start}); return bytes."
         ) from error
 
 
 def _header(media_type: str, function: str, program: str) -> str:
-    """Return a media type that a header can hold."""
+    """Return the media type if it is valid in a header."""
     if not (media_type.isascii() and media_type.isprintable()):
         raise ProgramError(
-            f"{function} of {program} returned the media type {media_type!r}, which no header can "
-            "hold; return one like text/csv."
+            f"{function} of {program} returned the media type {media_type!r}, which is not valid "
+            "in a header; return one such as text/csv."
         )
     return media_type
 
@@ -142,7 +142,7 @@ def _csv(prediction: Any) -> bytes:
     array = _array(prediction, CSV)
     if array.ndim > 2:
         raise NotAcceptable(
-            f"The prediction has {array.ndim} dimensions, and {CSV} has two; ask for {JSON}."
+            f"The prediction has {array.ndim} dimensions, and {CSV} has two; accept {JSON}."
         )
     rows = _plain(array if array.ndim == 2 else array.reshape(-1, 1))
     text = io.StringIO()
@@ -154,8 +154,8 @@ def _npy(prediction: Any) -> bytes:
     array = _array(prediction, NPY)
     if array.dtype == object:
         raise NotAcceptable(
-            f"The prediction is no array of numbers or texts, and {NPY} holds nothing else "
-            f"without pickle; ask for {JSON}."
+            f"The prediction is not an array of numbers or texts, so {NPY} would need pickle; "
+            f"accept {JSON}."
         )
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
@@ -163,16 +163,18 @@ def _npy(prediction: Any) -> bytes:
 
 
 def _array(prediction: Any, media_type: str) -> NDArray[Any]:
-    """Return rows as an array; raises NotAcceptable for what is none."""
+    """Return rows as an array; raises NotAcceptable if they do not form a table."""
     try:
         array = np.asarray(prediction)
     except ValueError as error:  # lists of several lengths
         raise NotAcceptable(
-            f"The prediction is no table, which {media_type} is; ask for {JSON}."
+            f"The prediction is not a table, as {media_type} needs it; accept {JSON}."
         ) from error
     cells = array.ravel().tolist() if array.dtype == object else []
     if any(isinstance(cell, dict | list | tuple | set) for cell in cells):
-        raise NotAcceptable(f"The prediction is no table, which {media_type} is; ask for {JSON}.")
+        raise NotAcceptable(
+            f"The prediction is not a table, as {media_type} needs it; accept {JSON}."
+        )
     return array.astype(np.str_) if cells and all(type(c) is str for c in cells) else array
 
 
@@ -181,13 +183,13 @@ def _dumps(value: Any) -> bytes:
         return json.dumps(_plain(value), default=_plain_or_refuse, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ProgramError(
-            "The prediction holds what JSON cannot say, such as NaN or an object of Python; let "
-            "predict_fn return numbers and texts, or define output_fn."
+            "The prediction cannot be written as JSON, for example because of NaN or a Python "
+            "object; return numbers and texts from predict_fn, or define output_fn."
         ) from error
 
 
 def _plain(value: Any) -> Any:
-    """Return arrays, and what is like them, as lists; short floats with their own digits alone."""
+    """Convert arrays and data frames to lists; float32 and float16 keep their shortest digits."""
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     if isinstance(value, np.ndarray | np.generic) and value.dtype in (np.float16, np.float32):

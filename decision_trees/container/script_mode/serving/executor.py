@@ -1,7 +1,7 @@
-"""The one thread of a worker in which a user's program runs: one call at a time, beside the loop.
+"""Executor with one thread for a user's program, next to the event loop of its worker.
 
-Such code may take seconds, and may not bear two calls at once. In a thread of its own it keeps
-neither /ping nor the heartbeat waiting, and the thread that loads the model also asks it.
+The program may need seconds for a call and may not be thread-safe. In its own thread it delays
+neither /ping nor the heartbeat, and the same thread loads the model and uses it.
 """
 
 import logging
@@ -15,57 +15,57 @@ from gevent.threadpool import ThreadPool
 from gevent.util import wrap_errors
 
 from container.errors import ServerBusy
-from container.script_mode.serving.failures import CallTimeout
+from container.script_mode.serving.script_errors import CallTimeout
 
-_LAST_WORDS_SECONDS = 0.5  # for the reply that says why
+_REPLY_SECONDS = 0.5  # to send the reply before the process ends
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
-class OneThread:
-    """Calls come in turn."""
+class SingleThreadExecutor:
+    """Runs one call at a time, always in the same thread."""
 
     def __init__(self, end: Callable[[], None] = lambda: os._exit(1)) -> None:
-        """Make the thread; `end` ends the process when a call does not come back."""
+        """Create the thread; `end` is called to end the process after a call that timed out."""
         self._pool = ThreadPool(1)
         self._free = BoundedSemaphore(1)
         self._end = end
 
     def start(self, task: Callable[[], None]) -> None:
-        """Run a task in the loop, beside the requests."""
+        """Run a task in the event loop, concurrently with requests."""
         gevent.spawn(task)
 
     def call(self, work: Callable[[], T], seconds: float | None = None, /) -> T:
-        """Return `work()`, computed in the thread when all calls before it are done.
+        """Return `work()`, computed in the thread after all earlier calls.
 
         Args:
-            work: what to compute.
-            seconds: how long to wait for the turn, and then for the result; None for ever.
+            work: the call.
+            seconds: maximum time to wait for the thread, and then for the result; None: no limit.
 
         Raises:
-            ServerBusy: the calls before it have taken too long.
-            CallTimeout: the call has taken too long. As no thread can be stopped, the worker ends
-                after the reply, and gunicorn starts another.
+            ServerBusy: earlier calls took too long.
+            CallTimeout: the call took too long. Because a thread cannot be stopped, the worker
+                exits after the reply, and gunicorn starts a new one.
         """
         if not self._free.acquire(timeout=seconds):
             raise ServerBusy(
-                f"The requests before this one have taken {seconds:g} s; come again, or run more "
-                "workers with MODEL_SERVER_WORKERS."
+                f"Earlier requests took more than {seconds:g} s; retry later, or run more workers "
+                "with MODEL_SERVER_WORKERS."
             )
         with gevent.Timeout(seconds, False):
-            # The pool would log the traceback of a caller's mistake, so it gets it as a value.
+            # Exceptions are returned as values, because the pool logs the traceback of each.
             result: T | BaseException = self._pool.apply(wrap_errors(BaseException, work))
             self._free.release()
             if isinstance(result, BaseException):
                 raise result
             return result
-        raise self._overdue(seconds)
+        raise self._timed_out(seconds)
 
-    def _overdue(self, seconds: float | None) -> CallTimeout:
-        """End the worker soon; the turn of the others never comes."""
-        message = f"The program has not answered within {seconds:g} s"
-        logger.error("%s; this worker ends, and another takes its place", message)
-        gevent.spawn_later(_LAST_WORDS_SECONDS, self._end)
+    def _timed_out(self, seconds: float | None) -> CallTimeout:
+        """Schedule the end of the worker; calls that wait for the thread are not run."""
+        message = f"The program did not answer within {seconds:g} s"
+        logger.error("%s; this worker exits and is replaced", message)
+        gevent.spawn_later(_REPLY_SECONDS, self._end)
         return CallTimeout(f"{message}; send fewer rows at once, or raise MODEL_SERVER_TIMEOUT.")

@@ -1,4 +1,4 @@
-"""gunicorn's worker for a user's program: Python's threads and sockets stay what they are."""
+"""gunicorn worker for a user's program, without gevent's replacements in the standard library."""
 
 import os
 from functools import partial
@@ -11,26 +11,27 @@ from container.serving import gunicorn_conf
 
 
 class ScriptWorker(gunicorn_conf.Worker):
-    """A gevent worker that serves by gevent's own sockets, and leaves the standard library alone.
+    """gevent worker that uses gevent's sockets and does not patch the standard library.
 
-    With the library replaced, a program in a thread of its own could start no process, and its
-    threads would be none.
+    With a patched library, a program in its own thread could not start processes, and its threads
+    would be greenlets.
 
     Source: gunicorn/workers/ggevent.py (patch) and
     https://www.gevent.org/api/gevent.subprocess.html
     """
 
     def patch(self) -> None:
-        """Make gevent's sockets of the listeners."""
+        """Replace the listeners by gevent's sockets."""
         self.sockets: list[Any] = [
             socket.socket(listener.FAMILY, socket.SOCK_STREAM, fileno=listener.sock.detach())
             for listener in self.sockets
         ]
 
     def init_signals(self) -> None:
-        """Take gunicorn's handlers, but not for what a program forks, such as a pool of processes.
+        """Install gunicorn's handlers, but not in processes that the program forks.
 
-        With them it would not end when it is told to, and the program wait for it for ever.
+        With these handlers, the processes of a pool would not end on SIGTERM, and the program
+        would wait for them forever.
         """
         super().init_signals()
         os.register_at_fork(after_in_child=partial(signals.restore, self.SIGNALS))

@@ -1,6 +1,7 @@
-"""requirements.txt beside a program that answers: installed once, for all workers.
+"""Start-up of a user's program: install its requirements once, and give up after crashes.
 
-Workers that a program has ended while it was loaded: after some of them no more are tried.
+All workers share a scratch directory. The first worker installs the packages there, and each
+worker records there that it loads the program.
 """
 
 import fcntl
@@ -19,26 +20,31 @@ from container.script_mode.entry_point import EntryPointKind, Program
 
 REQUIREMENTS = "requirements.txt"
 
+MAX_CRASHES = 3
+"""Number of workers that may crash while they load the program; then no other one tries."""
+
+_PROC = Path("/proc")
+
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def turn(scratch: Path) -> Iterator[None]:
-    """Let one worker after the other in: what the first has made, the others use."""
+def locked(scratch: Path) -> Iterator[None]:
+    """Hold the lock of the scratch directory: one worker at a time adds files for all of them."""
     with (scratch / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def install(program: Path, scratch: Path) -> None:
-    """Install what requirements.txt beside `program` names, if it is there; only in a `turn`.
+    """Install requirements.txt next to `program`, if it exists; call it inside `locked`.
 
     Args:
         program: the file of the program.
-        scratch: where the packages go; the next workers find them there.
+        scratch: the directory for the packages, in which later workers find them.
 
     Raises:
-        ModelNotReady: there is no pip, or it has failed, as it does without a network.
+        ModelNotReady: there is no pip, or pip failed, for example without network access.
     """
     if not (program.parent / REQUIREMENTS).is_file():
         return
@@ -51,11 +57,11 @@ def install(program: Path, scratch: Path) -> None:
 
 
 def _install(program: Path, scratch: Path) -> None:
-    """Run pip; what it says is for the log alone, as it may tell of a private index."""
+    """Run pip; its output is only logged, because it may name a private index."""
     file = program.parent / REQUIREMENTS
-    remedy = "build the packages into the image, and leave out the file"
+    remedy = "add the packages to the image and remove the file"
     if find_spec("pip") is None:
-        raise ModelNotReady(f"There is {file}, and this image has no pip to install it; {remedy}.")
+        raise ModelNotReady(f"{file} cannot be installed: this image has no pip; {remedy}.")
     try:
         packages.install(
             Program(program.name, program.parent, EntryPointKind.PYTHON), scratch, environment()
@@ -63,44 +69,42 @@ def _install(program: Path, scratch: Path) -> None:
     except ScriptError as error:
         logger.error("%s", error)
         raise ModelNotReady(
-            f"{file} cannot be installed, and the log has what pip says; correct it, or, where "
-            f"there is no network, {remedy}."
+            f"{file} cannot be installed, and pip's output is in the log; correct the file, or, "
+            f"without network access, {remedy}."
         ) from error
 
 
-MOST = 3
-
-_PROC = Path("/proc")
-
-
 @contextmanager
-def noted(scratch: Path) -> Iterator[None]:
-    """Note that this process loads a program, until it is loaded or an error says why not.
+def crashes_limited(scratch: Path) -> Iterator[None]:
+    """Record that this process loads a program, and give up after several crashes.
+
+    The record is removed when the program is loaded or an exception is raised. A record of a
+    process that no longer exists is therefore a crash. A successful load removes all records of
+    crashes.
 
     Args:
-        scratch: a directory that all workers share; what is noted there of a process that has
-            ended tells that it had no time for either; the next that is loaded makes up for it.
+        scratch: the directory that all workers share.
 
     Raises:
-        ModelNotReady: MOST processes have ended so.
+        ModelNotReady: MAX_CRASHES processes have crashed.
     """
-    notes = scratch / "loading"
-    notes.mkdir(exist_ok=True)
-    lost = _lost(notes)
-    if len(lost) >= MOST:
+    records = scratch / "loading"
+    records.mkdir(exist_ok=True)
+    crashed = _crashed(records)
+    if len(crashed) >= MAX_CRASHES:
         raise ModelNotReady(
-            f"The program has ended {len(lost)} workers while it was loaded; the log says by which "
-            "signal or exit code. SIGKILL means most likely that the memory ran out."
+            f"The program ended {len(crashed)} workers while they loaded it; the signal or exit "
+            "code is in the log. SIGKILL most likely means that a worker ran out of memory."
         )
-    own = notes / str(os.getpid())
+    own = records / str(os.getpid())
     own.touch()
     try:
         yield
     finally:
         own.unlink(missing_ok=True)
-    for note in _lost(notes):
-        note.unlink(missing_ok=True)
+    for record in _crashed(records):
+        record.unlink(missing_ok=True)
 
 
-def _lost(notes: Path) -> list[Path]:
-    return [note for note in notes.iterdir() if not (_PROC / note.name).exists()]
+def _crashed(records: Path) -> list[Path]:
+    return [record for record in records.iterdir() if not (_PROC / record.name).exists()]

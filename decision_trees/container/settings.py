@@ -29,10 +29,10 @@ from container.value_types import (
     Word,
 )
 
-BOARD_VARIABLE = "MODEL_SERVER_BOARD"
+SCOREBOARD_VARIABLE = "MODEL_SERVER_SCOREBOARD"
 
 SCRATCH = "program"
-"""The directory beside the board that the workers of a user's program write to."""
+"""The directory next to the scoreboard that the workers of a user's program write to."""
 
 _LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -168,8 +168,8 @@ class Settings:
     Default: none; /opt/ml/model/code, then /opt/ml/code. Source: as for `program`.
     """
 
-    board: Path | None = None
-    """Where the workers find each other; `serve` sets BOARD_VARIABLE for them, nobody else does."""
+    scoreboard: Path | None = None
+    """File of the workers' scoreboard; `serve` sets SCOREBOARD_VARIABLE for its workers."""
 
     @property
     def has_program(self) -> bool:
@@ -179,7 +179,7 @@ class Settings:
     @property
     def scratch(self) -> Path | None:
         """Where the workers keep what a program needs, made once for all of them."""
-        return None if self.board is None else self.board.parent / SCRATCH
+        return None if self.scoreboard is None else self.scoreboard.parent / SCRATCH
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -235,7 +235,9 @@ class Settings:
             worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),
             program=program,
             submit_directory=submitted,
-            board=Path(environ[BOARD_VARIABLE]) if BOARD_VARIABLE in environ else None,
+            scoreboard=Path(environ[SCOREBOARD_VARIABLE])
+            if SCOREBOARD_VARIABLE in environ
+            else None,
         )
 
 

@@ -21,8 +21,9 @@ from container.hyperparameters.declaration import declarations
 from container.resources import mini_batches
 from container.script_mode import training as script_mode
 from container.script_mode.serving.handlers import ARGUMENTS
+from container.serving import commands as serving_commands
 from container.serving import concurrency, scoreboard, server
-from container.settings import BOARD_VARIABLE, Settings
+from container.settings import SCOREBOARD_VARIABLE, Settings
 from support.material import PROGRAM_DIR, ROOT, OptMl
 from support.pages import PAGES, README, commands, metric_definitions, section, table
 from support.processes import Server, train
@@ -52,7 +53,7 @@ def test_settings_are_those_that_are_read() -> None:
     documented = {tuple(re.findall(name, names)) for names in fields}
 
     assert {tuple(re.findall(name, names)) for names in table(*SETTINGS)} == documented
-    read = set(re.findall(rf'"({name})"', source)) - {BOARD_VARIABLE}  # set by `serve` itself
+    read = set(re.findall(rf'"({name})"', source)) - {SCOREBOARD_VARIABLE}  # set by `serve` itself
     assert read == {name for row in documented for name in row}
 
 
@@ -151,13 +152,13 @@ def test_paths_are_documented() -> None:
 @pytest.mark.parametrize(
     ("title", "words"),
     [
-        ("Lifecycle of the server", f"answered within {server.STOP_SECONDS:.0f} seconds"),
+        ("Lifecycle of the server", f"answered within {serving_commands.STOP_SECONDS:.0f} seconds"),
         ("Health checks", f"in the last {scoreboard.HEARTBEAT_SECONDS:.0f} seconds"),
         ("Health checks", f"for {server.NO_MODEL_SECONDS:.0f} seconds"),
         ("Health checks", f"with code {errors.EXIT_NO_MODEL}"),
         ("Load", f"below {concurrency.LARGE_BODY_BYTES // 1024} KiB"),
-        ("Load", f"{concurrency.AT_ONCE} at a time"),
-        ("Load", f"Up to {concurrency.WAITING} more"),
+        ("Load", f"{concurrency.MAX_CONCURRENT} at a time"),
+        ("Load", f"Up to {concurrency.MAX_QUEUED} more"),
         ("`train`", f"gets {script_mode.STOP_SECONDS:.0f} seconds"),
     ],
 )

@@ -200,7 +200,7 @@ def test_serve_ends_when_waiting_will_not_bring_a_model(trained: OptMl, tmp_path
 
     assert ended.code == EXIT_NO_MODEL
     begun, *_, told = (line for line in lines if line["level"] == "ERROR")
-    assert told["message"].startswith("ending, since waiting would")
+    assert told["message"].startswith("exiting without a model: ")
     assert "model.json has format version 2" in told["message"]
     assert moment(told) - moment(begun) >= timedelta(seconds=NO_MODEL_SECONDS)
 

@@ -102,8 +102,8 @@ def test_phases_are_logged_in_their_order(life: Life) -> None:
     messages = [line["message"] for line in life.lines if line["message"] != "request"]
 
     expected = [
-        *("starting 2 workers as set: ", "serving ", *(2 * ["this worker is ready, "])),
-        *(READY, "a signal asks to stop; ", "stopped"),
+        *("starting 2 workers as set: ", "serving ", *(2 * ["worker is ready "])),
+        *(READY, "stop signal received; ", "stopped"),
     ]
     assert [
         next((words for words in expected if message.startswith(words)), message)
@@ -157,6 +157,16 @@ def test_metrics_are_those_of_all_workers(life: Life) -> None:
     assert first["model_server_request_bytes_total"] == sum(len(body) for body, _, _ in BODIES)
 
 
+def test_metrics_have_the_state_of_the_workers(life: Life) -> None:
+    """Both workers are ready with the model, and no invocation is in progress."""
+    numbers = {name: value for name, labels, value in samples(life.metrics[0]) if not labels}
+
+    assert numbers["model_server_workers"] == numbers["model_server_workers_ready"] == 2
+    assert numbers["model_server_model_loaded"] == 1
+    assert numbers["model_server_requests_in_progress"] == 0
+    assert numbers["model_server_large_requests_queued"] == 0
+
+
 def test_counters_outlive_a_worker(trained: OptMl, tmp_path: Path) -> None:
     """A counter that fell would look like a server that started again."""
     with serving(trained, tmp_path, MODEL_SERVER_WORKERS="1") as server:
@@ -166,7 +176,7 @@ def test_counters_outlive_a_worker(trained: OptMl, tmp_path: Path) -> None:
         replace_worker(server)
         text = server.request("/metrics").body.decode()
 
-    assert "\nmodel_server_rows_total 3\n" in text
+    assert "\nmodel_server_rows_total 3.0\n" in text
 
 
 @pytest.mark.parametrize(("level", "expected"), [("ERROR", 0), ("30", 1), ("INFO", 2)])

@@ -123,7 +123,7 @@ def test_worker_that_a_function_crashes_is_replaced(
 
     assert reply.status == 503
     assert reply.json()["message"] == (
-        "No worker answers: the model server is starting, or a worker has ended; try again."
+        "No worker answers: the model server is starting, or a worker has exited; retry later."
     )
     assert f"was sent {number.name}!" in logged
 

@@ -27,9 +27,10 @@ def create_app(settings: Settings) -> Flask:
 
 def app_of(base_dir: Path, **settings: Any) -> Flask:
     """Return the app that serves what lies below `base_dir`, as the only worker."""
-    Scoreboard.create(base_dir / "board", 1).close()
-    board = base_dir / "board"
-    return create_app(Settings(paths=Paths(base_dir), cores=1, workers=1, board=board, **settings))
+    scoreboard = base_dir / "scoreboard"
+    Scoreboard.create(scoreboard, 1).close()
+    paths = Paths(base_dir)
+    return create_app(Settings(paths, cores=1, workers=1, scoreboard=scoreboard, **settings))
 
 
 def app_with(estimator: ClassifierMixin, iris: Rows, base_dir: Path, **settings: Any) -> Flask:

@@ -37,7 +37,7 @@ LAYERS = {
         "container.serving container.payloads",
         "boto3 botocore flask gevent numpy werkzeug",
     ),
-    "container.serving": ("container.payloads", "flask gevent gunicorn werkzeug"),
+    "container.serving": ("container.payloads", "flask gevent gunicorn prometheus_client werkzeug"),
     "container.data": (
         "container.distributed container.hyperparameters",
         "google numpy pyarrow werkzeug",
@@ -186,7 +186,10 @@ def test_importing_does_nothing() -> None:
             "import predictor",
             "sklearn scipy xgboost pandas skl2onnx onnx joblib pyarrow google.protobuf",
         ),
-        ("import wsgi", "sklearn scipy xgboost pandas skl2onnx onnx joblib pyarrow"),
+        (
+            "import wsgi",
+            "sklearn scipy xgboost pandas skl2onnx onnx joblib pyarrow prometheus_client",
+        ),
         ("from artifact import model", "sklearn scipy skl2onnx onnx onnxruntime flask container"),
         (
             "from container.serving import server",

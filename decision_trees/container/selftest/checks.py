@@ -21,7 +21,7 @@ from container import signals
 from container.errors import EXIT_STOPPED, ContainerError, PlatformError
 from container.paths import PROGRAM_DIR, environment
 from container.selftest.sandbox import N_ROWS, STOP_SECONDS, Failure, Process, Sandbox, make, stop
-from container.serving import server
+from container.serving import commands
 from container.settings import Settings
 
 EXIT_FAILED = 1
@@ -117,8 +117,8 @@ class Checks:
         # Where `serve` has it: deeper, the path of its socket could be longer than a socket takes.
         with tempfile.TemporaryDirectory(prefix="serve-") as name:
             runtime = Path(name)
-            server.write_nginx_conf(settings, runtime)
-            code = self.trial.run([*server.nginx_command(runtime), "-t"])
+            commands.write_nginx_conf(settings, runtime)
+            code = self.trial.run([*commands.nginx_command(runtime), "-t"])
         if code:
             raise Failure(f"nginx refuses nginx.conf, exit code {code}; see the lines below.")
         return f"{found} accepts nginx.conf"

@@ -1,4 +1,4 @@
-"""The routes of the endpoint: a Flask app around whatever answers the body of a request."""
+"""Flask app of a worker: the routes around a service that answers invocations."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from container.errors import (
     reply_body,
 )
 from container.payloads.types import Answer, Invocation
-from container.serving import concurrency, metrics, middleware
+from container.serving import concurrency, middleware
 from container.serving.concurrency import Admission
 from container.serving.middleware import (
     ATTRIBUTES,
@@ -30,11 +30,12 @@ from container.serving.middleware import (
     SIZES,
     AccessLog,
     Environ,
-    Shortcut,
+    FastPath,
     ids,
     key,
 )
-from container.serving.scoreboard import Scoreboard, Slot
+from container.serving.scoreboard import Scoreboard
+from container.serving.slot import Slot
 from container.settings import Settings
 
 T = TypeVar("T")
@@ -45,51 +46,51 @@ logger = logging.getLogger(__name__)
 
 
 class Service(Protocol):
-    """What answers invocations; for a large body `answer` runs in a thread of its own."""
+    """Answers invocations. For a large body, `answer` runs in a thread of gevent's pool."""
 
     def answer(self, invocation: Invocation, /) -> Answer:
-        """Return the reply; raises ContainerError with the status and the text of a refusal."""
+        """Return the response; raises ContainerError with the status and text of a refusal."""
 
 
-class Thread(Protocol):
-    """Where a service is loaded and asked that would hold up the loop."""
+class Executor(Protocol):
+    """Runs the code of a service that would block the event loop."""
 
     def start(self, task: Callable[[], None], /) -> None:
-        """Run a task in the loop, beside the requests."""
+        """Run a task in the event loop, concurrently with requests."""
 
     def call(self, work: Callable[[], T], seconds: float | None = None, /) -> T:
-        """Return `work()`, computed outside the loop, within so many seconds."""
+        """Return `work()`, computed outside the event loop within this time-out."""
 
 
 def create_app(
     name: str,
     settings: Settings,
     load: Callable[[Settings], Service],
-    thread: Thread | None = None,
+    executor: Executor | None = None,
 ) -> Flask:
-    """Build the app, and load what answers; without it every answer is 503 with the reason.
+    """Build the app and load its service; without a service every response is 503 with the reason.
 
     Args:
         name: the module of the app.
         settings: how the server runs.
-        load: makes the service; raises ModelNotReady, or SettingsError, with the reason.
-        thread: where `load` and every answer are computed, while the app answers pings; without
-            it `load` is done first, and the answer to a small body is computed in the loop.
+        load: returns the service; raises ModelNotReady or SettingsError with the reason.
+        executor: runs `load` and every answer, while the app answers pings. Without it, `load` runs
+            before this function returns, and small requests are computed in the event loop.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html,
     https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
     """
     app = Flask(name)
-    board, slot = _joined(settings)
+    scoreboard, slot = _joined(settings)
     app.extensions["slot"] = slot
-    state = _State(settings, slot, thread)
-    state.start(load)
-    app.extensions["admission"] = state.admission
+    worker = _Worker(settings, slot, executor)
+    worker.start(load)
+    app.extensions["admission"] = worker.admission
 
     @app.route("/ping", methods=["GET", "POST"])
     def ping() -> Response:
         slot.beat()
-        health = board.health()
+        health = scoreboard.health()
         if not health.ready:
             raise ModelNotReady(health.reason)
         return Response(status=200, content_type="text/plain")
@@ -97,7 +98,7 @@ def create_app(
     @app.post("/invocations")
     def invocations() -> Response:
         middleware.raise_failed(request.environ)
-        answer = state.answer(request.environ)
+        answer = worker.answer(request.environ)
         return Response(answer.body, content_type=answer.media_type)
 
     @app.get("/execution-parameters")
@@ -105,46 +106,62 @@ def create_app(
         return Response(_execution_parameters(settings), content_type="application/json")
 
     @app.get("/metrics")
-    def metrics_text() -> Response:
-        return Response(metrics.prometheus(board.totals()), content_type=metrics.PROMETHEUS)
+    def prometheus_metrics() -> Response:
+        from container.serving import metrics  # only now: see there
+
+        return Response(metrics.exposition(scoreboard), content_type=metrics.CONTENT_TYPE)
 
     app.register_error_handler(Exception, _error_reply)
-    short_way = Shortcut(app, "invocations", state.answer)
-    app.wsgi_app = AccessLog(short_way, slot)  # type: ignore[method-assign]
+    fast_path = FastPath(app, "invocations", worker.answer)
+    app.wsgi_app = AccessLog(fast_path, slot)  # type: ignore[method-assign]
     return app
 
 
 def _joined(settings: Settings) -> tuple[Scoreboard, Slot]:
-    """Return the board of all workers, or one for an app that is alone, and a place on it."""
-    if settings.board is not None:
-        board = Scoreboard.open(settings.board)
-        return board, board.claim()
+    """Return the scoreboard of all workers, or a new one for a single app, and a slot on it."""
+    if settings.scoreboard is not None:
+        scoreboard = Scoreboard.open(settings.scoreboard)
+        return scoreboard, scoreboard.claim()
     with tempfile.TemporaryDirectory(prefix="serve-") as directory:
-        board = Scoreboard.create(Path(directory) / "board", 1)
-        return board, board.claim()  # both keep the file after its name has gone
+        scoreboard = Scoreboard.create(Path(directory) / "scoreboard", 1)
+        return scoreboard, scoreboard.claim()  # both keep the file open after its removal
 
 
-class _State:
-    """What answers, or why nothing does; the board is told."""
+class _Worker:
+    """Service of this worker, or the reason why there is none; publishes it on the scoreboard."""
 
-    def __init__(self, settings: Settings, slot: Slot, thread: Thread | None) -> None:
+    def __init__(self, settings: Settings, slot: Slot, executor: Executor | None) -> None:
         self._settings = settings
         self._slot = slot
-        self._thread = thread
+        self._executor = executor
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
-        self.admission = Admission()
+        self.admission = Admission(report_queued=slot.queued)
 
     def start(self, load: Callable[[Settings], Service]) -> None:
-        """Load what answers, in the thread if there is one."""
-        thread = self._thread
-        if thread is None:
+        """Load the service, in the executor if there is one."""
+        executor = self._executor
+        if executor is None:
             self._load(lambda: load(self._settings))
         else:
-            thread.start(lambda: self._load(lambda: thread.call(lambda: load(self._settings))))
+            executor.start(lambda: self._load(lambda: executor.call(lambda: load(self._settings))))
 
     def answer(self, environ: Environ) -> Answer:
-        """Return the reply to a request; raises ContainerError or HTTPException."""
+        """Return the response to an invocation; raises ContainerError or HTTPException."""
         service = self._ready()
+        self._slot.begin()
+        try:
+            answer = self._admit(service, environ)
+        finally:
+            self._slot.finish()
+        environ[SIZES].n_rows = answer.n_rows
+        return answer
+
+    def _ready(self) -> Service:
+        if isinstance(self._service, ModelNotReady):
+            raise self._service
+        return self._service
+
+    def _admit(self, service: Service, environ: Environ) -> Answer:
         n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
         with self.admission.admitted(n_bytes):
             body = concurrency.read(environ["wsgi.input"], n_bytes)
@@ -157,20 +174,12 @@ class _State:
                 environ.get("HTTP_ACCEPT"),
                 environ.get(_ATTRIBUTES),
             )
-            answer = self._call(lambda: service.answer(invocation), body)
-        environ[SIZES].n_rows = answer.n_rows
-        return answer
-
-    def _ready(self) -> Service:
-        if isinstance(self._service, ModelNotReady):
-            raise self._service
-        return self._service
+            return self._call(lambda: service.answer(invocation), body)
 
     def _call(self, work: Callable[[], Answer], body: bytes) -> Answer:
-        """Return `work()`, computed where such a body is worked on."""
-        if self._thread is None:
+        if self._executor is None:
             return concurrency.call(work, body)
-        return self._thread.call(work, self._settings.timeout_seconds)
+        return self._executor.call(work, self._settings.timeout_seconds)
 
     def _load(self, load: Callable[[], Service]) -> None:
         try:
@@ -181,7 +190,7 @@ class _State:
             self._fail(ModelNotReady(str(error)), error.exit_code)
         else:
             self._slot.ready()
-            logger.info("this worker is ready, with the model of %s", self._settings.paths.model)
+            logger.info("worker is ready with the model in %s", self._settings.paths.model)
 
     def _fail(self, error: ModelNotReady, exit_code: int) -> None:
         logger.error("%s", error)
@@ -192,8 +201,8 @@ class _State:
 def _execution_parameters(settings: Settings) -> str:
     """Return how the platform should split a batch.
 
-    BatchStrategy stays out: what the platform takes without it is MULTI_RECORD, which the local
-    mode of its SDK refuses by that name.
+    BatchStrategy is left out. Its default is MULTI_RECORD, but the local mode of the SDK rejects
+    that name.
     """
     return json.dumps(
         {
@@ -204,7 +213,7 @@ def _execution_parameters(settings: Settings) -> str:
 
 
 def _error_reply(error: Exception) -> Response:
-    """Turn any error into a JSON reply; the one place that does."""
+    """Return the JSON response to any error; the only place that builds one."""
     if isinstance(error, ContainerError):
         status, message = error.status, str(error)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR and error.__cause__ is not None:

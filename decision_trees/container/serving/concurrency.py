@@ -1,6 +1,7 @@
-"""Admission: how many large bodies a worker takes at once, how many wait, and who comes again.
+"""Concurrency of one worker: limits on large requests, and the thread pool that computes them.
 
-A large body is read and worked on so that others do not wait for it: the work has a thread.
+Small requests are computed in the event loop. A large one would block it, so it is computed in a
+native thread, and other requests and pings are answered meanwhile.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,56 +17,79 @@ from container.errors import ServerBusy, UserError
 from container.formats import numeric
 from container.resources import give_memory_back
 
-AT_ONCE = 2
-"""So many large bodies are in a worker's memory: one is read while the other is worked on."""
+LARGE_BODY_BYTES = 32 * 1024
+"""Minimum size of a large body; a smaller one takes less than about 2 ms."""
 
-WAITING = 64
-"""So many more wait in a worker, their bodies with nginx, which keeps the largest in files."""
+MAX_CONCURRENT = 2
+"""Maximum number of large bodies in a worker's memory: one is read while another is computed."""
+
+MAX_QUEUED = 64
+"""Maximum number of queued large requests in a worker. nginx keeps their bodies."""
 
 QUIET_BEATS = 5
-"""So many heartbeats without a large body pass before memory is given back: others may follow."""
+"""Number of heartbeats without a large request after which a worker releases its free memory."""
 
-_OPEN = nullcontext()
+_PIECE_BYTES = 128 * 1024
+_UNLIMITED = nullcontext()
+
+T = TypeVar("T")
+
+
+def _ignore(_: int) -> None:
+    """Report nothing."""
 
 
 class Admission:
-    """The door of one worker."""
+    """Admission control of one worker: limits concurrent and queued large requests."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
-        self._free = BoundedSemaphore(at_once)
-        self._may_wait = waiting
-        self._waiting = 0
+    def __init__(
+        self,
+        max_concurrent: int = MAX_CONCURRENT,
+        max_queued: int = MAX_QUEUED,
+        report_queued: Callable[[int], None] = _ignore,
+    ) -> None:
+        """Set the limits; `report_queued` receives the number of queued requests at each change."""
+        self._free = BoundedSemaphore(max_concurrent)
+        self._max_queued = max_queued
+        self._report_queued = report_queued
+        self._n_queued = 0
         self._quiet_beats = QUIET_BEATS
 
     def admitted(self, n_bytes: int | None) -> AbstractContextManager[None]:
-        """Return what waits until there is room for a body of `n_bytes`, None if that is not known.
+        """Return a context for a request with a body of `n_bytes`, None if the size is unknown.
 
-        Small bodies have room at once. Entering it raises ServerBusy when too many wait already.
+        A small request enters it at once. A large one waits until fewer than `max_concurrent` are
+        inside; it raises ServerBusy if `max_queued` are waiting.
         """
         is_small = n_bytes is not None and n_bytes < LARGE_BODY_BYTES
-        return _OPEN if is_small else self._in_turn()
+        return _UNLIMITED if is_small else self._limited()
 
     @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        if self._free.locked() and self._waiting >= self._may_wait:
+    def _limited(self) -> Iterator[None]:
+        if self._free.locked() and self._n_queued >= self._max_queued:
             raise ServerBusy(
-                f"{self._waiting} large requests wait already; come again, or send fewer at once."
+                f"{self._n_queued} large requests are already queued; retry later or send fewer "
+                "at once."
             )
-        self._waiting += 1
+        self._add_queued(1)
         try:
             self._free.acquire()
         finally:
-            self._waiting -= 1
+            self._add_queued(-1)
         try:
             yield
         finally:
             self._free.release()
             self._quiet_beats = 0
 
-    def give_back(self) -> None:
-        """Give the memory of large bodies back to the system, at the QUIET_BEATS-th call after.
+    def _add_queued(self, number: int) -> None:
+        self._n_queued += number
+        self._report_queued(self._n_queued)
 
-        Fresh memory would cost each of them half its time again.
+    def give_back(self) -> None:
+        """Release the memory of large requests at the QUIET_BEATS-th call after the last one.
+
+        Until then it stays, because fresh memory would make the next one take half as long again.
         """
         self._quiet_beats += 1
         if self._quiet_beats == QUIET_BEATS:
@@ -73,19 +97,11 @@ class Admission:
             give_memory_back()
 
 
-LARGE_BODY_BYTES = 32 * 1024
-"""A body of this size takes longer than a millisecond or two."""
-
-_PIECE_BYTES = 128 * 1024
-
-T = TypeVar("T")
-
-
 def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
-    """Return all of a body of `n_bytes`, None where that is not known.
+    """Return the whole body of `n_bytes`, None if the size is unknown.
 
-    Between the pieces of a large one other requests have their turn; workers.py sees to that where
-    it is known how large it is.
+    Other requests run between the pieces of a body of unknown size. `gunicorn_conf` does the same
+    for a large body of known size.
     """
     if n_bytes is not None:
         return stream.read(n_bytes)
@@ -94,19 +110,19 @@ def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
         body.write(piece)
         if len(piece) == _PIECE_BYTES:
             gevent.sleep(0)
-    return body.getvalue()  # without a copy, unlike a join of pieces
+    return body.getvalue()  # no copy, unlike a join of pieces
 
 
 def call(work: Callable[[], T], body: bytes) -> T:
     """Return `work()`; for a large body it runs in gevent's pool of native threads.
 
     Raises:
-        UserError: as `work` does, and whatever else it raises.
+        UserError: as `work` does; any other exception of `work` is raised as well.
     """
     if len(body) < LARGE_BODY_BYTES:
         return work()
     pool = gevent.get_hub().threadpool
-    # The pool would log the traceback of a caller's mistake, so it gets it as a value.
+    # The pool logs the traceback of every exception. A caller's mistake deserves none.
     result: T | UserError = pool.apply(wrap_errors(UserError, work))
     if isinstance(result, UserError):
         raise result

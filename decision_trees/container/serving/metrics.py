@@ -1,119 +1,85 @@
-"""Counters of the endpoint, added up over the workers, in the text format of Prometheus."""
+"""Answer to /metrics: the scoreboard in the text format of Prometheus.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Self
+The counters are on the scoreboard and not in the multiprocess files of prometheus_client: counting
+a request takes 1 us instead of 6, and a worker that exits leaves no file behind.
 
-_STEPS = (1, 1.5, 2.2, 3.3, 4.7, 6.8)
-BOUNDS_SECONDS = (*(float(f"{step}e{ten}") for ten in range(-4, 2) for step in _STEPS), 100.0)
-"""Upper bounds of the buckets of the latency; one more bucket takes what is slower.
-
-Each is about half as large again as the one before (the series E6 of IEC 60063), so an estimate
-is off by half at most.
+The app imports this module with the first request to /metrics: prometheus_client takes 40 ms, a
+tenth of the CPU time until a worker is ready.
 """
 
-N_BUCKETS = len(BOUNDS_SECONDS) + 1
+from collections.abc import Iterator
+from itertools import accumulate
 
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-"""The content type of `prometheus`."""
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from container.serving.scoreboard import Gauges, Scoreboard
+from container.serving.slot import BOUNDS_SECONDS, Counters
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _PREFIX = "model_server_"
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What has been counted since the server started; every number only ever grows.
-
-    A reader may come between two steps of one count, so that the numbers differ by the requests
-    that are being counted at that moment.
-    """
-
-    succeeded: int = 0
-    """Requests answered with a status below 400."""
-
-    client_errors: int = 0
-    server_errors: int = 0
-    rows: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-    microseconds: int = 0
-    """The time of all answers."""
-
-    buckets: tuple[int, ...] = (0,) * N_BUCKETS
-    """Requests by latency: `buckets[i]` took more than bound i - 1 and at most bound i."""
-
-    @classmethod
-    def from_counters(cls, counters: Sequence[int]) -> Self:
-        """Name the counters; `counters` has N_COUNTERS integers in the order of the fields."""
-        succeeded, client, server, rows, bytes_in, bytes_out, microseconds, *buckets = counters
-        return cls(
-            succeeded, client, server, rows, bytes_in, bytes_out, microseconds, tuple(buckets)
-        )
-
-    @property
-    def counters(self) -> tuple[int, ...]:
-        """The numbers in the order of the fields."""
-        return (
-            self.succeeded,
-            self.client_errors,
-            self.server_errors,
-            self.rows,
-            self.bytes_in,
-            self.bytes_out,
-            self.microseconds,
-            *self.buckets,
-        )
-
-
-N_COUNTERS = len(Totals().counters)
-
-
-def prometheus(totals: Totals) -> str:
-    """Return the answer to /metrics, whose content type is PROMETHEUS.
+def exposition(scoreboard: Scoreboard) -> bytes:
+    """Return the metrics of all workers, whose content type is CONTENT_TYPE.
 
     Source: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
-    requests = [
-        ('{status="2xx"}', totals.succeeded),
-        ('{status="4xx"}', totals.client_errors),
-        ('{status="5xx"}', totals.server_errors),
-    ]
-    lines = [
-        *_family("requests_total", "counter", "Requests answered, by class of status.", requests),
-        *_family("rows_total", "counter", "Rows that were predicted.", [("", totals.rows)]),
-        *_family(
-            "request_bytes_total", "counter", "Bytes of their bodies.", [("", totals.bytes_in)]
-        ),
-        *_family(
-            "response_bytes_total", "counter", "Bytes of the answers.", [("", totals.bytes_out)]
-        ),
-        *_family(
-            "request_duration_seconds",
-            "histogram",
-            "Time from request to answer.",
-            _durations(totals),
-        ),
-    ]
-    return "\n".join(lines) + "\n"
+    return generate_latest(_ScoreboardCollector(scoreboard))
 
 
-def _family(
-    name: str, kind: str, meaning: str, samples: Sequence[tuple[str, float]]
-) -> Iterator[str]:
-    yield f"# HELP {_PREFIX}{name} {meaning}"
-    yield f"# TYPE {_PREFIX}{name} {kind}"
-    for suffix, value in samples:
-        yield f"{_PREFIX}{name}{suffix} {value}"
+class _ScoreboardCollector(Collector):
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self._scoreboard = scoreboard
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all counters, then all gauges."""
+        totals = self._scoreboard.totals()
+        yield _requests(totals)
+        yield _counter("rows", "Predicted rows.", totals.rows)
+        yield _counter("request_bytes", "Bytes of the request bodies.", totals.bytes_in)
+        yield _counter("response_bytes", "Bytes of the response bodies.", totals.bytes_out)
+        yield _durations(totals)
+        yield from _gauges(self._scoreboard.gauges())
 
 
-def _durations(totals: Totals) -> list[tuple[str, float]]:
-    """Return the samples of the histogram; their count is that of the buckets, as it must be."""
-    reached = list(accumulate(totals.buckets))
+def _counter(name: str, documentation: str, value: int) -> Metric:
+    return CounterMetricFamily(_PREFIX + name, documentation, value)
+
+
+def _requests(totals: Counters) -> Metric:
+    documentation = "Answered requests, by class of status."
+    family = CounterMetricFamily(f"{_PREFIX}requests", documentation, labels=["status"])
+    family.add_metric(["2xx"], totals.succeeded)
+    family.add_metric(["4xx"], totals.client_errors)
+    family.add_metric(["5xx"], totals.server_errors)
+    return family
+
+
+def _durations(totals: Counters) -> Metric:
     bounds = [*map(repr, BOUNDS_SECONDS), "+Inf"]
-    return [
-        *((f'_bucket{{le="{le}"}}', count) for le, count in zip(bounds, reached, strict=True)),
-        ("_sum", totals.microseconds / 1_000_000),
-        ("_count", reached[-1]),
-    ]
+    return HistogramMetricFamily(
+        f"{_PREFIX}request_duration_seconds",
+        "Time from request to response.",
+        list(zip(bounds, accumulate(totals.buckets), strict=True)),
+        totals.microseconds / 1_000_000,
+    )
+
+
+def _gauges(gauges: Gauges) -> Iterator[Metric]:
+    values = {
+        "workers": ("Expected workers.", gauges.workers),
+        "workers_ready": ("Workers that answer requests.", gauges.ready),
+        "model_loaded": ("1 if a worker has loaded the model, otherwise 0.", int(gauges.loaded)),
+        "requests_in_progress": ("Invocations that are in progress.", gauges.in_progress),
+        "large_requests_queued": ("Large invocations that are queued.", gauges.queued),
+    }
+    for name, (documentation, value) in values.items():
+        yield GaugeMetricFamily(_PREFIX + name, documentation, value)

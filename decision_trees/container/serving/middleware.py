@@ -1,11 +1,11 @@
-"""The access log: each request is counted, and one line tells of it, without its payload.
+"""WSGI middleware around the Flask app: the access log, and a fast path for invocations.
 
-It stands around the Flask app: hooks inside would look the request up a dozen times.
+The access log counts each request and writes one line without the payload. It is no Flask hook,
+because a hook would look the request up a dozen times.
 
-Past Flask: an invocation that goes well needs neither its routing nor its contexts.
-
-They cost more than a tree does. Whatever goes wrong is told by Flask, like every other error, and
-as soon as somebody hangs something into the app, every request goes its way.
+The fast path answers a successful POST /invocations without Flask's routing and contexts, which
+take more CPU time than the prediction of a tree. Flask answers all errors, and all requests once
+the app has hooks or listeners.
 """
 
 import logging
@@ -17,10 +17,10 @@ import flask.signals
 from flask import Flask
 
 from container import log
-from container.serving.scoreboard import Slot
+from container.serving.slot import Slot
 
 SIZES = "endpoint.sizes"
-"""The key of the environ under which the app finds the `Sizes` to fill in."""
+"""Key of the `Sizes` in the environ, which the app fills in."""
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def key(header: str) -> str:
-    """Return what WSGI calls a header in the environ."""
+    """Return the key of a header in the environ."""
     return "HTTP_" + header.upper().replace("-", "_")
 
 
@@ -47,7 +47,7 @@ _IDS = [
 
 
 class Sizes:
-    """How much a request brought: the app sets both."""
+    """Sizes of a request; the app sets both."""
 
     __slots__ = ("n_bytes", "n_rows")
 
@@ -56,14 +56,14 @@ class Sizes:
 
 
 class AccessLog:
-    """A WSGI app around another; the counts go to the slot of the worker."""
+    """Middleware that counts each request in the worker's slot and logs it."""
 
     def __init__(self, app: App, slot: Slot) -> None:
         self._app = app
         self._slot = slot
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Answer as the app does, and give back the headers that are the client's own.
+        """Return the response of the app, and echo the headers that belong to the client.
 
         Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
         """
@@ -78,14 +78,14 @@ class AccessLog:
         return self._app(environ, start_noted)
 
     def _note(self, environ: Environ, status: int, headers: Headers, seconds: float) -> None:
-        """Count a request and write its line; a good ping is worth none."""
+        """Count and log a request, except a successful ping."""
         path = environ["PATH_INFO"]
         is_ping = path == "/ping"
         if is_ping and status == 200:
             return
         sizes = environ[SIZES]
         n_bytes_out = next((int(size) for name, size in headers if name == "Content-Length"), 0)
-        if not is_ping:  # its failures are part of each start
+        if not is_ping:  # each start has failed pings
             self._slot.count(status, sizes.n_rows, sizes.n_bytes, n_bytes_out, seconds)
         fields = {
             "method": environ["REQUEST_METHOD"],
@@ -101,12 +101,12 @@ class AccessLog:
 
 
 def ids(environ: Environ) -> dict[str, Any]:
-    """Return what tells a request from others, as far as it came with it."""
+    """Return the ids that the client or the platform gave the request."""
     return {field: environ[name] for name, field in _IDS if name in environ}
 
 
 def _write(level: int, fields: dict[str, Any]) -> None:
-    """Log a line as `logger.log` does, which would look for the caller on each request."""
+    """Log as `logger.log` does, without its search for the caller of each line."""
     if logger.isEnabledFor(level):
         record = logging.LogRecord(logger.name, level, "", 0, "request", (), None)
         setattr(record, log.FIELDS, fields)
@@ -122,19 +122,19 @@ _SIGNALS = (
 )
 
 
-class Shortcut:
-    """A WSGI app before that of Flask, for one route and method of it."""
+class FastPath:
+    """Middleware that answers one route, by POST, without Flask."""
 
     def __init__(
         self, app: Flask, endpoint: str, answer: Callable[[Environ], tuple[bytes, str, int]]
     ) -> None:
-        """Take the place of `app.wsgi_app`.
+        """Wrap `app.wsgi_app`.
 
         Args:
-            app: it has the route; its view begins with `raise_failed`.
-            endpoint: what Flask calls the route; its path is the same with a slash, for POST.
-            answer: makes the body of a reply, its media type, and the number of its rows; raises
-                what Flask's error handlers know.
+            app: the Flask app; the view of the route begins with `raise_failed`.
+            endpoint: Flask's name of the route; its path is the name with a slash before it.
+            answer: returns body, media type and number of rows; raises errors that the error
+                handlers of the app accept.
         """
         self._flask = app
         self._endpoint = endpoint
@@ -144,7 +144,7 @@ class Shortcut:
         self._wsgi_app = app.wsgi_app
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Answer as Flask would, if it would."""
+        """Return the same response as Flask would."""
         is_ours = environ["PATH_INFO"] == self._path and environ["REQUEST_METHOD"] == "POST"
         if not is_ours or self._is_changed():
             return self._wsgi_app(environ, start_response)
@@ -158,7 +158,7 @@ class Shortcut:
         return [body]
 
     def _is_changed(self) -> bool:
-        """Say whether anybody has to hear of a request, or answers it."""
+        """Return whether the app has hooks or listeners, or another view for the route."""
         app = self._flask
         hooks = (
             app.before_request_funcs
@@ -172,6 +172,6 @@ class Shortcut:
 
 
 def raise_failed(environ: Environ) -> None:
-    """Raise what has kept the shortcut from an answer, if anything has."""
+    """Raise the error of the fast path, if there was one."""
     if _ERROR in environ:
         raise environ[_ERROR]

@@ -1,4 +1,4 @@
-"""The way past Flask: what a client gets is the same, and whoever hooks into the app is heard."""
+"""The fast path: clients get the same response, and no hook of the app is skipped."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,24 +14,24 @@ from container.serving.app import create_app
 from container.settings import Settings
 
 HEADERS = {"Content-Type": "text/csv", "X-Amzn-SageMaker-Custom-Attributes": "trace=7"}
-SHORT, LONG = b"past Flask", b"with Flask"  # of one length, as are their headers
+FAST, SLOW = b"past Flask", b"with Flask"  # of one length, so that the headers are equal
 
 
 class Witness:
-    """Says on which way it was asked."""
+    """Answers with the path by which it was called."""
 
     def answer(self, invocation: Invocation) -> Answer:
-        """Answer everything but rubbish."""
+        """Answer everything except two bodies."""
         if invocation.body == b"rubbish":
             raise MalformedPayload("Row 1 is rubbish; send a number.", 1)
         if invocation.body == b"fault":
             raise ZeroDivisionError
-        return Answer(LONG if flask.has_request_context() else SHORT, "text/csv", 1)
+        return Answer(SLOW if flask.has_request_context() else FAST, "text/csv", 1)
 
 
 @pytest.fixture
 def app() -> Flask:
-    """An app in which nobody has hooked anything."""
+    """Return an app without hooks."""
     return make_app()
 
 
@@ -47,12 +47,12 @@ def sent(app: Flask, body: bytes, method: str = "POST") -> tuple[int, bytes, lis
 
 
 def add_nothing(_: Any) -> None:
-    """Hook that changes no reply."""
+    """Do nothing, as a hook."""
 
 
-def test_good_invocation_does_not_pass_through_flask(app: Flask) -> None:
-    """Without hooks there is no context of Flask."""
-    assert sent(app, b"1,2\n")[1] == SHORT
+def test_successful_invocation_skips_flask(app: Flask) -> None:
+    """Without hooks there is no request context."""
+    assert sent(app, b"1,2\n")[1] == FAST
 
 
 HOOKS: dict[str, Callable[[Flask], Any]] = {
@@ -66,53 +66,53 @@ HOOKS: dict[str, Callable[[Flask], Any]] = {
 
 
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
-def test_app_with_a_hook_leaves_every_request_to_flask(
+def test_app_with_a_hook_handles_every_request_in_flask(
     app: Flask, hook: Callable[[Flask], Any]
 ) -> None:
-    """A hook, such as a check of who asks, is never passed by."""
-    assert sent(app, b"1,2\n")[1] == SHORT
+    """A hook, such as an authentication check, is never skipped."""
+    assert sent(app, b"1,2\n")[1] == FAST
     hook(app)
 
-    assert sent(app, b"1,2\n")[1] == LONG
+    assert sent(app, b"1,2\n")[1] == SLOW
 
 
 @pytest.mark.parametrize(
     "name",
     ["appcontext_pushed", "request_started", "request_finished", "request_tearing_down"],
 )
-def test_listener_to_a_signal_hears_of_every_request(app: Flask, name: str) -> None:
-    """Instruments that listen to Flask's signals miss nothing."""
-    heard = []
+def test_listener_to_a_signal_receives_every_request(app: Flask, name: str) -> None:
+    """Instrumentation that listens to Flask's signals misses no request."""
+    received = []
 
     def listen(sender: Flask, **_: Any) -> None:
-        heard.append(sender)
+        received.append(sender)
 
     with getattr(flask.signals, name).connected_to(listen, app):
         reply = sent(app, b"1,2\n")
 
-    assert (reply[1], heard) == (LONG, [app])
+    assert (reply[1], received) == (SLOW, [app])
 
 
-def test_view_that_takes_the_place_of_ours_answers(app: Flask) -> None:
-    """A fork may answer in a view of its own."""
+def test_replaced_view_answers(app: Flask) -> None:
+    """A fork may replace the view of the route."""
     app.view_functions["invocations"] = lambda: Response(b"mine")
 
     assert sent(app, b"1,2\n")[1] == b"mine"
 
 
 @pytest.mark.parametrize("body", [b"1,2\n", b"", b"rubbish", b"fault"])
-def test_reply_is_the_same_on_both_ways(app: Flask, body: bytes) -> None:
-    """Status, headers and body do not tell how a request was answered."""
+def test_response_is_the_same_on_both_paths(app: Flask, body: bytes) -> None:
+    """Status, headers and body are equal."""
     hooked = make_app()
     hooked.before_request(lambda: None)
 
-    short, long = sent(app, body), sent(hooked, body)
+    fast, slow = sent(app, body), sent(hooked, body)
 
-    assert (short[0], short[2]) == (long[0], long[2])
-    assert short[1].replace(SHORT, LONG) == long[1]
+    assert (fast[0], fast[2]) == (slow[0], slow[2])
+    assert fast[1].replace(FAST, SLOW) == slow[1]
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 405), ("OPTIONS", 200), ("PUT", 405)])
-def test_other_methods_are_for_flask(app: Flask, method: str, status: int) -> None:
-    """Only POST is answered past it."""
+def test_other_methods_are_handled_by_flask(app: Flask, method: str, status: int) -> None:
+    """Only POST takes the fast path."""
     assert sent(app, b"1,2\n", method)[0] == status

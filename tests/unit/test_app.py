@@ -1,7 +1,9 @@
-"""What the endpoint answers beside predictions, and what it logs of each request."""
+"""Routes of the app in addition to predictions, and the log line of each request."""
 
 import logging
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import ServerBusy
 from container.log import FIELDS
+from container.payloads.types import Answer, Invocation
+from container.serving.app import create_app
+from container.settings import Settings
 from support.apps import ROW, app_of, app_with, assert_error, invoke
 from support.material import Rows
 
@@ -21,27 +26,27 @@ IDS = {ATTRIBUTES: "trace=7", INFERENCE_ID: "id 1", "X-Request-Id": "r-1"}
 
 @pytest.fixture
 def client(iris: Rows, tmp_path: Path) -> FlaskClient:
-    """A client of an endpoint with a model, of which nobody has asked anything."""
+    """Return a client of an app with a model and no requests so far."""
     return app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path).test_client()
 
 
 @pytest.fixture
 def client_without_model(tmp_path: Path) -> FlaskClient:
-    """A client of an endpoint without a model."""
+    """Return a client of an app without a model."""
     (tmp_path / "empty").mkdir()
     return app_of(tmp_path / "empty").test_client()
 
 
 def fields(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """Return the fields of the one line about a request."""
+    """Return the fields of the only line about a request."""
     (record,) = (record for record in caplog.records if record.message == "request")
     found: dict[str, Any] = vars(record)[FIELDS]
     return found
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_ping_is_good_with_a_model(client: FlaskClient, method: str) -> None:
-    """The platform takes status 200 for health; the body is empty."""
+def test_ping_is_200_with_a_model(client: FlaskClient, method: str) -> None:
+    """Status 200 means healthy; the body is empty."""
     response = client.open("/ping", method=method)
 
     assert (response.status_code, response.data) == (200, b"")
@@ -49,7 +54,7 @@ def test_ping_is_good_with_a_model(client: FlaskClient, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/invocations"])
-def test_endpoint_without_a_model_says_why(
+def test_app_without_a_model_returns_the_reason(
     client_without_model: FlaskClient, tmp_path: Path, path: str
 ) -> None:
     """Without a usable model each request has status 503 and the reason."""
@@ -73,18 +78,20 @@ def test_endpoint_without_a_model_says_why(
         ("POST", "/execution-parameters", 405, "MethodNotAllowed"),
     ],
 )
-def test_errors_of_http_have_the_form_of_all_errors(
+def test_errors_of_http_have_the_format_of_all_errors(
     client: FlaskClient, method: str, path: str, status: int, error: str
 ) -> None:
-    """What Flask refuses by itself is JSON too."""
+    """A refusal by Flask is JSON as well."""
     response = client.open(path, method=method)
 
     assert response.json
     assert_error(response, status, error, response.json["message"])
 
 
-def test_bug_is_told_to_the_log_only(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    """An exception that nobody expected gives a fixed text; its traceback is in the log."""
+def test_traceback_of_a_bug_is_only_in_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The response to an unexpected exception is a fixed text."""
     client.application.add_url_rule("/bug", view_func=lambda: os.environ["SECRET"])
 
     response = client.get("/bug", headers={INFERENCE_ID: "id 1"})
@@ -95,23 +102,23 @@ def test_bug_is_told_to_the_log_only(client: FlaskClient, caplog: pytest.LogCapt
     assert vars(caplog.records[0])[FIELDS] == {"inference_id": "id 1"}
 
 
-def test_busy_server_asks_to_come_again(client: FlaskClient) -> None:
-    """The platform, and its SDKs, try again after a 503."""
+def test_busy_server_asks_for_a_retry(client: FlaskClient) -> None:
+    """The platform and its SDKs retry after a 503."""
 
     def refuse() -> NoReturn:
-        raise ServerBusy("2 large requests wait already; come again, or send fewer at once.")
+        raise ServerBusy("2 large requests are already queued; retry later or send fewer at once.")
 
     client.application.add_url_rule("/busy", view_func=refuse)
 
     response = client.get("/busy")
 
-    message = "2 large requests wait already; come again, or send fewer at once."
+    message = "2 large requests are already queued; retry later or send fewer at once."
     assert_error(response, 503, "ServerBusy", message)
     assert response.headers["Retry-After"] == "1"
 
 
 def test_execution_parameters_are_those_of_the_settings(tmp_path: Path) -> None:
-    """Batch transform asks before it sends; BatchStrategy is left to the platform."""
+    """Batch transform asks for them first; BatchStrategy is left to the platform."""
     app = app_of(tmp_path, max_concurrent_transforms=3, mini_batch_megabytes=7)
 
     response = app.test_client().get("/execution-parameters")
@@ -120,8 +127,8 @@ def test_execution_parameters_are_those_of_the_settings(tmp_path: Path) -> None:
     assert response.json == {"MaxConcurrentTransforms": 3, "MaxPayloadInMB": 7}
 
 
-def test_metrics_count_what_was_answered(client: FlaskClient) -> None:
-    """Rows, bytes and statuses of every request but good pings are counted."""
+def test_metrics_count_answered_requests(client: FlaskClient) -> None:
+    """Rows, bytes and statuses of every request except successful pings are counted."""
     for body in (ROW, ROW * 3, b"x"):
         invoke(client, body)
     client.get("/ping")
@@ -130,20 +137,52 @@ def test_metrics_count_what_was_answered(client: FlaskClient) -> None:
 
     assert response.content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert set(response.text.splitlines()) >= {
-        'model_server_requests_total{status="2xx"} 2',
-        'model_server_requests_total{status="4xx"} 1',
-        'model_server_requests_total{status="5xx"} 0',
-        "model_server_rows_total 4",
-        f"model_server_request_bytes_total {4 * len(ROW) + 1}",
-        "model_server_request_duration_seconds_count 3",
+        'model_server_requests_total{status="2xx"} 2.0',
+        'model_server_requests_total{status="4xx"} 1.0',
+        'model_server_requests_total{status="5xx"} 0.0',
+        "model_server_rows_total 4.0",
+        f"model_server_request_bytes_total {4.0 * len(ROW) + 1}",
+        "model_server_request_duration_seconds_count 3.0",
     }
+
+
+class Scraper:
+    """A service that reads /metrics while it answers; a body of b"fault" fails afterwards."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.scrape: Callable[[], str] = str
+
+    def answer(self, invocation: Invocation) -> Answer:
+        """Answer with an empty body."""
+        self.texts.append(self.scrape())
+        if invocation.body == b"fault":
+            raise ZeroDivisionError
+        return Answer(b"", "text/csv", 0)
+
+
+@pytest.mark.parametrize("body", [b"row", b"fault"])
+def test_metrics_have_the_requests_in_progress(body: bytes) -> None:
+    """An invocation is in progress until it is answered or has failed."""
+    service = Scraper()
+    client = create_app("app", Settings.from_environ({}), lambda _: service).test_client()
+    service.scrape = lambda: client.get("/metrics").text
+
+    invoke(client, body)
+    service.texts.append(service.scrape())
+
+    found = [
+        re.findall(r"^model_server_requests_in_progress (.*)$", text, re.MULTILINE)
+        for text in service.texts
+    ]
+    assert found == [["1.0"], ["0.0"]]
 
 
 @pytest.mark.parametrize("body", [ROW, b"x"])
 def test_ids_are_echoed_and_logged(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, body: bytes
 ) -> None:
-    """What the platform hands through comes back, with an error too, and stands in the log."""
+    """Headers of the client come back, with an error as well, and are logged."""
     caplog.set_level("INFO")
 
     response = client.post("/invocations", data=body, headers=IDS)
@@ -170,7 +209,7 @@ def test_request_is_one_line_of_the_log(
     level: int,
     expected: dict[str, object],
 ) -> None:
-    """Status, sizes and duration are logged, no value and no traceback."""
+    """Status, sizes and duration are logged, but no value and no traceback."""
     caplog.set_level("INFO")
     caplog.clear()
 
@@ -189,7 +228,7 @@ def test_request_is_one_line_of_the_log(
 def test_ping_is_logged_only_when_it_fails(
     client: FlaskClient, client_without_model: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The platform pings all the time; only bad news is worth a line."""
+    """The platform pings every few seconds; only failures are logged."""
     caplog.set_level("INFO")
     caplog.clear()
 
@@ -200,15 +239,15 @@ def test_ping_is_logged_only_when_it_fails(
 
 
 @pytest.mark.parametrize("n_bytes", [100, 100_000])
-def test_body_that_is_cut_off_is_not_answered(client: FlaskClient, n_bytes: int) -> None:
-    """Rows of which the client has sent but a part would be answered as if they were all."""
+def test_truncated_body_is_not_answered(client: FlaskClient, n_bytes: int) -> None:
+    """Otherwise a part of the rows would be answered like all of them."""
     cut = client.post("/invocations", data=ROW, environ_overrides={"CONTENT_LENGTH": str(n_bytes)})
 
     assert cut.status_code == 400
 
 
 def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A worker says once that it has the model, or why not."""
+    """A worker logs once that it has the model, or why not."""
     caplog.set_level("INFO", logger="container.serving.app")
     for name in ("good", "empty"):
         (tmp_path / name).mkdir()
@@ -217,6 +256,6 @@ def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCapture
     app_of(tmp_path / "empty")
 
     loaded, failed = (record for record in caplog.records if record.name == "container.serving.app")
-    assert loaded.message == f"this worker is ready, with the model of {tmp_path}/good/model"
+    assert loaded.message == f"worker is ready with the model in {tmp_path}/good/model"
     assert failed.levelno == logging.ERROR
     assert failed.message.startswith("The model cannot be used: ")

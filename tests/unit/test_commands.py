@@ -1,4 +1,4 @@
-"""Command lines and configuration of the two servers; tests/contract runs them."""
+"""Command lines and configuration of nginx and gunicorn; tests/contract runs them."""
 
 import grp
 import json
@@ -15,17 +15,17 @@ import pytest
 
 from container.errors import SettingsError
 from container.paths import PROGRAM_DIR, Paths
-from container.serving.scoreboard import Scoreboard
-from container.serving.server import (
-    _PROXY_MARGIN_SECONDS,
-    BOARD,
-    _as_worker,
-    _worker_identity,
+from container.serving.commands import (
+    PROXY_MARGIN_SECONDS,
+    SCOREBOARD,
     gunicorn_command,
     heartbeat_directory,
     nginx_command,
     nginx_conf,
+    user_options,
+    worker_account,
 )
+from container.serving.scoreboard import Scoreboard
 from container.settings import Settings
 from support.material import OptMl
 from support.processes import DEADLINE_SECONDS, environment, free_port
@@ -38,12 +38,12 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a
 
 
 def option(command: list[str], name: str) -> str:
-    """Return the word that follows an option."""
+    """Return the argument of an option."""
     return command[command.index(name) + 1]
 
 
 def run(command: list[str], opt_ml: OptMl, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end as `serve` would start it."""
+    """Run a command to its end in the environment of `serve`."""
     return subprocess.run(
         command,
         cwd=PROGRAM_DIR,
@@ -68,14 +68,14 @@ def run(command: list[str], opt_ml: OptMl, **variables: str) -> subprocess.Compl
     ],
 )
 def test_gunicorn_is_started_with_the_settings(name: str, value: str) -> None:
-    """The command line carries what the settings say."""
+    """Each option has the value of its setting."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
     assert option(command, name) == value
 
 
 def test_gunicorn_does_not_make_the_app_before_it_forks() -> None:
-    """Each worker has an app of its own, with its slot of the board and its gevent."""
+    """Each worker makes its own app after the fork, with its own slot and event loop."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
     assert command[command.index(sys.executable) + 1 :][:2] == [
@@ -85,19 +85,19 @@ def test_gunicorn_does_not_make_the_app_before_it_forks() -> None:
     assert "--preload" not in command
 
 
-def test_gunicorn_is_told_of_its_memory_and_of_the_board() -> None:
-    """Its environment, from its start on, is that of serve and a few settings more."""
+def test_gunicorn_gets_malloc_settings_and_the_scoreboard() -> None:
+    """Its environment is that of `serve` and a few variables more."""
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
-    first, *settings, board = command[: command.index(sys.executable)]
+    first, *settings, scoreboard = command[: command.index(sys.executable)]
     assert first == "env"
     assert "MALLOC_ARENA_MAX=1" in settings
     assert all(setting.startswith("MALLOC_") for setting in settings)
-    assert board == "MODEL_SERVER_BOARD=/runtime/board"
+    assert scoreboard == "MODEL_SERVER_SCOREBOARD=/runtime/scoreboard"
 
 
 def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
-    """The side that sends must close first, or a request meets a closed connection."""
+    """The sender must close first, or it may send a request on a closed connection."""
     upstream = re.search(r"upstream .*?keepalive_timeout (\d+)s;", TEMPLATE, re.DOTALL)
     command = gunicorn_command(SETTINGS, 5, Path("/heartbeats"), RUNTIME)
 
@@ -106,8 +106,8 @@ def test_gunicorn_keeps_connections_longer_than_nginx() -> None:
 
 
 def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> None:
-    """Gunicorn's own check takes every option, and imports the app."""
-    Scoreboard.create(tmp_path / BOARD, SETTINGS.workers).close()
+    """Gunicorn's own check accepts every option and imports the app."""
+    Scoreboard.create(tmp_path / SCOREBOARD, SETTINGS.workers).close()
     command = gunicorn_command(SETTINGS, 5, tmp_path, tmp_path)
 
     ended = run([*command, "--check-config"], opt_ml, TMPDIR=str(tmp_path))
@@ -116,7 +116,7 @@ def test_gunicorn_accepts_its_command_line(opt_ml: OptMl, tmp_path: Path) -> Non
 
 
 def test_nginx_is_started_with_its_own_configuration() -> None:
-    """Nginx reads and writes below the runtime directory, from its first word on."""
+    """Nginx reads and writes only below the runtime directory, from its start."""
     first, setting, *command = nginx_command(RUNTIME)
 
     assert (first, setting.partition("=")[0]) == ("env", "MALLOC_MMAP_THRESHOLD_")
@@ -137,14 +137,14 @@ def test_nginx_is_started_with_its_own_configuration() -> None:
     ],
 )
 def test_nginx_is_configured_by_the_settings(changes: dict[str, Any], lines: list[str]) -> None:
-    """Each limit is the one of the settings, and has no other home."""
+    """Each limit is that of the settings."""
     conf = nginx_conf(TEMPLATE, replace(SETTINGS, **changes), RUNTIME)
 
     assert set(lines) <= {text.split("#")[0].strip() for text in conf.splitlines()}
 
 
-def test_nginx_tells_the_limits_of_the_settings() -> None:
-    """Whoever is refused reads how much was allowed, and which setting would change it."""
+def test_nginx_names_the_limits_of_the_settings() -> None:
+    """A refusal names the limit and the setting that changes it."""
     settings = replace(SETTINGS, max_payload_bytes=4321, timeout_seconds=30)
 
     conf = nginx_conf(TEMPLATE, settings, RUNTIME)
@@ -153,8 +153,8 @@ def test_nginx_tells_the_limits_of_the_settings() -> None:
     assert "within 35 seconds; send fewer rows at once, or raise MODEL_SERVER_TIMEOUT" in conf
 
 
-def test_nginx_answers_in_the_form_of_all_errors() -> None:
-    """Whatever nginx says by itself is one short line of JSON with the fields of every error."""
+def test_nginx_responds_in_the_format_of_all_errors() -> None:
+    """Each response of nginx is one short line of JSON with the fields of every error."""
     conf = nginx_conf(TEMPLATE, replace(SETTINGS, max_payload_bytes=2**50), RUNTIME)
     replies = re.findall(r"return (\d+) (.*);$", conf, re.MULTILINE)
 
@@ -166,8 +166,8 @@ def test_nginx_answers_in_the_form_of_all_errors() -> None:
         assert len(text) < 1024
 
 
-def test_nginx_sends_every_error_to_a_page_that_is_there() -> None:
-    """No error leads to an address without an answer, and no answer is never given."""
+def test_nginx_has_a_page_for_every_error() -> None:
+    """Every error_page exists, and every page is used."""
     conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
 
     pages = set(re.findall(r"error_page [^;]* (/\S+);", conf))
@@ -175,8 +175,8 @@ def test_nginx_sends_every_error_to_a_page_that_is_there() -> None:
     assert len(pages) >= 7
 
 
-def test_nginx_answers_a_ping_before_the_platform_gives_up() -> None:
-    """The platform waits 2 s, and takes no answer at all for a worse sign than 503."""
+def test_nginx_answers_a_ping_before_the_time_out_of_the_platform() -> None:
+    """The platform waits 2 s."""
     ping = re.search(r"location = /ping \{.*?proxy_read_timeout (\d+)ms;", TEMPLATE, re.DOTALL)
 
     assert ping
@@ -184,12 +184,12 @@ def test_nginx_answers_a_ping_before_the_platform_gives_up() -> None:
 
 
 def test_nginx_waits_longer_than_gunicorn() -> None:
-    """Gunicorn's time-out strikes first, since it says why in the log."""
-    assert _PROXY_MARGIN_SECONDS > 0
+    """Gunicorn's time-out comes first, because it is logged."""
+    assert PROXY_MARGIN_SECONDS > 0
 
 
-def test_nginx_conf_has_no_open_name() -> None:
-    """Every name in braces is filled in, nginx's own variables stay."""
+def test_nginx_conf_has_no_placeholder_left() -> None:
+    """Every name in braces is replaced; nginx's own variables stay."""
     conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
 
     assert "@{" in TEMPLATE
@@ -217,7 +217,7 @@ def test_nginx_writes_only_into_the_runtime_directory() -> None:
 def test_nginx_accepts_its_configuration(
     opt_ml: OptMl, tmp_path: Path, max_payload_bytes: int, worker_user: str | None
 ) -> None:
-    """`nginx -t` takes the rendered file and has nothing to warn of."""
+    """`nginx -t` accepts the rendered file without a warning."""
     settings = replace(
         SETTINGS,
         port=free_port(),
@@ -236,29 +236,29 @@ def test_nginx_accepts_its_configuration(
 @only_root
 @pytest.mark.parametrize(("worker_user", "name"), [("nobody", "nobody"), (None, "root")])
 def test_workers_become_the_user(worker_user: str | None, name: str) -> None:
-    """As root, gunicorn and nginx's workers become the user, or stay root where none is named."""
+    """As root, the workers become the user, or stay root if none is named."""
     settings = replace(SETTINGS, worker_user=worker_user)
     group = grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
 
-    assert _as_worker(settings) == {"user": name, "group": group, "extra_groups": []}
+    assert user_options(settings) == {"user": name, "group": group, "extra_groups": []}
     assert f"\nuser {name} {group};\n" in nginx_conf(TEMPLATE, settings, RUNTIME)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may become another user")
 @pytest.mark.parametrize("worker_user", ["nobody", None])
-def test_workers_stay_who_serve_is_without_root(worker_user: str | None) -> None:
-    """Who is not root cannot change, and does not try."""
+def test_workers_run_as_the_user_of_serve_without_root(worker_user: str | None) -> None:
+    """Only root can change its user; others do not try."""
     settings = replace(SETTINGS, worker_user=worker_user)
 
-    assert _as_worker(settings) == {}
+    assert user_options(settings) == {}
     assert "\nuser " not in nginx_conf(TEMPLATE, settings, RUNTIME)
 
 
 @only_root
 def test_unknown_user_is_refused() -> None:
-    """A user that does not exist is a setting that cannot be used."""
+    """A user that does not exist is a SettingsError."""
     with pytest.raises(SettingsError) as caught:
-        _worker_identity(replace(SETTINGS, worker_user="no-such-user"))
+        worker_account(replace(SETTINGS, worker_user="no-such-user"))
 
     assert str(caught.value) == (
         "MODEL_SERVER_USER is 'no-such-user', and there is no such user here."
@@ -266,13 +266,13 @@ def test_unknown_user_is_refused() -> None:
 
 
 def test_heartbeats_are_in_memory_where_possible(tmp_path: Path) -> None:
-    """A directory that can be written is taken."""
+    """A writable directory is used."""
     assert heartbeat_directory(Path("/other"), tmp_path) == tmp_path
 
 
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_heartbeats_are_elsewhere_otherwise(tmp_path: Path, name: str) -> None:
-    """Without such a directory the other is taken."""
+    """Without such a directory, the fallback is used."""
     (tmp_path / "file").touch()
 
     assert heartbeat_directory(Path("/other"), tmp_path / name) == Path("/other")

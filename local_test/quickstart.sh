@@ -3,7 +3,7 @@
 #
 # usage: quickstart.sh [TABLE] [--hyperparameter NAME=VALUE]... [--serve]
 #
-#   TABLE              a CSV file to train on; the default is the Iris table of test_dir
+#   TABLE              a CSV, TSV or Parquet file to train on (default: the Iris table of test_dir)
 #   --hyperparameter   set a hyperparameter; label=price names the column to predict (default: the
 #                      first), task=regression predicts numbers
 #   --serve            keep the server running after the prediction, until Ctrl-C
@@ -79,10 +79,10 @@ json_string() {
 
 take_table() {
     [[ -z ${own_table} ]] || usage "there are two tables, '${own_table}' and '$1'; give one."
-    [[ ! -d $1 ]] || fail "$1 is a directory; give the path of one CSV file."
+    [[ ! -d $1 ]] || fail "$1 is a directory; give the path of one file."
     if [[ ! -e $1 ]]; then
         [[ $1 != ?*=* ]] || fail "there is no file $1; to set a hyperparameter, write --hyperparameter $1"
-        fail "there is no file $1; give the path of a CSV file."
+        fail "there is no file $1; give the path of your table."
     fi
     [[ -r $1 ]] || fail "you have no permission to read $1."
     own_table=$1
@@ -124,7 +124,8 @@ make_own_directory() {
     [[ -n ${own_table}${hyperparameters} ]] || return 0
     directory=${here}/own_dir
     rm -rf -- "${directory}"
-    mkdir -p -- "${directory}/input/config" "${directory}/input/data/training"
+    mkdir -p -- "${directory}/input/data/training"
+    cp -R -- "${here}/test_dir/input/config" "${directory}/input/"
     cp -- "${own_table:-${table}}" "${directory}/input/data/training/"
     printf '{%s}\n' "${hyperparameters}" >"${directory}/input/config/hyperparameters.json"
     if [[ -n ${own_table} ]]; then
@@ -237,7 +238,11 @@ main() {
     predict
     [[ -n ${keep_serving} ]] || stop_server || fail_serving "the server did not stop cleanly"
     show_results
-    [[ -z ${keep_serving} ]] || serve_on
+    if [[ -n ${keep_serving} ]]; then
+        serve_on
+    elif [[ -n ${own_table} ]]; then
+        say "the model is in ${directory}/model; add --serve to keep the server running."
+    fi
 }
 
 main "$@"

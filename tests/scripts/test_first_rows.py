@@ -1,9 +1,13 @@
 """local_test/first_rows.py: rows to send, taken from the table of a job."""
 
+import gzip
+import io
 import subprocess
 import sys
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from support.material import ROOT, OptMl
 
@@ -52,9 +56,25 @@ def test_first_rows_prints_six_rows_at_most(opt_ml: OptMl) -> None:
     assert first_rows(opt_ml, table) == (0, "0\n1\n2\n3\n4\n5\n", "")
 
 
-def test_first_rows_says_that_a_file_is_no_text(opt_ml: OptMl) -> None:
-    """One sentence names the file."""
-    code, out, err = first_rows(opt_ml, b"PAR1\x00\xff\xfe")
+def test_first_rows_reads_gzip_and_parquet(opt_ml: OptMl) -> None:
+    """The first bytes of a file tell its format; a missing value of Parquet is an empty cell."""
+    columns = {"price": [200.5, 260.0], "city": ["Rome", None], "area": [70, 90]}
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), file)
+
+    assert first_rows(opt_ml, file.getvalue()) == (0, "city,area\nRome,70\n,90\n", "")
+    assert first_rows(opt_ml, gzip.compress(TABLE.encode()), label="area")[1].startswith(
+        "price,city\n200,Rome\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "table", [b"\x00\xff\xfe", b"1 1:0.5 2:1\n0 2:3\n"], ids=["binary", "libsvm"]
+)
+def test_first_rows_says_that_a_format_is_not_supported(opt_ml: OptMl, table: bytes) -> None:
+    """One sentence names the file and the formats."""
+    code, out, err = first_rows(opt_ml, table)
 
     assert (code, out) == (1, "")
-    assert err == "first_rows: houses.csv is not text; rows to send are taken from CSV only.\n"
+    assert err.startswith("first_rows: houses.csv is not CSV, TSV or Parquet; ")
+    assert err.count("\n") == 1

@@ -170,8 +170,8 @@ def test_quickstart_shows_why_the_server_rejects_the_rows(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["no such.csv"], 1, "there is no file no such.csv; give the path of a CSV file."),
-        (["a clone"], 1, "a clone is a directory; give the path of one CSV file."),
+        (["no such.csv"], 1, "there is no file no such.csv; give the path of your table."),
+        (["a clone"], 1, "a clone is a directory; give the path of one file."),
         (["a=b"], 1, "there is no file a=b; to set a hyperparameter, write --hyperparameter a=b"),
         ([TABLE, TABLE], 2, f"there are two tables, '{TABLE}' and '{TABLE}'; give one."),
         (["--lable=price"], 2, "there is no option '--lable=price'."),

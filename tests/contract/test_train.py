@@ -124,16 +124,16 @@ def test_train_names_file_and_row_in_the_second_file(opt_ml: OptMl) -> None:
 
     failure = failure_of(opt_ml, train(opt_ml).log)
 
-    assert f"In {second}, rows have 4 columns, those of {first} 3" in failure
+    assert f"In {second}, rows have 4 columns, but those of {first} 3" in failure
 
 
 @pytest.mark.parametrize(
     ("prepare", "phrase"),
     [
-        (lambda opt_ml: opt_ml.base.mkdir(), "is no channel at all"),
+        (lambda opt_ml: opt_ml.base.mkdir(), ": no channel at all"),
         (
             lambda opt_ml: (opt_ml.base / "input/data/training").mkdir(parents=True),
-            "is the channel training without files",
+            ": the channel training without files",
         ),
         (
             lambda opt_ml: opt_ml.write("._x.csv", "a,1\n"),

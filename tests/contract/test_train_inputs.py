@@ -189,4 +189,4 @@ def test_parquet_through_a_pipe_is_refused(opt_ml: OptMl, table: Table) -> None:
         ended = train(opt_ml)
 
     assert ended.code == os.EX_DATAERR
-    assert "use the input mode FastFile in place of Pipe" in opt_ml.failure.read_text()
+    assert "use the input mode FastFile instead of Pipe" in opt_ml.failure.read_text()

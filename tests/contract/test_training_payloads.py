@@ -156,9 +156,9 @@ def test_channel_without_a_file_is_reported(paths: Paths) -> None:
         job.run(algorithm, paths)
 
     assert str(caught.value) == (
-        "There is nothing to train on in the channel training (or train): found under "
-        f"{paths.data} is the channel train without files. Give the job a channel of that name "
-        "with files that hold a label and numbers in each row."
+        f"The channel training (or train) has no data; found under {paths.data}: the channel "
+        "train without files. Give the job a channel of that name with files that have a label "
+        "and numbers in each row."
     )
 
 

@@ -247,7 +247,7 @@ def test_host_that_dies_ends_all(cluster: Cluster, victim: str) -> None:
 
     assert time.monotonic() - start < SECONDS
     del hosts[victim]
-    check_failures(hosts, ended, f"The host {victim} has ended")
+    check_failures(hosts, ended, f"The host {victim} has exited")
 
 
 def test_exact_engine_is_for_one_host(cluster: Cluster) -> None:

@@ -132,7 +132,7 @@ def test_quickstart_ends_with_the_reason_when_training_fails(tmp_path: Path) -> 
     assert ended.code == 65
     last = ended.err.splitlines()[-1]
     assert last.startswith("quickstart: training failed: ")
-    assert last.endswith("'prise', which is no column; did you mean 'price'?")
+    assert last.endswith("'prise', which is not a column; did you mean 'price'?")
 
 
 def test_quickstart_keeps_serving_until_it_is_stopped(tmp_path: Path) -> None:

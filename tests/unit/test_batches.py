@@ -126,5 +126,5 @@ def test_rows_with_other_features_than_the_schema_are_refused(
 
     assert f"{caught.value}; {caught.value.remedy}" == (
         "rows have other features than when they were first read; "
-        "leave the files as they are while a job runs"
+        "do not change the files while a job runs"
     )

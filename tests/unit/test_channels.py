@@ -114,7 +114,7 @@ def test_channel_in_pipe_mode_is_its_first_epoch(opt_ml: OptMl) -> None:
     [
         (
             {"TrainingInputMode": "Stream"},
-            "the input mode 'Stream'; known are File, FastFile and Pipe.",
+            "the input mode 'Stream'; use File, FastFile or Pipe.",
         ),
         (
             {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"},
@@ -153,7 +153,7 @@ def test_configuration_of_another_form_is_refused(opt_ml: OptMl, content: object
     file = configure(opt_ml, content)
 
     assert refusal_of(opt_ml) == (
-        f"{file} is no JSON object of objects; it has one object for each channel, such as "
+        f"{file} must be a JSON object with one object per channel, such as "
         '{"train": {"TrainingInputMode": "File"}}.'
     )
 
@@ -192,9 +192,8 @@ def test_job_without_training_data_is_told_what_there_is(
         (data / name).mkdir() if name.endswith("/") else (data / name).write_text("x,1\n")
 
     assert refusal_of(opt_ml) == (
-        "There is nothing to train on in the channel training (or train): found under "
-        f"{data} is {found}. Give the job a channel of that name with files that hold a label and "
-        "numbers in each row."
+        f"The channel training (or train) has no data; found under {data}: {found}. Give the job "
+        "a channel of that name with files that have a label and numbers in each row."
     )
 
 
@@ -202,4 +201,4 @@ def test_channel_that_is_configured_without_files_is_told(opt_ml: OptMl) -> None
     """A channel that the platform names, and has made no directory for, is known by name."""
     configure(opt_ml, {"train": {"TrainingInputMode": "File"}, "code": {}})
 
-    assert "is the channel train without files. Give" in refusal_of(opt_ml)
+    assert ": the channel train without files. Give" in refusal_of(opt_ml)

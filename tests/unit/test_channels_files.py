@@ -71,7 +71,7 @@ def test_table_with_a_log_is_refused(opt_ml: OptMl, names: list[str], told: str)
         opt_ml.write(name, "a,1\n")
 
     assert refusal_of(opt_ml) == (
-        f"{opt_ml.base}/input/data/{told}, some of whose files may be removed rows; export it as "
+        f"{opt_ml.base}/input/data/{told}, whose files may contain deleted rows; export it as "
         "plain Parquet or CSV."
     )
 
@@ -83,8 +83,8 @@ def test_compressed_copy_beside_its_original_is_refused(opt_ml: OptMl, suffix: s
     copy = opt_ml.write(f"x/a.csv{suffix}", "a,1\n")
 
     assert refusal_of(opt_ml) == (
-        f"{copy} and a.csv beside it look like copies of one file, whose rows would count twice; "
-        "leave one of them out, or rename it."
+        f"{copy} looks like a compressed copy of a.csv next to it, whose rows would count twice; "
+        "remove or rename one of them."
     )
 
 
@@ -106,9 +106,11 @@ def test_folders_that_are_partitions_are_warned_of(
         opt_ml.write(f"year={year}/month=1/a.csv", "a,1\n")
 
     assert len(files_of(opt_ml)) == 7
-    assert caplog.messages == [
-        "the names of folders are no columns: month=1, year=2019, year=2020, year=2021, year=2022"
-    ]
+    (message,) = caplog.messages
+    assert message == (
+        "the names of folders are not read as columns: month=1, year=2019, year=2020, year=2021, "
+        "year=2022"
+    )
 
 
 def test_directories_above_the_channel_may_be_hidden(tmp_path: Path) -> None:

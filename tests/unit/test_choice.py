@@ -128,24 +128,24 @@ def test_text_that_begins_like_a_binary_format_is_text(head: bytes) -> None:
 @pytest.mark.parametrize(
     ("head", "name", "content_type", "message"),
     [
-        (RECORDIO, "a.libsvm.gz", None, "there is RecordIO-protobuf, though its name says libsvm"),
+        (RECORDIO, "a.libsvm.gz", None, "the data is RecordIO-protobuf, but its name says libsvm"),
         (
             b"PAR1,1.5\n",
             "a.parquet",
             None,
-            "the file does not begin as Parquet does, though its name says Parquet",
+            "the first bytes are different, but its name says Parquet",
         ),
         (
             PARQUET,
             "a.parquet",
             "text/csv; header=present",
-            "there is Parquet, though the content type of its channel says CSV",
+            "the data is Parquet, but the content type of its channel says CSV",
         ),
         (
             RECORDIO,
             "a",
             "application/x-parquet",
-            "there is RecordIO-protobuf, though the content type of its channel says Parquet",
+            "the data is RecordIO-protobuf, but the content type of its channel says Parquet",
         ),
     ],
 )
@@ -160,13 +160,13 @@ def test_contradiction_is_refused(
     ("head", "what"),
     [
         (b"PK\x03\x04\x14", "a zip archive or an Excel workbook"),
-        (b"\x1f\x8b\x08", "data that is compressed twice"),
-        (bz2.compress(b"1,2\n"), "data compressed with bzip2"),
+        (b"\x1f\x8b\x08", "compressed twice"),
+        (bz2.compress(b"1,2\n"), "compressed with bzip2"),
         (pickle.dumps([1, 2], 4), "a Python pickle"),
         (pickle.dumps([1, 2], 5), "a Python pickle"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
         (b"ARROW1\0\0", "an Arrow file"),
-        (b"\xfd7zXZ\0", "data compressed with xz"),
+        (b"\xfd7zXZ\0", "compressed with xz"),
         ("1,2\n".encode("utf-16"), "text in UTF-16"),
         (b"\xfe\xff\0001", "text in UTF-16"),
         (b"\x93NUMPY\1\0", "a NumPy array"),
@@ -178,8 +178,8 @@ def test_contradiction_is_refused(
 def test_foreign_format_is_named(head: bytes, what: str) -> None:
     """What cannot be read is told by its first bytes, whatever its name says."""
     assert refusal_of(head, "a.csv") == (
-        f"there is {what}; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
-        "with gzip or zstd"
+        f"the data is {what}; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain "
+        "or with gzip or zstd"
     )
 
 
@@ -187,7 +187,7 @@ def test_foreign_format_is_named(head: bytes, what: str) -> None:
 def test_json_is_named(head: bytes) -> None:
     """Rows of JSON have commas, but they are no rows of CSV."""
     assert refusal_of(head, "a.json") == (
-        "there is JSON; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
+        "the data is JSON; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
         "with gzip or zstd"
     )
     assert chosen(head, "a.csv") == "CSV"
@@ -200,7 +200,7 @@ def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
         chosen(b"1,2\n", "a.csv", content_type)
 
     assert str(caught.value) == (
-        f"The content type of the channel is {content_type!r}; known are text/csv, "
+        f"The content type of the channel is {content_type!r}; use one of text/csv, "
         "text/tab-separated-values, application/x-parquet, application/vnd.apache.parquet, "
         "text/libsvm, text/x-libsvm, application/x-recordio-protobuf."
     )
@@ -216,8 +216,8 @@ def test_parquet_in_a_pipe_is_refused() -> None:
         )
 
     assert f"{caught.value}; {caught.value.remedy}" == (
-        "there is Parquet, which cannot be read from a pipe; "
-        "use the input mode FastFile in place of Pipe"
+        "the data is Parquet, which cannot be read from a pipe; "
+        "use the input mode FastFile instead of Pipe"
     )
 
 

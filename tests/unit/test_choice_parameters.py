@@ -35,10 +35,10 @@ def test_parameters_may_say_whether_there_is_a_header(
 @pytest.mark.parametrize(
     ("content_type", "reason"),
     [
-        ("text/csv; charset=latin-1", "text is read in UTF-8 alone, so convert the files."),
+        ("text/csv; charset=latin-1", "only UTF-8 is supported, so convert the files."),
         (
             "text/csv; label_size=2",
-            "a tree learns from exactly one label a row, so label_size must be 1.",
+            "each row must have exactly one label, so label_size must be 1.",
         ),
     ],
 )

@@ -66,8 +66,8 @@ def test_labels_that_count_up_are_an_index(first: int) -> None:
     labels = [str(first + row) for row in range(4)]
 
     assert refusal_of(labels[:1], labels[1:]) == (
-        f"every row has a label of its own, from {labels[0]} to {labels[-1]}: an index",
-        "leave it out, or name the column of the label with the hyperparameter label",
+        f"every row has its own label, from {labels[0]} to {labels[-1]}, as in an index",
+        "remove that column, or set the hyperparameter label to another one",
     )
 
 
@@ -94,7 +94,7 @@ def test_label_that_is_not_what_was_meant_is_refused(label: str, problem: str) -
     """Leftovers of other encodings, and words for what is missing, are no classes."""
     problems = {
         "control": f"the label {label!r} has a control character or a byte-order mark",
-        "missing": f"there is the label {label!r}, which stands for a missing value",
+        "missing": f"the label {label!r} stands for a missing value",
     }
 
     assert refusal_of(["a", "b"], ["b", label], are_text=True) == (problems[problem], "")
@@ -114,10 +114,8 @@ def test_label_that_was_not_learnt_is_refused(known: list[object], label: str) -
     with pytest.raises(CellError) as caught:
         classes_of([str(known[0]), label], [label]).labels_like(np.array(known))
 
-    assert str(caught.value) == (
-        f"there is the label {label!r} (2 rows), which no row of the training data has"
-    )
-    assert caught.value.remedy == "correct it, or leave those rows out"
+    assert str(caught.value) == f"the label {label!r} (2 rows) is not in the training data"
+    assert caught.value.remedy == "correct it, or remove those rows"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +154,7 @@ def test_header_whose_label_recurs_is_refused(n_files: int) -> None:
         check_guesses([HeaderGuess("a", is_header=True)] * n_files, classes_of(["a", "b"], ["a"]))
 
     assert str(caught.value) == (
-        "the first row was taken for a header, but 'a' in it is a label of other rows too"
+        "the first row was read as a header, but 'a' in it is also the label of other rows"
     )
     assert caught.value.remedy == HEADER_REMEDY
 

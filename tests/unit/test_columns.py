@@ -70,7 +70,7 @@ def test_columns_without_names_count_from_1() -> None:
             "-5",
             (
                 "The hyperparameter 'weight' is '-5', but the files have 4 columns without names; "
-                "give an index from 0 to 3, or from -4 to -1."
+                "use an index from 0 to 3, or from -4 to -1."
             ),
         ),
         (
@@ -78,7 +78,7 @@ def test_columns_without_names_count_from_1() -> None:
             "PETAL LENGHT",
             None,
             (
-                "The hyperparameter 'label' is 'PETAL LENGHT', which is no column; "
+                "The hyperparameter 'label' is 'PETAL LENGHT', which is not a column; "
                 "did you mean 'Petal Length'?"
             ),
         ),
@@ -87,7 +87,7 @@ def test_columns_without_names_count_from_1() -> None:
             None,
             "9",
             (
-                "The hyperparameter 'weight' is '9', which is no column; "
+                "The hyperparameter 'weight' is '9', which is not a column; "
                 "the columns are 'species', 'length', 'width', 'weight'."
             ),
         ),
@@ -95,7 +95,7 @@ def test_columns_without_names_count_from_1() -> None:
             NAMES,
             "weight",
             "-1",
-            "The hyperparameters label and weight both mean column 4; name two columns.",
+            "The hyperparameters label and weight both name column 4; use two different columns.",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_column_that_cannot_be_told_is_refused(
     [
         (2, None, "1", "row 1 has 2 columns; a label and at least one feature are needed"),
         (2, ["a", ""], None, "column 2 has no name in the header"),
-        (2, ["a", "Unnamed: 12"], None, "column 2 has no name in the header, but 'Unnamed: 12'"),
+        (2, ["a", "Unnamed: 12"], None, "column 2 has no name in the header, only 'Unnamed: 12'"),
     ],
 )
 def test_columns_that_are_no_table_are_refused(

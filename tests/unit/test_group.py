@@ -83,7 +83,9 @@ def test_others_learn_of_a_death(machines: list[Machine], victim: int) -> None:
 
     for machine in machines[:victim] + machines[victim + 1 :]:
         error = heard(machine)
-        assert str(error).startswith(f"The host {NAMES[victim]} has ended, or cannot be reached")
+        assert str(error).startswith(
+            f"The host {NAMES[victim]} has exited or can no longer be reached"
+        )
         assert error.exit_code == 70
 
 
@@ -116,8 +118,8 @@ def test_death_comes_before_its_consequences(machines: list[Machine]) -> None:
     with pytest.raises(ValueError, match="connection lost"):
         fail_in(machines[1].communicator, ValueError("connection lost"))
 
-    assert f"The host {NAMES[2]} has ended" in str(heard(machines[0]))
-    assert f"The host {NAMES[2]} has ended" in str(heard(machines[1]))
+    assert f"The host {NAMES[2]} has exited" in str(heard(machines[0]))
+    assert f"The host {NAMES[2]} has exited" in str(heard(machines[1]))
 
 
 def test_unexpected_error_is_told(machines: list[Machine]) -> None:
@@ -134,7 +136,7 @@ def test_host_that_leaves_without_a_word_is_missed(machines: list[Machine]) -> N
     with pytest.raises(SystemExit):
         fail_in(machines[1].communicator, SystemExit(3))  # type: ignore[arg-type]
 
-    assert str(heard(machines[0])).startswith(f"The host {NAMES[1]} has ended")
+    assert str(heard(machines[0])).startswith(f"The host {NAMES[1]} has exited")
 
 
 def test_hosts_part_in_peace(machines: list[Machine]) -> None:

@@ -8,7 +8,7 @@ from container.data.readers.batches import BatchReader
 from container.formats.cells import CellError
 from support.texts import reader_of, refusal_of, rows_of
 
-SAY = "say with the hyperparameter header whether it is a header (present) or data (absent)"
+SAY = "set the hyperparameter header to present if it is a header, or to absent if it is data"
 
 
 def names_of(reader: BatchReader) -> tuple[str, ...] | None:

@@ -181,12 +181,18 @@ def test_rows_may_be_set_aside(machines: list[Machine], shards: list[OptMl]) -> 
 @pytest.mark.parametrize(
     ("contents", "words"),
     [
-        (["a,1\nb,2\n", "a,1,2\nb,1,2\n"], "on 127.0.0.2, rows have 3 columns, those of {0} on"),
-        (["y,b\na,1\n", "y,c\na,2\n"], "on 127.0.0.2, column 2 is called 'c', in {0} on 127.0.0.1"),
-        (["y,b\na,1\n", "a,2\n"], "on 127.0.0.2, there is no header, in {0} on 127.0.0.1 a header"),
+        (
+            ["a,1\nb,2\n", "a,1,2\nb,1,2\n"],
+            "on 127.0.0.2, rows have 3 columns, but those of {0} on",
+        ),
+        (
+            ["y,b\na,1\n", "y,c\na,2\n"],
+            "on 127.0.0.2, column 2 is named 'c', but 'b' in {0} on 127.0.0.1",
+        ),
+        (["y,b\na,1\n", "a,2\n"], "on 127.0.0.2, there is no header, but {0} on 127.0.0.1 has one"),
         (["a,1\nb,1\n", "a\t1\nb\t1\n"], "on 127.0.0.1 is comma-separated text and {1} on 127."),
         (["1,1\n2,1\n", "1.0,1\n2,1\n"], "the labels '1' and '1.0' are one number written in two"),
-        (["a,1\nb,\n", "a,2\nb,\n"], "there is no value in any row with the label 'b'"),
+        (["a,1\nb,\n", "a,2\nb,\n"], "all rows with the label 'b' are empty"),
     ],
 )
 def test_hosts_with_different_data_say_so(
@@ -203,7 +209,7 @@ def test_hosts_with_different_data_say_so(
 def test_hosts_without_any_data_say_so(machines: list[Machine], shards: list[OptMl]) -> None:
     """The failure lists what there is, as on one host."""
     for message in refusals_of(machines, shards):
-        assert message.startswith("No host has training data: There is nothing to train on in ")
+        assert message.startswith("No host has training data: The channel training ")
 
 
 def test_error_of_a_file_names_the_host(machines: list[Machine], shards: list[OptMl]) -> None:
@@ -304,7 +310,7 @@ def test_file_that_changes_between_passes_is_refused(opt_ml: OptMl) -> None:
     dataset, _ = streamed(opt_ml)
     file.write_text("a,1\nc,2\n")
 
-    with pytest.raises(TrainingDataError, match="there is the label 'c', which was not there"):
+    with pytest.raises(TrainingDataError, match="the label 'c' was not there when"):
         rows_in(dataset)
 
 

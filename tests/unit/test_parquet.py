@@ -151,7 +151,7 @@ def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> 
     content = written({"y": ["a", None, "c"], "x": column})
 
     assert refusal(content) == (
-        f"column 2 ('x') holds {problem}, not numbers; encode it as numbers or leave it out"
+        f"column 2 ('x') holds {problem}, not numbers; encode it as numbers or remove it"
     )
 
 

@@ -43,4 +43,4 @@ def test_index_of_pandas_is_left_out(
     assert reader.columns is not None
     assert reader.columns.names == ("y", "x")
     assert reader.columns.label == 0
-    assert caplog.messages == [f"left out what pandas wrote as an index: {names[0]}"]
+    assert caplog.messages == [f"left out the index that pandas wrote: {names[0]}"]

@@ -47,13 +47,13 @@ def test_first_host_that_does_not_come_is_named() -> None:
     """Those who look for it give up when their time is over."""
     message = refusal_of(NAMES[1], 0.1, free_port())
 
-    assert message.startswith(f"The host {NAMES[0]}, the first, could not be reached on port ")
+    assert message.startswith(f"The first host, {NAMES[0]}, could not be reached on port ")
     assert "within 0.1 seconds" in message
 
 
 def test_host_of_unknown_name_is_named() -> None:
     """A name that the network does not know yet is asked for again until the time is over."""
-    with pytest.raises(HostError, match=r"^The host a\.invalid, the first, could not be reached"):
+    with pytest.raises(HostError, match=r"^The first host, a\.invalid, could not be reached"):
         rendezvous.connect(("a.invalid", "b.invalid"), "b.invalid", 0.1, free_port())
 
 
@@ -98,7 +98,7 @@ def test_end_of_the_first_host_is_told() -> None:
             hello = json.loads(reader.readline())
 
         assert hello["host"] == NAMES[1]
-        assert refused.result() == f"The host {NAMES[0]}, the first, has ended; see its log."
+        assert refused.result() == f"The first host, {NAMES[0]}, has exited; see its log."
 
 
 def _connected(port: int) -> socket.socket:

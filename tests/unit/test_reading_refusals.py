@@ -9,6 +9,7 @@ from container.data.streams import Source
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
+from support.recordio import encode, encode_sparse
 from support.written import Content, both_of, read, table_of
 
 REMEDY = (
@@ -30,7 +31,7 @@ def test_validation_data_without_rows_are_refused(tmp_path: Path) -> None:
     [
         (["a,1\n", "b,2\n\nc,x\n"], "In {1}, row 3, column 2 is 'x', not a number"),
         (["y,x\na,1\n", "y,x\n,2\n"], "In {1}, row 2, column 1 ('y') is '': no label"),
-        (["\n", "a,1\n", "b,2,3\n"], "In {2}, rows have 3 columns, those of {1} 2"),
+        (["\n", "a,1\n", "b,2,3\n"], "In {2}, rows have 3 columns, but those of {1} 2"),
         (["\n", b"\xef\xbb\xbf\r\n"], "In {0}, {1}, there are no rows"),
     ],
 )
@@ -48,9 +49,9 @@ def test_message_names_the_file(tmp_path: Path, contents: list[Content], problem
     [
         (
             {"label": "species"},
-            "'label' is 'species', which is no column; the columns are 'y', 'z'.",
+            "'label' is 'species', which is not a column; the columns are 'y', 'z'.",
         ),
-        ({"weight": "x"}, "'weight' is 'x', which is no column; the columns are 'y', 'z'."),
+        ({"weight": "x"}, "'weight' is 'x', which is not a column; the columns are 'y', 'z'."),
     ],
 )
 def test_message_on_a_column_that_is_not_there_names_the_file(
@@ -74,6 +75,23 @@ def test_pipe_that_joins_objects_is_told(tmp_path: Path) -> None:
         read(channel, InputOptions(), Counter())
 
     assert str(caught.value) == (
-        f"In the pipe {pipe}, row 2 has 3 columns, the rows before 2; {REMEDY} A pipe joins the "
-        "objects of a channel as they are, so each must end with a line break."
+        f"In the pipe {pipe}, row 2 has 3 columns, but the rows before have 2; {REMEDY} A pipe "
+        "joins the objects of a channel as they are, so each must end with a line break."
     )
+
+
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        (encode([[1, 2, 3]], [1]), "rows have 3 features, but those before 2"),
+        (encode_sparse([{0: 1.0}], [1]), "sparse and dense rows are mixed"),
+    ],
+)
+def test_files_with_different_features_are_refused(
+    tmp_path: Path, second: bytes, problem: str
+) -> None:
+    """Files without columns must have the same number of features, all dense or all sparse."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, encode([[1, 2]], [0]), second, suffix=".rec")
+
+    assert str(caught.value) == f"In {tmp_path}/1.rec, {problem}; {REMEDY}"

@@ -20,30 +20,30 @@ REMEDY = (
         (
             ["y,w,x\na,0,1\n", "y,w,x\nb,0,2\n"],
             {"weight": "w"},
-            "In {0}, {1}, every row has the weight 0; give a weight to the rows that count.",
+            "In {0}, {1}, every row has the weight 0; give some rows a weight above 0.",
         ),
         (
             ["Iris,,\na,1,2\nb,3,4\n", "b,1,2\nFisher,,\n"],
             {"header": "absent"},
             (
-                "In {0}, {1}, there is no value in any row with the label 'Iris', as in a title "
-                "or a footer; leave such rows out."
+                "In {0}, {1}, all rows with the label 'Iris' are empty, as a title or footer "
+                "is; remove them."
             ),
         ),
         (
             ["y,x,z\na,NA,2\nb,,nan\n"],
             {},
             (
-                "In {0}, there is no value in any row with the label 'b', as in a title or a "
-                "footer; leave such rows out."
+                "In {0}, all rows with the label 'b' are empty, as a title or footer is; "
+                "remove them."
             ),
         ),
         (
             ["0,1.5\n1,2.5\n", "2,2.5\n3,1.5\n"],
             {},
             (
-                "In {0}, {1}, every row has a label of its own, from 0 to 3: an index; leave it "
-                "out, or name the column of the label with the hyperparameter label."
+                "In {0}, {1}, every row has its own label, from 0 to 3, as in an index; "
+                "remove that column, or set the hyperparameter label to another one."
             ),
         ),
     ],
@@ -71,7 +71,7 @@ def test_message_names_five_files_at_most(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("contents", "problem"),
     [
-        (["a,b\nx,1\n", "a,b\na,2\n"], "the first row was taken for a header, but 'a'{other}"),
+        (["a,b\nx,1\n", "a,b\na,2\n"], "the first row was read as a header, but 'a'{other}"),
         (["species,2019,2020\n0,1,2\n1,3,5\n"], "{alone} 'species'"),
         (["y,5,7\na,1,2\na,3,5\n"] * 2, "{alone} 'y'"),
     ],
@@ -85,7 +85,7 @@ def test_first_row_that_may_be_a_header_is_refused(
 
     names = ", ".join(f"{tmp_path}/{number}.csv" for number in range(len(contents)))
     told = problem.format(
-        other=" in it is a label of other rows too",
+        other=" in it is also the label of other rows",
         alone="the first row may be a header: no other row has its label",
     )
     assert str(caught.value) == f"In {names}, {told}; {HEADER_REMEDY}."
@@ -97,5 +97,5 @@ def test_libsvm_files_without_a_cell_are_refused(tmp_path: Path) -> None:
         table_of(tmp_path, "a\n", "b\n", suffix=".svm")
 
     assert str(caught.value) == (
-        f"In {tmp_path}/0.svm, {tmp_path}/1.svm, rows have a label and nothing else; {REMEDY}"
+        f"In {tmp_path}/0.svm, {tmp_path}/1.svm, rows have a label, but no features; {REMEDY}"
     )

@@ -237,7 +237,7 @@ def test_record_that_is_no_good_is_refused(content: bytes, problem: str) -> None
         ([1.0], [2**31], [], "has keys or a shape beyond 2147483648 values"),
         ([1.0], [0], [2**40, 2**40], "has keys or a shape beyond 2147483648 values"),
         ([], [], [2**32], "has a shape of more than 2147483648 values"),
-        ([1.0], [], [], "is dense, the records before are sparse"),
+        ([1.0], [], [], "is dense, but the records before are sparse"),
     ],
 )
 def test_sparse_record_that_is_no_good_is_refused(

@@ -11,7 +11,7 @@ from support.texts import reader_of, refusal_of, rows_of
 @pytest.mark.parametrize(
     ("cell", "problem"),
     [
-        ("NA", "not a weight: a number from 0"),
+        ("NA", "not a weight of at least 0"),
         ("inf", "an infinite value"),
         ("1e39", "beyond the range of a 32-bit float"),
     ],
@@ -50,7 +50,7 @@ def test_label_of_a_regression_fits_a_float32() -> None:
 
 def test_blank_lines_count_in_the_number_of_a_row() -> None:
     """An editor shows the row under the number in the message."""
-    assert refusal_of("a,1\n\nb,1,2\n") == "row 3 has 3 columns, the rows before 2"
+    assert refusal_of("a,1\n\nb,1,2\n") == "row 3 has 3 columns, but the rows before have 2"
 
 
 @pytest.mark.parametrize("cell", [' "a"', '\t"a', ' "a" '])

@@ -47,7 +47,7 @@ def test_rows_that_can_be_split_at_three_delimiters_are_refused() -> None:
 
     assert str(caught.value) == "rows can be split at '\\t' or at ';' or at '|'"
     assert caught.value.remedy == (
-        "say which it is with the hyperparameter delimiter; decimals have a point"
+        "set the hyperparameter delimiter to the right one; decimals need a point"
     )
 
 

@@ -127,9 +127,9 @@ def test_split_divides_weights_too() -> None:
 @pytest.mark.parametrize(
     ("labels", "fraction", "by_class", "found"),
     [
-        (["a", "b"], 0.2, False, "0.2, which is not one row of the 2"),
-        (["a", "b", "c"], 0.9, True, "0.9, which is not one row of the 3"),
-        ([0.5], 0.5, False, "0.5, which is not one row of the 1"),
+        (["a", "b"], 0.2, False, "0.2, which sets aside no row out of 2"),
+        (["a", "b", "c"], 0.9, True, "0.9, which sets aside no row out of 3"),
+        ([0.5], 0.5, False, "0.5, which sets aside no row out of 1"),
     ],
 )
 def test_split_that_sets_nothing_aside_is_refused(
@@ -140,6 +140,6 @@ def test_split_that_sets_nothing_aside_is_refused(
         split(table_of(labels), fraction, by_class)
 
     assert str(caught.value) == (
-        f"validation_fraction is {found} that there are; choose a larger fraction, or give the "
+        f"The hyperparameter validation_fraction is {found}; use a larger fraction, or give the "
         "job a channel validation."
     )

@@ -196,7 +196,7 @@ def test_validation_data_are_read_like_the_training_data(paths: Paths, opt_ml: O
     opt_ml.write("v.csv", "c,3\n", channel="validation")
     notes = Notes()
 
-    with pytest.raises(TrainingDataError, match="there is the label 'c'"):
+    with pytest.raises(TrainingDataError, match=r"the label 'c' \(1 row\) is not"):
         job.run(notes, paths)
 
     assert not notes.calls
@@ -319,7 +319,7 @@ def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) 
 
 def test_job_without_data_is_refused(opt_ml: OptMl) -> None:
     """Without a channel there is nothing to fit, and no model directory is made."""
-    with pytest.raises(TrainingDataError, match="There is nothing to train on"):
+    with pytest.raises(TrainingDataError, match=r"^The channel training \(or train\) has no data"):
         job.run(Notes(), Paths(opt_ml.base))
 
     assert not opt_ml.model.exists()

@@ -121,7 +121,7 @@ def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source
     mode, wrapper = settings.get("TrainingInputMode", "File"), settings.get("RecordWrapperType")
     if mode not in ("File", "FastFile", "Pipe"):
         raise TrainingDataError(
-            f"The channel {name} has the input mode {mode!r}; known are File, FastFile and Pipe."
+            f"The channel {name} has the input mode {mode!r}; use File, FastFile or Pipe."
         )
     if wrapper not in (None, "None"):
         raise TrainingDataError(
@@ -160,17 +160,19 @@ def _files(channel: Path) -> list[Path]:
         part for file in usable for part in file.relative_to(channel).parts if "=" in part
     }
     if partitions:
-        logger.warning("the names of folders are no columns: %s", ", ".join(sorted(partitions)[:5]))
+        logger.warning(
+            "the names of folders are not read as columns: %s", ", ".join(sorted(partitions)[:5])
+        )
     return usable
 
 
 def _refuse_table_formats(found: list[Path]) -> None:
-    """Refuse tables with a log, which may have removed some of their files."""
+    """Refuse tables whose log may have removed some of their files."""
     for path in found:
         if path.name in _TABLE_LOGS:
             raise TrainingDataError(
-                f"{path.parent} is a {_TABLE_LOGS[path.name]} table, some of whose files may be "
-                "removed rows; export it as plain Parquet or CSV."
+                f"{path.parent} is a {_TABLE_LOGS[path.name]} table, whose files may contain "
+                "deleted rows; export it as plain Parquet or CSV."
             )
 
 
@@ -180,8 +182,8 @@ def _refuse_copies(files: list[Path]) -> None:
     for file in files:
         if file.suffix in COMPRESSION_SUFFIXES and file.with_suffix("") in names:
             raise TrainingDataError(
-                f"{file} and {file.with_suffix('').name} beside it look like copies of one file, "
-                "whose rows would count twice; leave one of them out, or rename it."
+                f"{file} looks like a compressed copy of {file.with_suffix('').name} next to it, "
+                "whose rows would count twice; remove or rename one of them."
             )
 
 
@@ -200,7 +202,7 @@ def _configuration(file: Path) -> dict[str, dict[str, Any]]:
         raise TrainingDataError(f"{file} is not JSON ({error}); the platform writes it.") from error
     if not isinstance(channels, dict) or not all(isinstance(v, dict) for v in channels.values()):
         raise TrainingDataError(
-            f"{file} is no JSON object of objects; it has one object for each channel, such as "
+            f"{file} must be a JSON object with one object per channel, such as "
             '{"train": {"TrainingInputMode": "File"}}.'
         )
     return channels
@@ -213,9 +215,9 @@ def _no_training_data(data: Path, configured: Mapping[str, Any]) -> str:
     names = sorted((directories | set(configured)) - NOT_DATA)
     found = "; ".join(_inventory(name, data) for name in names[:_MAX_NAMES_SHOWN])
     return (
-        f"There is nothing to train on in the channel training (or train): found under {data} "
-        f"{'is ' + found if found else 'is no channel at all'}. Give the job a channel of that "
-        "name with files that hold a label and numbers in each row."
+        f"The channel training (or train) has no data; found under {data}: "
+        f"{found or 'no channel at all'}. Give the job a channel of that name with files that "
+        "have a label and numbers in each row."
     )
 
 

@@ -10,7 +10,7 @@ from container.errors import HyperparameterError
 from container.formats.cells import CellError, shown
 
 HEADER_REMEDY = (
-    "say with the hyperparameter header whether it is a header (present) or data (absent)"
+    "set the hyperparameter header to present if it is a header, or to absent if it is data"
 )
 """Remedy for a first row that may be a header or data."""
 
@@ -84,14 +84,14 @@ def resolve(
     weight_index = None if weight is None else _find("weight", weight, width, names)
     if label_index == weight_index:
         raise HyperparameterError(
-            f"The hyperparameters label and weight both mean column {label_index + 1}; "
-            "name two columns."
+            f"The hyperparameters label and weight both name column {label_index + 1}; "
+            "use two different columns."
         )
     if width < (2 if weight is None else 3):
         count = "1 column" if width == 1 else f"{width} columns"
         raise CellError(
             f"row 1 has {count}; a label and at least one feature are needed",
-            "correct it, or say with the hyperparameter delimiter what stands between cells",
+            "correct it, or set the hyperparameter delimiter to the character between cells",
         )
     return Columns(width, None if names is None else tuple(names), label_index, weight_index)
 
@@ -108,12 +108,11 @@ def check_columns(found: Columns, expected: Columns, where: str) -> None:
         CellError: they differ; the message names both.
     """
     if found.width != expected.width:
-        raise CellError(f"rows have {found.width} columns, those of {where} {expected.width}")
+        raise CellError(f"rows have {found.width} columns, but those of {where} {expected.width}")
     if (found.names is None) != (expected.names is None):
-        has = ("no header", "a header")
-        raise CellError(
-            f"there is {has[bool(found.names)]}, in {where} {has[bool(expected.names)]}"
-        )
+        if found.names is None:
+            raise CellError(f"there is no header, but {where} has one")
+        raise CellError(f"there is a header, but {where} has none")
     check_names(found.names, expected.names, where)
 
 
@@ -121,15 +120,15 @@ def check_names(found: Sequence[str] | None, expected: Sequence[str] | None, whe
     """Compare names of columns with those in `where`; raises CellError at the first difference."""
     for number, (name, other) in enumerate(zip(found or (), expected or (), strict=False), start=1):
         if name != other:
-            raise CellError(f"column {number} is called {name!r}, in {where} {other!r}")
+            raise CellError(f"column {number} is named {name!r}, but {other!r} in {where}")
 
 
 def _check_usable(names: Sequence[str]) -> None:
     for index, name in enumerate(names):
         if not name or re.fullmatch(r"Unnamed: [0-9]+", name):
             raise CellError(
-                f"column {index + 1} has no name in the header" + (f", but {name!r}" * bool(name)),
-                "name it, or leave it out (pandas writes an index without a name: use index=False)",
+                f"column {index + 1} has no name in the header" + f", only {name!r}" * bool(name),
+                "name it or remove it (to_csv of pandas writes no index with index=False)",
             )
         if name in names[:index]:
             first = names.index(name) + 1
@@ -144,7 +143,7 @@ def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> in
         raise HyperparameterError(
             f"The hyperparameter {role!r} is {wanted!r}, which is the name of column "
             f"{by_name + 1} and the index of column {by_index + 1}; "
-            "rename the column, or count from the end."
+            "rename the column, or use a negative index."
         )
     found = by_index if by_name is None else by_name
     if found is None:
@@ -163,11 +162,11 @@ def _index(wanted: str, width: int) -> int | None:
 def _no_such_column(wanted: str, width: int, names: Sequence[str] | None) -> str:
     if names is None:
         return (
-            f"but the files have {width} columns without names; give an index from 0 to "
+            f"but the files have {width} columns without names; use an index from 0 to "
             f"{width - 1}, or from -{width} to -1."
         )
     by_lower_case = {name.lower(): name for name in names}
     near = difflib.get_close_matches(wanted.lower(), by_lower_case, n=1)
     if near:
-        return f"which is no column; did you mean {by_lower_case[near[0]]!r}?"
-    return f"which is no column; the columns are {', '.join(map(shown, names[:10]))}."
+        return f"which is not a column; did you mean {by_lower_case[near[0]]!r}?"
+    return f"which is not a column; the columns are {', '.join(map(shown, names[:10]))}."

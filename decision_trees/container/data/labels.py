@@ -138,8 +138,9 @@ class ClassLabels:
         distinct = np.array(names, dtype=np.str_) if self._are_text else _typed(names)
         if len(names) == self._counts.sum() >= _MIN_INDEX_ROWS and _counts_up(distinct):
             raise CellError(
-                f"every row has a label of its own, from {distinct[0]} to {distinct[-1]}: an index",
-                "leave it out, or name the column of the label with the hyperparameter label",
+                f"every row has its own label, from {distinct[0]} to {distinct[-1]}, as in an "
+                "index",
+                "remove that column, or set the hyperparameter label to another one",
             )
         return distinct
 
@@ -154,9 +155,9 @@ class ClassLabels:
         if unknown:
             n_rows = int(self._counts[self._code_of[unknown[0]]])
             raise CellError(
-                f"there is the label {shown(unknown[0])} ({n_rows} rows), which no row of the "
-                "training data has",
-                "correct it, or leave those rows out",
+                f"the label {shown(unknown[0])} ({n_rows} row{'s' * (n_rows > 1)}) is not in the "
+                "training data",
+                "correct it, or remove those rows",
             )
         return np.array([by_name[name] for name in self._code_of], dtype=known.dtype)
 
@@ -178,7 +179,7 @@ def _check(label: str) -> None:
     if _STRAY.search(label):
         raise CellError(f"the label {shown(label)} has a control character or a byte-order mark")
     if is_missing(label):
-        raise CellError(f"there is the label {shown(label)}, which stands for a missing value")
+        raise CellError(f"the label {shown(label)} stands for a missing value")
 
 
 def _refuse_look_alikes(labels: list[str]) -> None:

@@ -102,7 +102,7 @@ def _wait_for(pipe: Path) -> None:
     deadline = time.monotonic() + PIPE_SECONDS
     while not pipe.exists():
         if time.monotonic() > deadline:
-            raise CellError(f"nothing has come for {PIPE_SECONDS:g} seconds: there is no such pipe")
+            raise CellError(f"the pipe has not appeared within {PIPE_SECONDS:g} seconds")
         time.sleep(_POLL_SECONDS)
 
 

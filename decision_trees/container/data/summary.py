@@ -66,8 +66,8 @@ class Summary:
         if format_name != self.format_name:
             raise TrainingDataError(
                 f"The files of a channel must be in one format, but {self.source} is "
-                f"{self.format_name} and {source} is {format_name}; leave one of them out, or "
-                "convert it."
+                f"{self.format_name} and {source} is {format_name}; remove or convert one of "
+                "them."
             )
         if columns is None:
             return
@@ -109,12 +109,12 @@ class Summary:
 
     def _add_width(self, n_dense: int | None, n_sparse: int | None) -> None:
         if None not in (n_dense, self.n_dense) and n_dense != self.n_dense:
-            raise CellError(f"rows have {n_dense} features, those before {self.n_dense}")
+            raise CellError(f"rows have {n_dense} features, but those before {self.n_dense}")
         self.n_dense = self.n_dense if n_dense is None else n_dense
         if n_sparse is not None:
             self.n_sparse = max(self.n_sparse or 0, n_sparse)
         if self.n_sparse is not None and self.n_dense is not None:
-            raise CellError("rows are sparse, those before dense, or the other way round")
+            raise CellError("sparse and dense rows are mixed")
 
     def merge(self, other: Self, host: str) -> None:
         """Add the summary of another host.
@@ -128,9 +128,7 @@ class Summary:
             self._begin(source, other.format_name, other.columns, columns_source)
             self._add_width(other.n_dense, other.n_sparse)
             if self.n_rows and other.n_rows and self.has_weights != other.has_weights:
-                has = ("no weights", "weights")
-                found, before = has[other.has_weights], has[self.has_weights]
-                raise CellError(f"rows have {found}, those on other hosts {before}")
+                raise CellError("rows of some hosts have weights, but not those of all")
         self.header_guesses += other.header_guesses
         self.n_rows += other.n_rows
         self.class_labels.merge(other.class_labels)
@@ -197,16 +195,20 @@ class Summary:
             found = self.n_dense or 0
             if like is not None and found != like.n_features:
                 raise CellError(
-                    f"rows have {found} features, those of the training data {like.n_features}"
+                    f"rows have {found} features, but the training data has {like.n_features}"
                 )
             return found
         written = self.n_sparse - base
         if base and self.writes_index_0:
-            raise CellError("there is the index 0, but the training data count features from 1")
+            raise CellError(
+                "there is an index 0, but the indices of the training data begin with 1"
+            )
         if written < 1:
-            raise CellError("rows have a label and nothing else")
+            raise CellError("rows have a label, but no features")
         if like is not None and written > like.n_features:
-            raise CellError(f"there are {written} features, in the training data {like.n_features}")
+            raise CellError(
+                f"rows have {written} features, but the training data has {like.n_features}"
+            )
         return written if like is None else like.n_features
 
     def _check_cells(self) -> None:
@@ -215,19 +217,18 @@ class Summary:
         label = self.class_labels.without_values()
         if label is not None:
             raise CellError(
-                f"there is no value in any row with the label {cells.shown(label)}, as in a title "
-                "or a footer",
-                "leave such rows out",
+                f"all rows with the label {cells.shown(label)} are empty, as a title or footer is",
+                "remove them",
             )
         if self.has_weights and not self.has_weight_above_0:
-            raise CellError("every row has the weight 0", "give a weight to the rows that count")
+            raise CellError("every row has the weight 0", "give some rows a weight above 0")
 
     def _check_last_column(self, columns: Columns) -> None:
         """Refuse a last column without name and values, the effect of a trailing delimiter."""
         last = columns.width - 1
         if columns.names is None and last in columns.features and not self.has_value_in_last:
             raise CellError(
-                f"{columns.name(last)} is empty in every row, as where rows end with a delimiter",
+                f"{columns.name(last)} is empty in every row, as if rows ended with a delimiter",
                 "remove that delimiter, or name the column in a header",
             )
 

@@ -72,8 +72,8 @@ def split(table: Table, fraction: float, by_class: bool) -> tuple[Table, Table]:
     aside[order] = rank >= np.repeat(kept, sizes)
     if not aside.any():
         raise TrainingDataError(
-            f"validation_fraction is {fraction:g}, which is not one row of the {len(table)} that "
-            "there are; choose a larger fraction, or give the job a channel validation."
+            f"The hyperparameter validation_fraction is {fraction:g}, which sets aside no row out "
+            f"of {len(table)}; use a larger fraction, or give the job a channel validation."
         )
     return table.take(np.flatnonzero(~aside)), table.take(np.flatnonzero(aside))
 
@@ -133,8 +133,8 @@ class Schema:
         for name in names:
             if name not in code_of:
                 raise CellError(
-                    f"there is the label {shown(name)}, which was not there before",
-                    "leave the files as they are while a job runs",
+                    f"the label {shown(name)} was not there when the files were first read",
+                    "do not change the files while a job runs",
                 )
         labels: NDArray[Any] = self.labels[[code_of[name] for name in names]]
         return labels

@@ -170,8 +170,8 @@ class Communicator:
         if has_left or self._is_leaving:
             return
         text = (
-            f"The host {peer.name} has ended, or cannot be reached any more ({reason}), so all "
-            f"others end too; the log and the failure of {peer.name} say why."
+            f"The host {peer.name} has exited or can no longer be reached ({reason}), so all hosts "
+            f"of the job exit; see the log and the failure of {peer.name}."
         )
         self._fail_after({"message": text, "code": EXIT_INTERNAL})
 

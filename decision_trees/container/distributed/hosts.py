@@ -50,7 +50,7 @@ def read(file: Path) -> Hosts:
         return THIS_ONE
     if not _are_names(names) or config.get("current_host") not in names:
         raise SettingsError(
-            f'{file} has no list "hosts" of different names with "current_host" among them; the '
+            f'{file} must list different names as "hosts", and one of them as "current_host"; the '
             "platform writes it."
         )
     return Hosts(tuple(sorted(names)), config["current_host"])

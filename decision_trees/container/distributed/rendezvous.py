@@ -165,11 +165,13 @@ def _join(leader: str, current: str, deadline: float, limit_seconds: float, port
         peer.send({"host": current})
         header, _ = next(peer.messages(), (_NO_MESSAGE, b""))
     except OSError as error:
-        raise HostError(f"The host {leader}, the first, was lost: {error}; see its log.") from error
+        raise HostError(
+            f"The connection to the first host, {leader}, was lost ({error}); see its log."
+        ) from error
     if header["kind"] == "met":
         return peer
     peer.close()
-    message = header.get("message") or f"The host {leader}, the first, has ended; see its log."
+    message = header.get("message") or f"The first host, {leader}, has exited; see its log."
     raise HostError(message, header.get("code", EXIT_INTERNAL))
 
 
@@ -182,7 +184,7 @@ def _dial(leader: str, deadline: float, limit_seconds: float, port: int) -> sock
         except OSError as error:
             if remaining <= 0:
                 raise HostError(
-                    f"The host {leader}, the first, could not be reached on port {port} within "
+                    f"The first host, {leader}, could not be reached on port {port} within "
                     f"{limit_seconds:g} seconds ({error}); see its log, or give the hosts more "
                     "time with the hyperparameter hosts_seconds."
                 ) from error

@@ -153,7 +153,7 @@ class GrowingMatrix:
         if self._dense is not None or low < first_index or high > n_features:
             raise CellError(
                 "rows have other features than when they were first read",
-                "leave the files as they are while a job runs",
+                "do not change the files while a job runs",
             )
         return _dense(self._sparse, first_index, n_features)
 

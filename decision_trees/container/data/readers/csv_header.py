@@ -87,8 +87,8 @@ def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:
     for guess in guesses:
         if guess.is_header and guess.label in n_rows:
             raise CellError(
-                f"the first row was taken for a header, but {cells.shown(guess.label)} in it is a "
-                "label of other rows too",
+                f"the first row was read as a header, but {cells.shown(guess.label)} in it is also "
+                "the label of other rows",
                 HEADER_REMEDY,
             )
     for label, times in Counter(guess.label for guess in guesses if not guess.is_header).items():

@@ -71,7 +71,7 @@ def _detect(sample: list[bytes]) -> str:
     if len(uniform) > 1:
         raise CellError(
             f"rows can be split at {' or at '.join(f'{d!r}' for d in uniform)}",
-            "say which it is with the hyperparameter delimiter; decimals have a point",
+            "set the hyperparameter delimiter to the right one; decimals need a point",
         )
     return next(iter([*uniform, *found]), ",")
 
@@ -187,7 +187,7 @@ class _BatchBuilder:
         columns = self.columns
         if len(found) != columns.width:
             count = "1 column" if len(found) == 1 else f"{len(found)} columns"
-            raise CellError(f"row {row} has {count}, the rows before {columns.width}")
+            raise CellError(f"row {row} has {count}, but the rows before have {columns.width}")
         self._add_label(row, found[columns.label])
         if columns.weight is not None:
             self._add_weight(row, found[columns.weight])
@@ -219,5 +219,5 @@ class _BatchBuilder:
         where = f"row {row}, {self.columns.name(self.columns.weight or 0)}"
         weight = cells.number(cell, lambda: where)
         if not weight >= 0:
-            raise CellError(f"{where} is {cells.shown(cell)}, not a weight: a number from 0")
+            raise CellError(f"{where} is {cells.shown(cell)}, not a weight of at least 0")
         self.weights.append(weight)

@@ -45,9 +45,9 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]|^\xff\xfe|^\xfe\xff")
 _MAGIC = {b"PAR1": PARQUET, RECORDIO_MAGIC: RECORDIO}
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\x1f\x8b": "data that is compressed twice",
-    b"BZh91AY&SY": "data compressed with bzip2",
-    b"\xfd7zXZ": "data compressed with xz",
+    b"\x1f\x8b": "compressed twice",
+    b"BZh91AY&SY": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -61,7 +61,7 @@ _FOREIGN = {
 }
 _LIBSVM_ROW = re.compile(rb"[+-]?[0-9.]+(e[+-]?[0-9]+)? +(0|[1-9][0-9]*):[^\s:,;]+(\s|$)")
 _KNOWN = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or zstd"
-_FAST_FILE = "use the input mode FastFile in place of Pipe"
+_FAST_FILE = "use the input mode FastFile instead of Pipe"
 
 
 def detect(content: Content, name: str, content_type: str | None) -> str:
@@ -80,8 +80,8 @@ def detect(content: Content, name: str, content_type: str | None) -> str:
     declared = _declared(content_type) if content_type else _by_suffix(name)
     if declared and looks != declared and (looks or declared in _MAGIC.values()):
         says = "the content type of its channel" if content_type else "its name"
-        found = f"there is {looks}" if looks else f"the file does not begin as {declared} does"
-        raise CellError(f"{found}, though {says} says {declared}", "correct one of them")
+        found = f"the data is {looks}" if looks else "the first bytes are different"
+        raise CellError(f"{found}, but {says} says {declared}", "correct one of them")
     detected = declared or looks or _by_first_row(content.head)
     if detected == PARQUET:
         _refuse_unseekable(content)
@@ -100,13 +100,13 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
     _, parameters = parse_options_header(content_type or "")
     if parameters.get("charset", "utf-8").lower() not in UTF8:
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; text is read in UTF-8 alone, "
+            f"The content type of the channel is {content_type!r}; only UTF-8 is supported, "
             "so convert the files."
         )
     if parameters.get("label_size", "1") != "1":
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; a tree learns from exactly one "
-            "label a row, so label_size must be 1."
+            f"The content type of the channel is {content_type!r}; each row must have "
+            "exactly one label, so label_size must be 1."
         )
     header = parameters.get("header", "").lower()
     if header not in ("present", "absent") or header == options.header:
@@ -125,7 +125,7 @@ def _declared(content_type: str) -> str:
         return MEDIA_TYPES[media_type.lower()]
     except KeyError as error:
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; known are "
+            f"The content type of the channel is {content_type!r}; use one of "
             f"{', '.join(MEDIA_TYPES)}."
         ) from error
 
@@ -143,14 +143,14 @@ def _binary_format(head: bytes) -> str | None:
         return None  # text may begin with the letters of a magic number
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            raise CellError(f"there is {what}", f"convert it to {_KNOWN}")
+            raise CellError(f"the data is {what}", f"convert it to {_KNOWN}")
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def _by_first_row(head: bytes) -> str:
     """Return libsvm or CSV, by the first row that is neither blank nor a comment."""
     if head.lstrip().startswith((b"[", b"{")):
-        raise CellError("there is JSON", f"convert it to {_KNOWN}")
+        raise CellError("the data is JSON", f"convert it to {_KNOWN}")
     for line in head.splitlines():
         if line.strip() and not line.startswith(b"#"):
             return LIBSVM if _LIBSVM_ROW.match(line) else CSV
@@ -160,7 +160,7 @@ def _by_first_row(head: bytes) -> str:
 def _refuse_unseekable(content: Content) -> None:
     """Refuse Parquet that cannot be sought: its metadata is at the end of the file."""
     if content.is_compressed:
-        problem = "there is Parquet inside gzip or zstd, which cannot be read in parts"
-        raise CellError(problem, "decompress it: Parquet compresses by itself")
+        problem = "the data is Parquet inside gzip or zstd, which cannot be read in parts"
+        raise CellError(problem, "decompress it; Parquet is compressed already")
     if not content.stream.seekable():
-        raise CellError("there is Parquet, which cannot be read from a pipe", _FAST_FILE)
+        raise CellError("the data is Parquet, which cannot be read from a pipe", _FAST_FILE)

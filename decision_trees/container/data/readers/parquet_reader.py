@@ -79,12 +79,12 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
     named = [name for name in left_out if not name.startswith("__index_level_")]
     if named and (options.label is None or options.label in named):
         raise CellError(
-            f"pandas wrote {shown(named[0])} as an index, which is no column",
-            "write it as a column with reset_index(), or name another column with the "
-            "hyperparameter label",
+            f"pandas wrote {shown(named[0])} as an index, which is not read as a column",
+            "write it as a column with reset_index(), or set the hyperparameter label to another "
+            "column",
         )
     if left_out:
-        logger.info("left out what pandas wrote as an index: %s", ", ".join(left_out))
+        logger.info("left out the index that pandas wrote: %s", ", ".join(left_out))
     return [name for name in schema.names if name not in left_out]
 
 
@@ -97,10 +97,10 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
             continue
         where = f"{columns.name(index)} holds {found} values"
         if is_class:
-            raise CellError(f"{where}, but a label is text, a number or a boolean")
+            raise CellError(f"{where}, but a label must be text, a number or a boolean")
         if index in (columns.label, columns.weight):
             raise CellError(f"{where}, not numbers")
-        raise CellError(f"{where}, not numbers", "encode it as numbers or leave it out")
+        raise CellError(f"{where}, not numbers", "encode it as numbers or remove it")
 
 
 def _batches(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
@@ -213,7 +213,7 @@ class _RowRange:
             with readable(f"{where}, from row {self.first_row + end} on,"):
                 batch: Any = next(batches, None)
             if not batch:
-                raise CellError(f"{where} has not as many rows as the file says", REMEDY)
+                raise CellError(f"{where} has fewer rows than the file says", REMEDY)
             start, end = end, end + len(batch)
             if end > 0:
                 cells = batch.column(0)[max(0, -start) : self.n_rows - start]

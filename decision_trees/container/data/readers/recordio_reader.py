@@ -72,7 +72,7 @@ class _BatchBuilder:
             self._is_sparse = row.is_sparse
         if self._is_sparse != row.is_sparse:
             found, before = ("sparse", "dense") if row.is_sparse else ("dense", "sparse")
-            raise CellError(f"record {number} is {found}, the records before are {before}")
+            raise CellError(f"record {number} is {found}, but the records before are {before}")
         self._check_width(number, row.width)
         self._labels.append(self._label(number, record))
         self._values.extend(row.values)
@@ -115,7 +115,9 @@ class _BatchBuilder:
         elif self._width in (0, width):
             self._width = width
         else:
-            raise CellError(f"record {number} has {width} values, the records before {self._width}")
+            raise CellError(
+                f"record {number} has {width} values, but the records before have {self._width}"
+            )
 
     def _label(self, number: int, record: Any) -> str | float:
         kind, tensor = tensor_of(record.label, number, "label")

@@ -1,4 +1,4 @@
-"""The real `selftest` of a clone: what it says when all is well, and of each thing that is not."""
+"""The real `selftest` of a clone: its report of success and of each kind of failure."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def started(program: Path, directory: Path, *arguments: str) -> subprocess.Popen
 
 
 def ended(program: Path, directory: Path, *arguments: str) -> tuple[int, list[str]]:
-    """Run `selftest` to its end; return its exit code and its lines. Nothing is left behind."""
+    """Run `selftest`; return its exit code and its lines. No file may remain."""
     result = wait_for(started(program, directory, *arguments))
     assert list((directory / "scratch").iterdir()) == []
     return result.code, result.log.splitlines()
@@ -42,13 +42,13 @@ def ended(program: Path, directory: Path, *arguments: str) -> tuple[int, list[st
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of the program, to be broken."""
+    """A copy of the program, which tests may break."""
     ignored = shutil.ignore_patterns("__pycache__", "requirements")
     return Path(shutil.copytree(PROGRAM_DIR, tmp_path / "program", ignore=ignored))
 
 
-def test_selftest_says_one_line_a_check(tmp_path: Path) -> None:
-    """All is well: each check has its line, in order, with what was done and how long it took."""
+def test_selftest_prints_one_line_for_each_check(tmp_path: Path) -> None:
+    """On success each check has a line, in order, with its result and duration."""
     code, lines = ended(PROGRAM_DIR, tmp_path)
 
     assert code == 0, "\n".join(lines)
@@ -58,8 +58,8 @@ def test_selftest_says_one_line_a_check(tmp_path: Path) -> None:
     assert f"{PROGRAM_DIR}/serve" in lines[0]
 
 
-def test_selftest_takes_a_directory_as_long_as_serve_takes(tmp_path: Path) -> None:
-    """The path of a socket has 107 characters at most; no check makes a longer one than `serve`."""
+def test_selftest_works_in_a_directory_with_a_long_path(tmp_path: Path) -> None:
+    """A socket's path has at most 107 characters; `selftest` allows paths as long as `serve`."""
     room = 107 - len("/serve-12345678/workers/http") - len(f"{tmp_path}//scratch")
     long = tmp_path / ("x" * room)
     long.mkdir()
@@ -69,8 +69,8 @@ def test_selftest_takes_a_directory_as_long_as_serve_takes(tmp_path: Path) -> No
     assert code == 0, "\n".join(lines)
 
 
-def test_selftest_without_train_says_what_it_skips(clone: Path, tmp_path: Path) -> None:
-    """The inference image has no train: its server starts, says what it lacks, and stops."""
+def test_selftest_without_train_skips_checks(clone: Path, tmp_path: Path) -> None:
+    """The inference image has no train: checks that need a model are skipped, others run."""
     (clone / "train").unlink()
 
     code, lines = ended(clone, tmp_path)
@@ -87,7 +87,7 @@ def test_selftest_without_train_says_what_it_skips(clone: Path, tmp_path: Path) 
 
 
 def write(name: str, change: Change) -> Callable[[Path], None]:
-    """Return what changes the text of one file of a clone."""
+    """Return a function that changes the text of one file of a clone."""
 
     def act(clone: Path) -> None:
         file = clone / name
@@ -99,12 +99,12 @@ def write(name: str, change: Change) -> Callable[[Path], None]:
 
 
 def mode(name: str) -> Callable[[Path], None]:
-    """Return what takes a program of a clone the right to run."""
+    """Return a function that makes a program of a clone not executable."""
     return lambda clone: (clone / name).chmod(0o644)
 
 
 def answers(body: str) -> Callable[[Path], None]:
-    """Return what gives the service of a clone an `answer` of its own."""
+    """Return a function that replaces `answer` in the service of a clone."""
     method = f"\n    def answer(self, invocation):\n        {body}\n"
     names = "from container.payloads import Answer\n"
     return write("predictor.py", lambda text: text.replace("\n\n\n", f"\n{names}\n\n", 1) + method)
@@ -129,7 +129,7 @@ BROKEN = {
     "save": (
         write("algorithm.py", lambda text: text + "\n\ndef save(*_):\n    pass\n"),
         "training",
-        "train left no file in the model directory; let save write the model.",
+        "train wrote no file to the model directory; write the model in save.",
         "train:rows=150;",
     ),
     "train": (mode("train"), "programs", "/train is not executable; run `chmod a+x ", ""),
@@ -137,13 +137,13 @@ BROKEN = {
     "nginx": (
         write("nginx.conf", lambda text: text.replace("daemon off;", "demon off;")),
         "nginx",
-        "nginx refuses nginx.conf, exit code 1; see the lines below.",
+        "nginx rejects nginx.conf with exit code 1; see the lines below.",
         'unknown directive "demon" in ',
     ),
     "predictor": (
         write("predictor.py", lambda text: "import no_such_package\n" + text),
         "serving",
-        "serve ended by itself, exit code ",
+        "serve exited with code ",
         "No module named 'no_such_package'",
     ),
     "load": (
@@ -154,25 +154,25 @@ BROKEN = {
             ),
         ),
         "serving",
-        "serve ended by itself, exit code 66; /ping gave 503 ",
+        "serve exited with code 66; the last response of /ping was 503 ",
         "/input/data/model.json cannot be read",
     ),
     "error": (
         answers("1 / 0"),
         "invocations",
-        "/invocations gives 500 for training rows: ",
+        "/invocations returned 500 for training rows: ",
         "ZeroDivisionError",
     ),
     "no answer": (
         answers("return Answer(b'7', 'a/b', 1)"),
         "invocations",
-        "/invocations gives '7', which is no predicted_label.",
+        "/invocations returned '7', which is not a predicted_label.",
         "",
     ),
     "too few": (
         answers("return Answer(b'1', 'a/b', 1)"),
         "invocations",
-        f"/invocations gives 1 answers to {N_ROWS} rows.",
+        f"/invocations returned 1 predictions for {N_ROWS} rows.",
         "",
     ),
     "among others": (
@@ -181,7 +181,7 @@ BROKEN = {
             "        return Answer(b'1\\n' * n if n == 1 else b'0\\n' * n, 'a/b', n)"
         ),
         "invocations",
-        "Row 1 gets '1' by itself and '0' among others.",
+        "The prediction for row 1 is '1' alone and '0' with others.",
         "",
     ),
     "stop": (
@@ -194,26 +194,26 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("act", "name", "words", "log"), BROKEN.values(), ids=BROKEN)
-def test_selftest_fails_at_the_first_thing_that_is_broken(
+def test_selftest_stops_at_the_first_failure(
     clone: Path, tmp_path: Path, act: Callable[[Path], None], name: str, words: str, log: str
 ) -> None:
-    """The line of the check says why, its log stands below, and no check follows."""
+    """The line of the check has the reason, its log follows, and no other check runs."""
     act(clone)
 
     code, lines = ended(clone, tmp_path)
 
-    said = [line for line in lines if not line.startswith("    ")]
+    results = [line for line in lines if not line.startswith("    ")]
     assert code == EXIT_FAILED, lines
-    assert [line.split()[:2] for line in said] == [
+    assert [line.split()[:2] for line in results] == [
         *(["ok", before] for before in Checks.NAMES[: Checks.NAMES.index(name)]),
         ["FAILED", name],
     ], "\n".join(lines)
-    assert words in said[-1]
-    assert any(log in line for line in lines[len(said) :]) or not log
+    assert words in results[-1]
+    assert any(log in line for line in lines[len(results) :]) or not log
 
 
-def test_selftest_finds_programs_that_are_not_on_path(tmp_path: Path) -> None:
-    """An image whose PATH lacks the folder of the program cannot be run; it is told so."""
+def test_selftest_reports_programs_that_are_not_on_path(tmp_path: Path) -> None:
+    """The message says which directory must be on PATH."""
     variables = environment(OptMl(tmp_path))
 
     done = subprocess.run(
@@ -228,7 +228,7 @@ def test_selftest_finds_programs_that_are_not_on_path(tmp_path: Path) -> None:
 def test_selftest_that_is_stopped_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """A stop ends the programs that it has started, and takes its directory along."""
+    """A stop ends all started programs and removes the directory."""
     process = started(PROGRAM_DIR, tmp_path)
     read_until(process, "training")
 
@@ -239,5 +239,5 @@ def test_selftest_that_is_stopped_leaves_nothing_behind(
 
 
 def test_selftest_takes_no_arguments(tmp_path: Path) -> None:
-    """A wrong use is told, and nothing is checked."""
+    """With an argument it prints the usage and checks nothing."""
     assert ended(PROGRAM_DIR, tmp_path, "--help") == (os.EX_USAGE, [USAGE.strip()])

@@ -1,4 +1,4 @@
-"""`docker run IMAGE selftest`, wherever and as whomever."""
+"""`docker run IMAGE selftest` with different users, networks and file systems."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.docker
     ],
 )
 def test_selftest_passes_in_the_image(engine: Engine, images: Images, options: list[str]) -> None:
-    """It needs no network, no user that is known, and nothing to write to but /tmp."""
+    """It needs no network, no known user, and no writable directory except /tmp."""
     ended = engine.start(images["full"], ["selftest"], options=options).ended()
 
     assert ended.code == 0, ended.log
@@ -35,8 +35,8 @@ def test_selftest_passes_in_the_image(engine: Engine, images: Images, options: l
     assert "/opt/program/serve, /opt/program/train" in ended.log
 
 
-def test_selftest_of_the_inference_image_says_what_it_skips(engine: Engine, images: Images) -> None:
-    """It has no train: what needs a model is skipped, and the rest is checked."""
+def test_selftest_of_the_inference_image_skips_checks(engine: Engine, images: Images) -> None:
+    """It has no train: checks that need a model are skipped, others run."""
     ended = engine.start(images["inference"], ["selftest"]).ended()
 
     assert ended.code == 0, ended.log
@@ -45,10 +45,8 @@ def test_selftest_of_the_inference_image_says_what_it_skips(engine: Engine, imag
     assert results == {name: "skipped" if name in skipped else "ok" for name in Checks.NAMES}
 
 
-def test_selftest_fails_in_an_image_that_is_broken(
-    engine: Engine, images: Images, tmp_path: Path
-) -> None:
-    """A package that the image lacks is named, and `docker run` fails."""
+def test_selftest_fails_in_a_broken_image(engine: Engine, images: Images, tmp_path: Path) -> None:
+    """`docker run` fails, and the report names the missing package."""
     broken = tmp_path / "algorithm.py"
     source = (PROGRAM_DIR / "algorithm.py").read_text(encoding="utf-8")
     broken.write_text("import no_such_package\n" + source, encoding="utf-8")
@@ -62,11 +60,11 @@ def test_selftest_fails_in_an_image_that_is_broken(
     assert "No module named 'no_such_package'" in ended.log
 
 
-def test_selftest_needs_a_directory_to_write_to(engine: Engine, images: Images) -> None:
-    """Where nothing can be written, one line says what to mount."""
+def test_selftest_needs_a_writable_directory(engine: Engine, images: Images) -> None:
+    """Without a writable directory, one line has the remedy."""
     ended = engine.start(
         images["full"], ["selftest"], options=["--read-only", "--shm-size=64k"]
     ).ended()
 
     assert ended.code == EXIT_FAILED, ended.log
-    assert "mount a directory to write to at /tmp." in ended.log
+    assert "mount a writable directory at /tmp." in ended.log

@@ -1,4 +1,4 @@
-"""The programs of a trial; tests/contract/test_selftest.py has whole trials."""
+"""Programs of a sandbox; tests/contract/test_selftest.py tests complete runs."""
 
 import signal
 from pathlib import Path
@@ -12,7 +12,7 @@ from support.processes import python
 def test_signal_while_a_program_starts_leaves_none_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """It interrupts when the program has started, so that `close` can end it."""
+    """The signal takes effect after the start, so that `close` can end the program."""
     ended = python(
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -20,16 +20,16 @@ def test_signal_while_a_program_starts_leaves_none_behind(
         "def handle(number, frame):\n"
         "    raise KeyboardInterrupt\n"
         f"signal.signal({int(number)}, handle)\n"
-        f"trial = Sandbox(Path({str(tmp_path)!r}), os.environ)\n"
+        f"sandbox = Sandbox(Path({str(tmp_path)!r}), os.environ)\n"
         "def interrupt(event, arguments):\n"
         "    if event == 'subprocess.Popen':\n"
         f"        os.kill(os.getpid(), {int(number)})\n"
         "sys.addaudithook(interrupt)\n"
         "try:\n"
-        "    trial.start(['/bin/sleep', 'infinity'])\n"
+        "    sandbox.start(['/bin/sleep', 'infinity'])\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', os.waitpid(-1, os.WNOHANG))\n"
-        "trial.close()\n"
+        "sandbox.close()\n"
         "try:\n"
         "    os.waitpid(-1, os.WNOHANG)\n"
         "except ChildProcessError:\n"

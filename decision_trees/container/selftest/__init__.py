@@ -1,1 +1,1 @@
-"""Self-test of an image: a small job from training to a stop, by the image's own programs."""
+"""Self-test of an image: train and serve a small model with the image's own programs."""

@@ -1,7 +1,4 @@
-"""A directory that stands in for /opt/ml, and the programs of the image that run in it.
-
-Rows for a job that only shows that all parts fit together: made on the spot, always the same.
-"""
+"""Sandbox for `selftest`: a directory that replaces /opt/ml, its programs, and a small table."""
 
 import http.client
 import math
@@ -22,36 +19,36 @@ from container.errors import PlatformError
 from container.paths import PROGRAM_DIR
 
 RUN_SECONDS = 120.0
-"""So long a program may run, and a server may take to start."""
+"""Maximum time for a program to run, and for a server to start."""
 
 STOP_SECONDS = 30.0
-"""So long the platform waits after SIGTERM, and then it kills.
+"""Time between SIGTERM and SIGKILL when the platform stops a container.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
 _SHOWN_LINES = 12
-"""So many lines of a log are shown from its start, where reasons are, and as many from its end."""
+"""Number of lines shown from the beginning of a log, and from its end."""
 
 _REPLY_SECONDS = 60.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 Process = subprocess.Popen[bytes]
 
 
-class Failure(PlatformError):
-    """Something is not as it must be; the message says what was found and what to do."""
+class CheckFailed(PlatformError):
+    """A check has failed; the message has what was found and a remedy."""
 
 
 class HttpReply(NamedTuple):
-    """An answer over HTTP."""
+    """Status and body of an HTTP response."""
 
     status: int
     text: str
 
 
 class Sandbox:
-    """Runs programs with a log that all of them share."""
+    """Runs programs in a directory of their own, with a common log."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self.base = directory / "ml"
@@ -68,38 +65,38 @@ class Sandbox:
         self._last_start = 0
 
     def end(self) -> None:
-        """Stop every program that still runs."""
+        """Stop all programs that are still running."""
         for process in self._started:
             stop(process)
 
     def close(self) -> None:
-        """Stop every program that still runs, and give the port back."""
+        """Stop all programs that are still running, and release the port."""
         self.end()
         self._reserved.close()
 
     def find(self, program: str) -> str | None:
-        """Return the path of our `train` or `serve`, None when there is none.
+        """Return the path of our `train` or `serve`, None if there is none.
 
         Raises:
-            Failure: it would not be run by its name: it is not executable, or PATH finds another.
+            CheckFailed: it is not executable, or it is not the one that PATH finds.
         """
         own = PROGRAM_DIR / program
         if not own.is_file():
             return None
         if not os.access(own, os.X_OK):
-            raise Failure(f"{own} is not executable; run `chmod a+x {own}` in the build.")
+            raise CheckFailed(f"{own} is not executable; run `chmod a+x {own}` in the build.")
         found = shutil.which(program, path=self.environ.get("PATH"))
         if found is None or not own.samefile(found):
-            raise Failure(
-                f"On PATH {program} is {found or 'not to be found'}, and ours is {own}; "
+            raise CheckFailed(
+                f"{program} on PATH is {found or 'missing'}, and not {own}; "
                 f"put {PROGRAM_DIR} first on PATH."
             )
         return found
 
     def start(self, command: list[str], output: Path | None = None) -> Process:
-        """Start a program; what it prints goes to `output`, or to the log as its errors do.
+        """Start a program; its output goes to `output`, or to the log like its error output.
 
-        A signal meanwhile is not lost, and leaves no program that `end` does not know.
+        Signals are blocked during the start, so that `end` stops every program that was started.
         """
         self._last_start = self.log.stat().st_size
         with (
@@ -107,7 +104,7 @@ class Sandbox:
             (output or self.log).open("ab") as printed,
             signals.blocked(),
         ):
-            process = subprocess.Popen(  # noqa: S603 - our own words
+            process = subprocess.Popen(  # noqa: S603 - programs of the image
                 command,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -119,18 +116,20 @@ class Sandbox:
         return process
 
     def run(self, command: list[str], output: Path | None = None) -> int:
-        """Run a program to its end, and return its exit code; raises Failure when it has none."""
+        """Run a program and return its exit code; raises CheckFailed if it takes too long."""
         process = self.start(command, output)
         try:
             return process.wait(RUN_SECONDS)
         except subprocess.TimeoutExpired as error:
             words = " ".join(command)
-            raise Failure(f"{words} did not end within {RUN_SECONDS:g} s; see the log.") from error
+            raise CheckFailed(
+                f"{words} did not exit within {RUN_SECONDS:g} s; see the log."
+            ) from error
         finally:
             stop(process)
 
     def request(self, path: str, body: str | None = None, accept: str = "*/*") -> HttpReply:
-        """Send a GET, or a POST of CSV, to the server; raises OSError or HTTPException."""
+        """Send a GET, or a POST with CSV, to the server; raises OSError or HTTPException."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_REPLY_SECONDS)
         headers = {"Content-Type": "text/csv", "Accept": accept}
         try:
@@ -141,9 +140,9 @@ class Sandbox:
             connection.close()
 
     def await_ping(self, server: Process, status: int, words: str) -> None:
-        """Return when /ping has this status and these words; raises Failure."""
+        """Wait until /ping returns this status with these words; raises CheckFailed."""
         deadline = time.monotonic() + RUN_SECONDS
-        last = "no answer"
+        last = "no response"
         while server.poll() is None:
             with suppress(OSError, http.client.HTTPException):
                 reply = self.request("/ping")
@@ -151,23 +150,27 @@ class Sandbox:
                     return
                 last = f"{reply.status} {reply.text}"
             if time.monotonic() > deadline:
-                raise Failure(f"/ping gives {last} after {RUN_SECONDS:g} s; it must be {status}.")
-            time.sleep(_LOOK_SECONDS)
-        raise Failure(f"serve ended by itself, exit code {server.returncode}; /ping gave {last}.")
+                raise CheckFailed(
+                    f"/ping gives {last} after {RUN_SECONDS:g} s; it must be {status}."
+                )
+            time.sleep(_POLL_SECONDS)
+        raise CheckFailed(
+            f"serve exited with code {server.returncode}; the last response of /ping was {last}."
+        )
 
     def excerpt(self) -> str:
-        """Return what the program started last has logged, without the middle when it is long."""
+        """Return the log of the program that was started last; the middle of a long log is cut."""
         logged = self.log.read_bytes()[self._last_start :].decode(errors="replace")
         lines = logged.splitlines()
         n_left_out = len(lines) - 2 * _SHOWN_LINES
         if n_left_out > 0:
-            lines[_SHOWN_LINES:-_SHOWN_LINES] = [f"... {n_left_out} lines left out ..."]
+            lines[_SHOWN_LINES:-_SHOWN_LINES] = [f"... {n_left_out} more lines ..."]
         return "".join(f"    {line}\n" for line in lines)
 
 
 def stop(process: Process) -> int | None:
-    """Stop a process as the platform does; return its exit code, None when it had to be killed."""
-    process.terminate()  # does nothing to one that has ended
+    """Stop a process as the platform does; return its exit code, None if it had to be killed."""
+    process.terminate()  # no effect if it has exited
     try:
         return process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -177,7 +180,7 @@ def stop(process: Process) -> int | None:
 
 
 def _reserve_port() -> socket.socket:
-    """Return a socket on a port that nobody else is given; nginx may listen there all the same.
+    """Return a socket that reserves a port; nginx may listen there because of SO_REUSEADDR.
 
     Source: https://man7.org/linux/man-pages/man7/socket.7.html (SO_REUSEADDR)
     """
@@ -195,7 +198,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Sample:
-    """A small table that any algorithm of its task can learn."""
+    """Small table that any algorithm for its task can learn."""
 
     task: str
     features: list[list[float]]
@@ -203,16 +206,16 @@ class Sample:
     """0 and 1 for classification, far apart; positive numbers for regression."""
 
     def training_csv(self) -> str:
-        """Return a training file: the label is the first cell of each row."""
+        """Return the rows of a training file, with the label first."""
         pairs = zip(self.labels, self.lines(), strict=True)
         return "".join(f"{label:g},{line}\n" for label, line in pairs)
 
     def lines(self) -> list[str]:
-        """Return each row as a request has it: without its label."""
+        """Return the rows of a request, without labels."""
         return [",".join(f"{cell:g}" for cell in row) for row in self.features]
 
     def is_answer(self, line: str) -> bool:
-        """Say whether a line of a reply is what such a model can say of a row."""
+        """Return whether a line of a response is a valid prediction for the task."""
         try:
             value = float(line)
         except ValueError:
@@ -220,8 +223,8 @@ class Sample:
         return math.isfinite(value) if self.task == "regression" else value in self.labels
 
 
-def make(task: str) -> Sample:
-    """Return a table for `task`, classification or regression."""
+def make_sample(task: str) -> Sample:
+    """Return a table for `task`, classification or regression; always the same rows."""
     source = random.Random(_SEED)  # noqa: S311 - no secret
     labels = [float(row % 2) for row in range(N_ROWS)]
     features = [

@@ -151,3 +151,14 @@ def test_body_that_is_not_utf_8_is_refused_even_if_rows_are_marked() -> None:
     """Only a row can be marked, not an error in the encoding."""
     with pytest.raises(MalformedPayload):
         decode(b"1,2\n\xff", ["a", "b"], mark_bad=True)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\n\n"])
+def test_blank_line_after_a_header_is_a_row_of_a_single_feature(end: bytes) -> None:
+    """The line feed that ends the last line is no blank line, a second one is."""
+    n_blank = end.count(b"\n") - 1
+
+    rows = decoding.decode(b"a\n1" + end, None, Expected(1, ["a"]), mark_bad=True)
+
+    assert len(rows.features) == 1 + n_blank
+    assert rows.bad == {1: "row 3 is blank"} if n_blank else not rows.bad

@@ -19,14 +19,23 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
 class CellError(ValueError):
-    """A table that cannot be used; the message says where and why, and has no full stop.
+    """A table that cannot be used; the message has the place and the problem, and no full stop.
 
-    `remedy` says what to do where that is not simply to correct the cell.
+    `remedy` is what to do, if that is not simply to correct the cell. `row` and `column` are the
+    place, if it is known: they count from 1, or a column has a name.
     """
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        remedy: str = "",
+        row: int | None = None,
+        column: int | str | None = None,
+    ) -> None:
         super().__init__(problem)
         self.remedy = remedy
+        self.row = row
+        self.column = column
 
 
 def is_number(text: str) -> bool:

@@ -40,9 +40,10 @@ def read_rows(
                 yield row, found
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        raise CellError(f"row {row + 1} has the byte 0x{byte:02x}, which is not UTF-8") from error
+        problem = f"row {row + 1} has the byte 0x{byte:02x}, which is not UTF-8"
+        raise CellError(problem, row=row + 1) from error
     except csv.Error as error:
-        raise CellError(f"row {row + 1} is not valid CSV ({error})") from error
+        raise CellError(f"row {row + 1} is not valid CSV ({error})", row=row + 1) from error
 
 
 def _lines(content: Iterable[bytes]) -> Iterator[str]:
@@ -63,6 +64,17 @@ def column(index: int) -> str:
     return f"column {index + 1}"
 
 
+def plain_numbers(found: Sequence[str]) -> list[float] | None:
+    """Return the cells of one row as numbers; None if one is missing, or not a valid number."""
+    if not _DECIMAL.fullmatch(",".join(found)):
+        return None
+    try:
+        values = [float(cell) for cell in found]
+    except ValueError:
+        return None
+    return values if max(values) < cells.FLOAT32_OVERFLOW > -min(values) else None
+
+
 def append_numbers(
     numbers: "array[float]",
     row: int,
@@ -76,15 +88,9 @@ def append_numbers(
     Raises:
         CellError: a cell is no number, or too large for a 32-bit float.
     """
-    if _DECIMAL.fullmatch(",".join(found)):
-        try:
-            values = [float(cell) for cell in found]
-        except ValueError:
-            pass  # some cell is missing, or no number: one by one then
-        else:
-            if max(values) < cells.FLOAT32_OVERFLOW > -min(values):
-                numbers.extend(values)
-                return
+    if (values := plain_numbers(found)) is not None:
+        numbers.extend(values)
+        return
     for index, cell in enumerate(found):
         numbers.append(cells.number(cell, partial(_place, row, index, name)))
 

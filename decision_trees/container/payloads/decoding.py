@@ -11,7 +11,6 @@ from container.errors import MalformedPayload, UnsupportedMediaType
 from container.formats.cells import CellError, shown
 from container.formats.media_types import CSV, JSON, JSON_LINES, NPY, RECORDIO, UTF8
 from container.payloads.decoders import csv_decoder, json_decoder
-from container.payloads.decoders.collector import RowError
 from container.payloads.types import Expected, Rows
 
 Decoder = Callable[[bytes, Expected, bool], Rows]
@@ -48,9 +47,7 @@ def _decoded(form: "Format", body: bytes, expected: Expected, mark_bad: bool) ->
         return form.decode(body, expected, mark_bad)
     except CellError as error:
         message = f"In the body, {error}; {error.remedy or form.remedy(expected)}."
-        if isinstance(error, RowError):
-            raise MalformedPayload(message, error.row, error.column) from error
-        raise MalformedPayload(message) from error
+        raise MalformedPayload(message, error.row, error.column) from error
 
 
 def _without_missing(rows: Rows, mark_bad: bool) -> Rows:

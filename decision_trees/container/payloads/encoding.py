@@ -186,11 +186,12 @@ def _numbers(predictions: Predictions, name: str) -> NDArray[np.float32]:
         raise ContainerError(
             f"The model returned no {_noun(name)} for the output {name}; return it from `predict`."
         )
-    with np.errstate(over="ignore"):
-        values = values.astype(np.float32, copy=False)
     if name == PROBABILITY:
         values = values[np.arange(len(values)), predictions.indices]
-    return values.reshape(len(values), -1)
+    if values.dtype != np.float32:
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+    return values[:, np.newaxis] if values.ndim == 1 else values
 
 
 def _finite(values: NDArray[np.float32], name: str, bad: Collection[int]) -> NDArray[np.float32]:

@@ -14,38 +14,34 @@ MAX_VALUES = 2**27
 
 
 class RowError(CellError):
-    """One row that cannot be used; `row` counts from 1, `column` too, or it is a name."""
+    """One row that cannot be used; the others may be."""
 
     def __init__(
         self, problem: str, row: int, column: int | str | None = None, remedy: str = ""
     ) -> None:
-        super().__init__(problem, remedy)
-        self.row = row
-        self.column = column
+        super().__init__(problem, remedy, row, column)
 
 
 class RowCollector:
     """Gathers the rows of a request; those that cannot be used are marked, or end it."""
 
     def __init__(self, expected: Expected, mark_bad: bool) -> None:
-        self.numbers = array("d")
-        """The cells of all rows that were added one by one."""
-
         self.n_rows = 0
+        self._numbers = array("d")
         self._n_features = expected.n_features
         self._mark_bad = mark_bad
         self._pieces: list[NDArray[np.float32]] = []
         self._bad: dict[int, str] = {}
 
     def extend(self, features: NDArray[np.float32]) -> None:
-        """Add good rows of shape (n_rows, n_features); only before any is added one by one."""
+        """Add good rows of shape (n_rows, n_features); only before any is added by `append`."""
         self._pieces.append(features)
         self.n_rows += len(features)
 
     def append(self, values: Iterable[float]) -> None:
         """Add one good row of n_features numbers in range, NaN where one is missing."""
         refuse_size(self.n_rows + 1, self._n_features)
-        self.numbers.extend(values)
+        self._numbers.extend(values)
         self.n_rows += 1
 
     def refuse(self, error: RowError) -> None:
@@ -76,9 +72,9 @@ class RowCollector:
         return Rows(filled, self._bad)
 
     def _good(self) -> NDArray[np.float32]:
-        if len(self._pieces) == 1 and not self.numbers:
-            return self._pieces[0]
-        single = np.frombuffer(self.numbers, dtype=np.float64).astype(np.float32)
+        if self._pieces and not self._numbers:
+            return self._pieces[0] if len(self._pieces) == 1 else np.concatenate(self._pieces)
+        single = np.frombuffer(self._numbers, dtype=np.float64).astype(np.float32)
         return np.concatenate([*self._pieces, single.reshape(-1, self._n_features)])
 
 

@@ -1,19 +1,101 @@
-"""What is measured of a tree on rows that come in batches, from sums over the rows of each leaf."""
+"""Metrics of a decision tree: on a table, or on batches from the sums over each leaf's rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from container.data.dataset import Dataset
 from container.data.table import Table
 
+SLICE_ROWS = 65_536
+"""Number of rows whose probabilities are computed at once."""
+
+
+def of_table(estimator: Any, table: Table) -> Mapping[str, float]:
+    """Return the weighted metrics of an estimator by name; none if all weights are 0."""
+    if table.weights is not None and not table.weights.any():
+        return {}
+    if not is_classifier(estimator):
+        return _of_numbers(table, estimator.predict(table.features))
+    labels = np.searchsorted(estimator.classes_, table.labels)
+    weights = np.ones(len(table)) if table.weights is None else table.weights
+    return _of_classes(labels, weights, lambda rows: estimator.predict_proba(table.features[rows]))
+
+
+def of_dataset(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
+    """Return the same metrics of a fitted tree, on the rows of all hosts."""
+    if not is_classifier(estimator):
+        return _of_number_batches(estimator, dataset)
+    found = _cells(estimator, dataset)
+    if not len(found.labels):
+        return {}
+    return _of_classes(found.labels, found.weights, lambda rows: found.probabilities[rows])
+
+
+def _of_classes(
+    labels: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    probabilities_of: Callable[[slice], NDArray[np.float64]],
+) -> dict[str, float]:
+    """Return the metrics of rows, not all of weight 0; labels are indices of the classes."""
+    # In slices: the probabilities of all rows of a large table need more memory than its fit.
+    found, last = np.empty(len(labels), dtype=np.intp), np.empty(len(labels))
+    loss = 0.0
+    for start in range(0, len(labels), SLICE_ROWS):
+        rows = slice(start, start + SLICE_ROWS)
+        probabilities = probabilities_of(rows)
+        indices = range(probabilities.shape[1])
+        found[rows], last[rows] = probabilities.argmax(axis=1), probabilities[:, -1]
+        if weights[rows].any():
+            loss += log_loss(
+                labels[rows],
+                probabilities,
+                labels=indices,
+                sample_weight=weights[rows],
+                normalize=False,
+            )
+    present, macro = np.unique(labels[weights > 0]), {"average": "macro", "zero_division": 0.0}
+    metrics = {
+        "accuracy": accuracy_score(labels, found, sample_weight=weights),
+        "balanced_accuracy": recall_score(
+            labels, found, labels=present, sample_weight=weights, **macro
+        ),
+        "f1_macro": f1_score(labels, found, sample_weight=weights, **macro),
+        "log_loss": loss / weights.sum(),
+    }
+    if len(indices) == len(present) == 2:
+        metrics["roc_auc"] = roc_auc_score(labels, last, sample_weight=weights)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _of_numbers(table: Table, found: NDArray[np.float64]) -> dict[str, float]:
+    weighted = {"sample_weight": table.weights}
+    metrics = {
+        "rmse": root_mean_squared_error(table.labels, found, **weighted),
+        "mae": mean_absolute_error(table.labels, found, **weighted),
+    }
+    if len(table) > 1:
+        metrics["r2"] = r2_score(table.labels, found, **weighted)
+    return {name: float(value) for name, value in metrics.items()}
+
 
 @dataclass(frozen=True)
-class Cells:
-    """The rows of all hosts that are in one leaf and have one label, put together."""
+class _Cells:
+    """Rows of all hosts, one cell for each leaf and label."""
 
     labels: NDArray[np.intp]
     """Shape (n_cells,), as indices of `classes_`."""
@@ -22,11 +104,11 @@ class Cells:
     """Shape (n_cells, n_classes)."""
 
     weights: NDArray[np.float64]
-    """Shape (n_cells,), of all rows of a cell."""
+    """Sum over the rows of each cell, shape (n_cells,)."""
 
 
-def cells(estimator: Any, dataset: Dataset) -> Cells:
-    """Return the cells that have a weight, of a fitted DecisionTreeClassifier."""
+def _cells(estimator: Any, dataset: Dataset) -> _Cells:
+    """Return the cells of a fitted DecisionTreeClassifier whose weight is not 0."""
     n_classes = len(estimator.classes_)
     sums = np.zeros(estimator.tree_.node_count * n_classes)
     for batch in dataset.batches():
@@ -36,11 +118,11 @@ def cells(estimator: Any, dataset: Dataset) -> Cells:
     sums = dataset.communicator.sum(sums)
     (places,) = np.nonzero(sums)
     leaves, labels = np.divmod(places, n_classes)
-    return Cells(labels, estimator.tree_.value[leaves, 0, :], sums[places])
+    return _Cells(labels, estimator.tree_.value[leaves, 0, :], sums[places])
 
 
-def of_numbers(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
-    """Return the errors of a fitted DecisionTreeRegressor by name; none where no row counts."""
+def _of_number_batches(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
+    """Return the errors of a fitted DecisionTreeRegressor by name; none if all weights are 0."""
     sums = np.zeros(5)
     for batch in dataset.batches():
         sums += _sums(estimator, batch)
@@ -55,7 +137,7 @@ def of_numbers(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
 
 
 def _sums(estimator: Any, batch: Table) -> NDArray[np.float64]:
-    """Return the sums of weights and, weighed, of errors and of distances from the root's mean."""
+    """Return sums of weights, and weighted sums of errors and of distances from the root's mean."""
     weights = np.ones(len(batch)) if batch.weights is None else batch.weights
     errors = np.abs(batch.labels - estimator.predict(batch.features))
     distances = batch.labels - estimator.tree_.value[0, 0, 0]

@@ -1,52 +1,48 @@
-"""What a tree is to predict, as XGBoost learns it and as scikit-learn records it in nodes.
+"""Objectives of a tree: the Gini impurity of classes, or the squared error of numbers.
 
-The rows that a tree learns from, with the weights that count.
+An objective encodes labels as targets of XGBoost, and sums of them as nodes of scikit-learn.
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from container.data.dataset import Dataset, Pass
-from container.data.table import Table
-
 Floats = NDArray[np.float64]
 
 _FINENESS = 4096.0
-"""XGBoost splits no node for a gain of 1e-6 or less, so the unit of labels is made that small."""
+"""Standard deviation of labels in units. XGBoost splits no node for a gain of 1e-6 or less."""
 
 _ROUNDING = 1e-13
-"""A variance below this part of the mean square is one of rounding: the labels are all the same."""
+"""Part of the mean square below which a variance is a rounding error: all labels are the same."""
 
 
 class Objective(Protocol):
-    """How labels become targets, and sums of targets become what a node predicts."""
+    """Conversion of labels into targets, and of sums of targets into predictions."""
 
     @property
     def gain(self) -> float:
-        """XGBoost's gain where the impurity of one row of weight 1 falls by 1."""
+        """Gain in XGBoost if the impurity of one row of weight 1 falls by 1."""
 
     @property
     def n_sums(self) -> int:
-        """How many sums tell of a node what it predicts."""
+        """Number of sums that are kept for a node."""
 
     @property
     def n_targets(self) -> int:
-        """How many numbers XGBoost fits for a row."""
+        """Number of values that XGBoost fits for a row."""
 
     @property
     def is_weighted(self) -> bool:
         """Whether labels have weights of their own."""
 
     def encode(self, labels: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what XGBoost fits by squared error: shape (n_rows,) or (n_rows, n_targets)."""
+        """Return the targets that XGBoost fits, of shape (n_rows,) or (n_rows, n_targets)."""
 
     def weigh(self, labels: NDArray[Any], weights: Floats | None, /) -> Floats | None:
-        """Return the weight of each row, None when each is 1."""
+        """Return the weight of each row, None if each is 1."""
 
     def sums(
         self, nodes: NDArray[np.intp], n_nodes: int, labels: NDArray[Any], weights: Floats | None
@@ -57,15 +53,15 @@ class Objective(Protocol):
         """Return the weight of each node, shape (n_nodes,)."""
 
     def value(self, sums: Floats) -> Floats:
-        """Return what each node predicts, shape (n_nodes, n_values)."""
+        """Return the prediction of each node, shape (n_nodes, n_values)."""
 
     def impurity(self, sums: Floats) -> Floats:
-        """Return the impurity of each node, shape (n_nodes,); 0 where all labels are the same."""
+        """Return the impurity of each node, shape (n_nodes,); 0 if all labels are the same."""
 
 
 @dataclass(frozen=True)
 class ClassificationObjective:
-    """Classes, by Gini: the squared error of their indicators is half of it for each of two."""
+    """Gini impurity of classes. For two classes it is twice the squared error of one indicator."""
 
     names: NDArray[Any]
     """All labels, sorted, shape (n_classes,)."""
@@ -74,17 +70,24 @@ class ClassificationObjective:
     """Shape (n_classes,)."""
 
     @classmethod
-    def of(cls, dataset: Dataset, class_weight: Mapping[Any, float] | str | None) -> Self:
-        """Return the classes of all rows, weighed as scikit-learn does."""
-        names, counts = dataset.classes
-        if isinstance(class_weight, str):  # balanced
-            return cls(names, len(dataset) / (len(names) * np.maximum(counts, 1)))
+    def of(
+        cls,
+        names: NDArray[Any],
+        counts: NDArray[np.int64],
+        class_weight: Mapping[Any, float] | str | None,
+    ) -> Self:
+        """Return the objective of sorted labels with their numbers of rows.
+
+        Classes are weighted as in scikit-learn; "balanced" is the only text.
+        """
+        if isinstance(class_weight, str):
+            return cls(names, counts.sum() / (len(names) * np.maximum(counts, 1)))
         given = class_weight or {}
         return cls(names, np.array([given.get(name, 1.0) for name in names.tolist()], dtype=float))
 
     @property
     def gain(self) -> float:
-        """One indicator tells two classes apart, and has half of their gain."""
+        """Half if one indicator stands for two classes, see the class."""
         return 0.5 if len(self.names) == 2 else 1.0
 
     @property
@@ -94,16 +97,16 @@ class ClassificationObjective:
 
     @property
     def n_targets(self) -> int:
-        """One indicator for two classes, else one for each."""
+        """One indicator for two classes, otherwise one for each class."""
         return 1 if len(self.names) == 2 else len(self.names)
 
     @property
     def is_weighted(self) -> bool:
-        """Whether not all classes have the weight 1."""
+        """Whether a class has another weight than 1."""
         return not bool((self.class_weights == 1).all())
 
     def encode(self, labels: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the indicator of the last of two classes, or those of all of more."""
+        """Return the indicator of the last of two classes, otherwise those of all classes."""
         codes = self._codes(labels)
         if len(self.names) == 2:
             return codes.astype(np.float32)
@@ -133,7 +136,7 @@ class ClassificationObjective:
         return total
 
     def value(self, sums: Floats) -> Floats:
-        """Return the part of each class."""
+        """Return the share of each class."""
         return sums / self.weight(sums)[:, np.newaxis]
 
     def impurity(self, sums: Floats) -> Floats:
@@ -147,29 +150,28 @@ class ClassificationObjective:
 
 @dataclass(frozen=True)
 class RegressionObjective:
-    """Numbers, by squared error, in a unit that float32 holds well whatever their size.
+    """Squared error of numbers, in a unit that float32 represents well.
 
-    XGBoost compares the gains of a node as float32: what is less than a ten-millionth of the
-    square of its distance from the mean is lost to it.
+    XGBoost compares the gains of a node as float32, so it loses a gain below a ten-millionth of
+    the square of the node's distance from the mean.
     """
 
     mean: float
     unit: float
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Self:
-        """Return the unit for the labels of all rows."""
-        spread = dataset.label_moments.deviation
-        return cls(dataset.label_moments.mean, spread / _FINENESS if 0 < spread < np.inf else 1.0)
+    def of(cls, mean: float, deviation: float) -> Self:
+        """Return the objective of labels with a mean and a standard deviation."""
+        return cls(mean, deviation / _FINENESS if 0 < deviation < np.inf else 1.0)
 
     @property
     def gain(self) -> float:
-        """The impurity is the square of numbers as they were written."""
+        """The impurity is the square of labels in their original unit."""
         return self.unit**-2
 
     @property
     def n_sums(self) -> int:
-        """Of weights, distances and their squares."""
+        """Sums of weights, distances and their squares."""
         return 3
 
     @property
@@ -188,7 +190,7 @@ class RegressionObjective:
         return distances
 
     def weigh(self, _: NDArray[Any], weights: Floats | None, /) -> Floats | None:
-        """Return the weights as they are."""
+        """Return the weights unchanged."""
         return weights
 
     def sums(
@@ -217,45 +219,3 @@ class RegressionObjective:
     def _distances(self, labels: NDArray[Any]) -> Floats:
         distances: Floats = (labels - self.mean) / self.unit
         return distances
-
-
-@dataclass(frozen=True)
-class Total:
-    """What all rows weigh, on all hosts."""
-
-    is_weighted: bool
-    weight: float
-
-    lightest: float
-    """The least weight of a row."""
-
-    unit: float
-    """A power of two near the mean weight; dividing by it loses no digit."""
-
-
-def weighed(batches: Pass, target: Objective) -> Pass:
-    """Return passes over the rows with a weight above 0: scikit-learn leaves the others out."""
-
-    def kept() -> Iterator[Table]:
-        for batch in batches():
-            weights = target.weigh(batch.labels, batch.weights)
-            if weights is None or weights.all():
-                yield replace(batch, weights=weights)
-            elif weights.any():
-                yield replace(batch, weights=weights).take(np.flatnonzero(weights))
-
-    return kept
-
-
-def total(dataset: Dataset, target: Objective) -> Total:
-    """Return what all rows weigh: their number, or found in one pass over them."""
-    if not dataset.is_weighted and not target.is_weighted:
-        return Total(False, float(len(dataset)), 1.0, 1.0)
-    sums, lightest = np.zeros(2), np.full(1, math.inf)
-    for batch in weighed(dataset.batches, target)():
-        weights = np.ones(len(batch)) if batch.weights is None else batch.weights
-        sums += (len(batch), weights.sum())
-        lightest = np.minimum(lightest, weights.min())
-    n_rows, weight = dataset.communicator.sum(sums)
-    unit = 2.0 ** round(math.log2(weight / n_rows)) if n_rows else 1.0
-    return Total(True, float(weight), float(dataset.communicator.minimum(lightest)[0]), unit)

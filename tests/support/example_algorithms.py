@@ -68,7 +68,7 @@ class Example:
 
     def clone(self, directory: Path) -> Path:
         """Return the folder of a copy of the program that has this algorithm."""
-        ignored = shutil.ignore_patterns("__pycache__", "requirements")
+        ignored = shutil.ignore_patterns("__pycache__", "requirements", "trees")
         program = Path(shutil.copytree(PROGRAM_DIR, directory / "program", ignore=ignored))
         self.copy_to(program)
         return program

@@ -12,6 +12,7 @@ from algorithm import Hyperparameters
 from container.data.table import Table
 from support.iris_tables import classes_of, quantities_of, table_of, weighted
 from support.material import Rows
+from trees.evaluation import SLICE_ROWS
 
 REGRESSION = Hyperparameters(task="regression")
 
@@ -115,11 +116,11 @@ def test_rows_of_one_of_two_classes_have_no_area_under_the_curve() -> None:
     assert found["accuracy"] == 1
 
 
-@pytest.mark.parametrize("n_without_weight", [0, 10, algorithm._SLICE_ROWS + 10])
+@pytest.mark.parametrize("n_without_weight", [0, 10, SLICE_ROWS + 10])
 def test_metrics_of_many_rows_are_those_of_scikit_learn(n_without_weight: int) -> None:
     """Rows that are looked at in slices count as one table, also where a slice weighs nothing."""
     random = np.random.default_rng(0)
-    features = random.random((2 * algorithm._SLICE_ROWS + 1, 1)).astype(np.float32)
+    features = random.random((2 * SLICE_ROWS + 1, 1)).astype(np.float32)
     labels = (features[:, 0] + random.random(len(features)) > 1).astype(np.int64)
     weights = random.random(len(features))
     weights[:n_without_weight] = 0

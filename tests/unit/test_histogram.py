@@ -22,7 +22,7 @@ from container.errors import TrainingDataError
 from container.hyperparameters.input_options import Task
 from support.tree_shapes import best_gain, gains, in_preorder
 from trees import engine
-from trees.engine import refusals
+from trees.engine_choice import refusals
 
 MISSING = refusals(DecisionTreeClassifier(), is_weighted=False)
 

@@ -8,11 +8,12 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import algorithm
-from algorithm import HISTOGRAM_ROWS, Hyperparameters
+from algorithm import Hyperparameters
 from container.data.table import Table
 from container.errors import HyperparameterError
+from container.hyperparameters.declaration import declarations
 from container.hyperparameters.loader import parse
-from trees.engine import refusals
+from trees.engine_choice import HISTOGRAM_ROWS, refusals
 
 THIS_XGBOOST = refusals(DecisionTreeClassifier(), is_weighted=False)
 
@@ -141,3 +142,10 @@ def test_rows_may_be_beyond_memory_for_histogram(
 ) -> None:
     """Where the engine would be another, all rows are kept."""
     assert algorithm.takes_dataset(Hyperparameters(**given), n_rows) == expected
+
+
+def test_help_names_the_number_of_rows() -> None:
+    """`train --help` has the number of rows from which auto takes histogram."""
+    (found,) = (one.doc for one in declarations(Hyperparameters) if one.name == "engine")
+
+    assert f"auto takes histogram from {HISTOGRAM_ROWS:,} rows on" in found

@@ -8,10 +8,8 @@ from pydantic import Field
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
-from artifact import export
-from container.data.table import Table
-from container.errors import TrainingDataError
-from container.hyperparameters.input_options import InputOptions
+import artifact
+from container.training import InputOptions, Table, TrainingDataError
 
 
 class Hyperparameters(InputOptions):
@@ -70,5 +68,5 @@ def describe(trees: Any) -> Mapping[str, float]:
 
 def save(trees: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
     """Write model.onnx and model.json, which the built-in predictor.py loads."""
-    naming = export.Naming(table.feature_names, table.libsvm_base)
-    export.save(trees, directory, table.features, record, naming)
+    naming = artifact.Naming(table.feature_names, table.libsvm_base)
+    artifact.save(trees, directory, table.features, record, naming)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from container.data.table import Table
-from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
+from container.training import NOT_TUNABLE, InputOptions, Table
 
 _SLICE_ROWS = 256  # rows to predict at once, which limits the memory of large requests
 

@@ -11,10 +11,8 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from artifact import export
-from container.data.table import Table
-from container.errors import TrainingDataError
-from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
+import artifact
+from container.training import NOT_TUNABLE, InputOptions, Table, TrainingDataError
 
 
 class Hyperparameters(InputOptions):
@@ -64,5 +62,5 @@ def describe(pipeline: Any) -> Mapping[str, float]:
 
 def save(pipeline: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
     """Write model.onnx and model.json, which the built-in predictor.py loads."""
-    naming = export.Naming(table.feature_names, table.libsvm_base)
-    export.save(pipeline, directory, table.features, record, naming)
+    naming = artifact.Naming(table.feature_names, table.libsvm_base)
+    artifact.save(pipeline, directory, table.features, record, naming)

@@ -7,10 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from artifact import export
-from container.data.table import Table
-from container.errors import TrainingDataError
-from container.hyperparameters.input_options import NOT_TUNABLE, InputOptions
+import artifact
+from container.training import NOT_TUNABLE, InputOptions, Table, TrainingDataError
 
 _FORESTS = {"classification": RandomForestClassifier, "regression": RandomForestRegressor}
 
@@ -62,5 +60,5 @@ def describe(forest: Any) -> Mapping[str, float]:
 
 def save(forest: Any, directory: Path, table: Table, record: Mapping[str, Any]) -> None:
     """Write model.onnx and model.json, which the built-in predictor.py loads."""
-    naming = export.Naming(table.feature_names, table.libsvm_base)
-    export.save(forest, directory, table.features, record, naming)
+    naming = artifact.Naming(table.feature_names, table.libsvm_base)
+    artifact.save(forest, directory, table.features, record, naming)

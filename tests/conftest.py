@@ -1,5 +1,6 @@
 """Fixtures and options of all tests, and the one place that makes the program importable."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -49,12 +50,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the long tests unless they are asked for."""
-    if config.getoption("--soak"):
-        return
+    """Group the tests for parallel runs, and skip those that are not to run.
+
+    The tests of a file share fixtures, and those of containers share an engine and the images.
+    They come first, since they take longest. Tests that measure run without others beside them.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("docker") is None)
     for item in items:
-        if item.get_closest_marker("soak"):
+        is_docker = item.get_closest_marker("docker") is not None
+        item.add_marker(pytest.mark.xdist_group("containers" if is_docker else item.path.name))
+        if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(pytest.mark.skip("a long test; --soak runs it"))
+        if item.path.parent.name == "soak" and "PYTEST_XDIST_WORKER" in os.environ:
+            item.add_marker(pytest.mark.skip("measures; pytest --soak tests/soak runs it alone"))
 
 
 @pytest.fixture(autouse=True)

@@ -161,4 +161,4 @@ def test_blank_line_after_a_header_is_a_row_of_a_single_feature(end: bytes) -> N
     rows = decoding.decode(b"a\n1" + end, None, Expected(1, ["a"]), mark_bad=True)
 
     assert len(rows.features) == 1 + n_blank
-    assert rows.bad == {1: "row 3 is blank"} if n_blank else not rows.bad
+    assert rows.bad == ({1: "row 3 is blank"} if n_blank else {})

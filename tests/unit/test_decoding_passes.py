@@ -71,11 +71,11 @@ def decode(body: bytes, names: list[str] | None) -> tuple[Rows, Counter[str]]:
     ids=["nameless", "headless", "headed", "numbers"],
 )
 def test_body_of_plain_numbers_is_parsed_once(names: list[str] | None, header: bytes) -> None:
-    """If there is a header, only that line is parsed twice."""
+    """If there is a header, only that line is parsed carefully."""
     rows, n_bytes = decode(header + ROWS, names)
 
     assert len(rows.features) == N_ROWS
-    assert n_bytes == Counter(plain=len(header + ROWS), careful=len(header))
+    assert n_bytes == Counter(plain=len(ROWS), careful=len(header))
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_no_byte_of_a_body_is_parsed_more_than_twice(
     assert len(rows.features) == body.count(b"\n") - (header != b"")
     assert n_bytes["plain"] <= len(body)
     assert n_bytes["careful"] <= len(body)
-    assert n_bytes["plain"] + n_bytes["careful"] >= len(body)
+    assert n_bytes["plain"] + n_bytes["careful"] >= len(body) - 1  # the last line feed

@@ -26,7 +26,7 @@ from container.progress import Counter
 from container.training import job
 from payloads import corpus, flowers
 from payloads.corpus import AcceptedInput, RejectedInput, TrainingInput
-from support.written import read
+from support.training_files import read
 
 ACCEPTED = corpus.read(AcceptedInput)
 REJECTED = corpus.read(RejectedInput)

@@ -1,4 +1,4 @@
-"""Containers as the hosts of one job: each with its own /opt/ml, on a network of their own."""
+"""Hosts of a job as containers, each with its own /opt/ml, on an isolated network."""
 
 import json
 import os
@@ -16,7 +16,7 @@ USER = f"--user={os.getuid()}:{os.getgid()}"
 
 @dataclass
 class Cluster:
-    """The hosts of a job, and the network between them."""
+    """The hosts of a job and their network."""
 
     engine: Engine
     image: str
@@ -26,11 +26,11 @@ class Cluster:
     network: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        """Make the network, which leads nowhere else."""
+        """Create the network, which has no way out."""
         run("docker", "network", "create", "--internal", self.network)
 
     def host(self, name: str, names: Sequence[str]) -> OptMl:
-        """Return the /opt/ml of a host, which knows all `names`."""
+        """Return the /opt/ml of a host; `names` are all hosts."""
         opt_ml = OptMl(self.directory / name)
         config = {"current_host": name, "hosts": names, "network_interface_name": "eth0"}
         file = opt_ml.base / "input/config/resourceconfig.json"
@@ -44,10 +44,10 @@ class Cluster:
         return self.engine.start(self.image, ["train"], {opt_ml.base: "/opt/ml"}, options)
 
     def train(self, hosts: Mapping[str, OptMl]) -> dict[str, Ended]:
-        """Run `train` on all hosts to the end, the last one first."""
+        """Run `train` on all hosts until it exits; the last host starts first."""
         started = {name: self.start(name, hosts[name]) for name in reversed(list(hosts))}
         return {name: started[name].ended() for name in hosts}
 
     def remove(self) -> None:
-        """Remove the network; the containers on it must be gone."""
+        """Remove the network; its containers must be gone."""
         run("docker", "network", "rm", self.network, check=False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from container.data.dataset import Dataset
 from container.data.table import Table
-from support.groups import connected, on_all
+from support.host_threads import connected, on_all
 from trees import quantiles
 
 N_ROWS = quantiles.SAMPLE_ROWS + 20_000

@@ -1,4 +1,4 @@
-"""Which files and pipes of the channels are read."""
+"""Channels: which files and pipes are read for training and validation."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ from support.material import OptMl
 
 
 def files_of(opt_ml: OptMl) -> list[str]:
-    """Return what is read to learn from, relative to the directory of the channels."""
+    """Return the training files, relative to the directory of the channels."""
     training, _ = find(Paths(opt_ml.base))
     return [str(source.path.relative_to(opt_ml.base / "input/data")) for source in training.sources]
 
 
 def configure(opt_ml: OptMl, channels: object) -> Path:
-    """Write inputdataconfig.json, a text as it is."""
+    """Write inputdataconfig.json; text is written as it is."""
     file = opt_ml.base / "input/config/inputdataconfig.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(channels if isinstance(channels, str) else json.dumps(channels))
@@ -27,7 +27,7 @@ def configure(opt_ml: OptMl, channels: object) -> Path:
 
 
 def refusal_of(opt_ml: OptMl) -> str:
-    """Return what is said of channels that are refused."""
+    """Return the error for channels that are refused."""
     with pytest.raises(TrainingDataError) as caught:
         find(Paths(opt_ml.base))
     return str(caught.value)
@@ -36,27 +36,27 @@ def refusal_of(opt_ml: OptMl) -> str:
 @pytest.mark.parametrize("training", ["training", "train"])
 @pytest.mark.parametrize("validation", ["validation", "test"])
 def test_channel_may_have_either_name(opt_ml: OptMl, training: str, validation: str) -> None:
-    """Each purpose has two names; other channels do not matter."""
-    learnt = opt_ml.write("a.csv", "a,1\n", channel=training)
+    """Each purpose has two names; other channels are ignored."""
+    file = opt_ml.write("a.csv", "a,1\n", channel=training)
     validated = opt_ml.write("b.csv", "b,1\n", channel=validation)
     opt_ml.write("c.py", "c,1\n", channel="code")
 
     assert find(Paths(opt_ml.base)) == (
-        Channel(training, (Source(learnt),), None),
+        Channel(training, (Source(file),), None),
         Channel(validation, (Source(validated),), None),
     )
 
 
-def test_channel_to_validate_on_may_be_absent(opt_ml: OptMl) -> None:
-    """So may its files."""
+def test_validation_channel_is_optional(opt_ml: OptMl) -> None:
+    """A job may have no validation channel, or one without files."""
     opt_ml.write("a.csv", "a,1\n")
     opt_ml.write("_SUCCESS", "yes", channel="validation")
 
     assert find(Paths(opt_ml.base))[1] is None
 
 
-def test_other_channel_may_hold_hidden_files(opt_ml: OptMl) -> None:
-    """A second channel without a usable file does not matter."""
+def test_channel_with_hidden_files_only_is_ignored(opt_ml: OptMl) -> None:
+    """A second channel without a usable file is not ambiguous."""
     opt_ml.write("a.csv", "a,1\n", channel="train")
     opt_ml.write("_SUCCESS", "yes", channel="training")
 
@@ -65,7 +65,7 @@ def test_other_channel_may_hold_hidden_files(opt_ml: OptMl) -> None:
 
 @pytest.mark.parametrize("names", [("training", "train"), ("validation", "test")])
 def test_two_channels_for_one_purpose_are_refused(opt_ml: OptMl, names: tuple[str, str]) -> None:
-    """Both names at once would leave open which is meant."""
+    """With both names present it is not clear which one to use."""
     for channel in ("training", *names):
         opt_ml.write("a.csv", "a,1\n", channel=channel)
 
@@ -77,10 +77,10 @@ def test_two_channels_for_one_purpose_are_refused(opt_ml: OptMl, names: tuple[st
 
 @pytest.mark.parametrize("mode", [None, "File", "FastFile"])
 @pytest.mark.parametrize("wrapper", [None, "None"])
-def test_channel_has_what_the_platform_says_of_it(
+def test_channel_has_its_configured_content_type(
     opt_ml: OptMl, mode: str | None, wrapper: str | None
 ) -> None:
-    """Files have the content type of their channel, and of no other."""
+    """A channel has the content type that is configured for it, not that of another channel."""
     file = opt_ml.write("a.csv", "a,1\n", channel="train")
     other = opt_ml.write("b.csv", "b,1\n", channel="validation")
     settings = {"ContentType": "text/csv", "RecordWrapperType": wrapper, "S3DistributionType": "x"}
@@ -93,7 +93,7 @@ def test_channel_has_what_the_platform_says_of_it(
 
 
 def test_channel_in_pipe_mode_is_its_first_epoch(opt_ml: OptMl) -> None:
-    """The pipe need not be there yet; the platform makes one for each epoch."""
+    """The pipe need not exist yet; the platform creates one for each epoch."""
     configure(
         opt_ml,
         {
@@ -125,10 +125,10 @@ def test_channel_in_pipe_mode_is_its_first_epoch(opt_ml: OptMl) -> None:
         ),
     ],
 )
-def test_channel_that_comes_in_an_unknown_way_is_refused(
+def test_unknown_input_mode_is_refused(
     opt_ml: OptMl, settings: dict[str, str], problem: str
 ) -> None:
-    """What the platform does to the data must be known, or rows would be misread."""
+    """Unknown input modes and record wrappers are refused, because rows could be misread."""
     opt_ml.write("a.csv", "a,1\n", channel="train")
     configure(opt_ml, {"train": settings})
 
@@ -136,7 +136,7 @@ def test_channel_that_comes_in_an_unknown_way_is_refused(
 
 
 @pytest.mark.parametrize("text", ["{", "", "[" * 100_000, "\\xff"])
-def test_configuration_that_is_no_json_is_refused(opt_ml: OptMl, text: str) -> None:
+def test_configuration_that_is_not_json_is_refused(opt_ml: OptMl, text: str) -> None:
     """The message names the file."""
     opt_ml.write("a.csv", "a,1\n")
     file = configure(opt_ml, text)
@@ -148,7 +148,7 @@ def test_configuration_that_is_no_json_is_refused(opt_ml: OptMl, text: str) -> N
 
 @pytest.mark.parametrize("content", [[], None, {"train": "File"}, {"train": None}])
 def test_configuration_of_another_form_is_refused(opt_ml: OptMl, content: object) -> None:
-    """The message shows the form."""
+    """The message shows the expected form."""
     opt_ml.write("a.csv", "a,1\n")
     file = configure(opt_ml, content)
 
@@ -182,10 +182,8 @@ def test_configuration_of_another_form_is_refused(opt_ml: OptMl, content: object
         ),
     ],
 )
-def test_job_without_training_data_is_told_what_there_is(
-    opt_ml: OptMl, names: list[str], found: str
-) -> None:
-    """The message says which channels and files are there in place of data, and what to do."""
+def test_job_without_training_data_is_refused(opt_ml: OptMl, names: list[str], found: str) -> None:
+    """The message lists the channels and files that exist, and gives the remedy."""
     data = opt_ml.base / "input/data"
     for name in names:
         (data / name).parent.mkdir(parents=True, exist_ok=True)
@@ -197,8 +195,8 @@ def test_job_without_training_data_is_told_what_there_is(
     )
 
 
-def test_channel_that_is_configured_without_files_is_told(opt_ml: OptMl) -> None:
-    """A channel that the platform names, and has made no directory for, is known by name."""
+def test_configured_channel_without_files_is_listed(opt_ml: OptMl) -> None:
+    """A channel that is configured but has no directory appears in the message."""
     configure(opt_ml, {"train": {"TrainingInputMode": "File"}, "code": {}})
 
     assert ": the channel train without files. Give" in refusal_of(opt_ml)

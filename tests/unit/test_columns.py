@@ -1,4 +1,4 @@
-"""Columns: their roles and their names."""
+"""Columns: roles and names."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_columns_have_their_roles(
     weight: str | None,
     roles: tuple[int, int | None],
 ) -> None:
-    """A column is meant by its name or by its index, which may count from the end."""
+    """A hyperparameter names a column by its name or index, which may count from the end."""
     columns = resolve(4, names, label, weight)
 
     assert (columns.label, columns.weight) == roles
@@ -42,8 +42,8 @@ def test_columns_have_their_roles(
     assert columns.names == (None if names is None else tuple(names))
 
 
-def test_features_are_what_has_no_role() -> None:
-    """Label and weight are no features, wherever they stand; the others keep their order."""
+def test_features_are_all_other_columns() -> None:
+    """All columns but label and weight are features, in their order."""
     columns = Columns(5, ("a", "b", "c", "d", "e"), label=3, weight=1)
 
     assert columns.features == [0, 2, 4]
@@ -53,7 +53,7 @@ def test_features_are_what_has_no_role() -> None:
 
 
 def test_columns_without_names_count_from_1() -> None:
-    """A message calls a column by its number in the file, the label included."""
+    """Messages count columns from 1, including the label."""
     columns = Columns(3, None, label=0, weight=None)
 
     assert columns.feature_names is None
@@ -99,10 +99,10 @@ def test_columns_without_names_count_from_1() -> None:
         ),
     ],
 )
-def test_column_that_cannot_be_told_is_refused(
+def test_column_that_is_not_found_is_refused(
     names: list[str] | None, label: str | None, weight: str | None, message: str
 ) -> None:
-    """The message names the hyperparameter, its value, and what could have been meant."""
+    """The message has the hyperparameter, its value, and the columns that could be meant."""
     with pytest.raises(HyperparameterError) as caught:
         resolve(4, names, label, weight)
 
@@ -117,10 +117,10 @@ def test_column_that_cannot_be_told_is_refused(
         (2, ["a", "Unnamed: 12"], None, "column 2 has no name in the header, only 'Unnamed: 12'"),
     ],
 )
-def test_columns_that_are_no_table_are_refused(
+def test_columns_that_cannot_be_used_are_refused(
     width: int, names: list[str] | None, weight: str | None, problem: str
 ) -> None:
-    """There must be a label and a feature, and names must tell columns apart."""
+    """A label, a feature and distinct names are required."""
     with pytest.raises(CellError) as caught:
         resolve(width, names, None, weight)
 
@@ -128,8 +128,8 @@ def test_columns_that_are_no_table_are_refused(
 
 
 @pytest.mark.parametrize("name", ["Unnamed", "Unnamed: ", "Unnamed: x", "unnamed: 0"])
-def test_name_that_pandas_did_not_give_is_a_name(name: str) -> None:
-    """Only what pandas writes for a column without a name is taken for none."""
+def test_other_name_than_that_of_pandas_is_accepted(name: str) -> None:
+    """Only the exact name that pandas generates counts as missing."""
     assert resolve(2, [name, "b"], None, None).names == (name, "b")
 
 
@@ -148,6 +148,6 @@ def test_name_that_pandas_did_not_give_is_a_name(name: str) -> None:
         ("species", False),
     ],
 )
-def test_index_is_told_from_a_name(wanted: str | None, truth: bool) -> None:
-    """A whole number needs no header; anything else is the name of a column."""
+def test_index_is_distinguished_from_a_name(wanted: str | None, truth: bool) -> None:
+    """A whole number needs no header; any other value is a name."""
     assert is_index(wanted) is truth

@@ -1,4 +1,4 @@
-"""Hosts: what resourceconfig.json says of the machines of a job."""
+"""Hosts of a job, read from resourceconfig.json."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from support.material import OptMl
 
 
 def configure(opt_ml: OptMl, content: object) -> Path:
-    """Write resourceconfig.json, a text as it is."""
+    """Write resourceconfig.json; text is written as it is."""
     file = Paths(opt_ml.base).resource_config
     file.parent.mkdir(parents=True)
     text = content if isinstance(content, str) else json.dumps(content)
@@ -22,7 +22,7 @@ def configure(opt_ml: OptMl, content: object) -> Path:
 
 
 def test_hosts_are_sorted(opt_ml: OptMl) -> None:
-    """All agree which is the first, whatever the file's order; numbers do not count as such."""
+    """All hosts agree on the order, which is that of text and not that of the file."""
     config = {"current_host": "algo-2", "hosts": ["algo-2", "algo-10", "algo-1"], "more": 1}
 
     found = hosts.read(configure(opt_ml, config))
@@ -33,7 +33,7 @@ def test_hosts_are_sorted(opt_ml: OptMl) -> None:
 
 @pytest.mark.parametrize("config", [{}, {"hosts": []}, {"hosts": ["a"], "current_host": "a"}])
 def test_job_may_have_one_host(opt_ml: OptMl, config: object) -> None:
-    """A file that names no other host is like none."""
+    """A file with at most one host is like no file."""
     assert not hosts.read(configure(opt_ml, config)).are_several
     assert not hosts.read(Path("/nowhere")).are_several
 
@@ -50,7 +50,7 @@ def test_job_may_have_one_host(opt_ml: OptMl, config: object) -> None:
         {"hosts": ["a", "b"]},
     ],
 )
-def test_file_that_names_no_hosts_is_refused(opt_ml: OptMl, content: object) -> None:
-    """Hosts that did not know each other would wait in vain, or count rows twice."""
+def test_unusable_list_of_hosts_is_refused(opt_ml: OptMl, content: object) -> None:
+    """Hosts that do not know each other would wait in vain, or read rows twice."""
     with pytest.raises(SettingsError, match=r"resourceconfig\.json "):
         hosts.read(configure(opt_ml, content))

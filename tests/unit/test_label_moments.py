@@ -1,4 +1,4 @@
-"""Moments: parts of numbers tell of all of them."""
+"""Moments of numeric labels."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6), max_size=20)
 
 @given(st.lists(NUMBERS, max_size=6))
 def test_moments_of_parts_are_those_of_the_whole(parts: list[list[float]]) -> None:
-    """However the numbers are cut, and whether they come one part at a time or are merged."""
+    """Moments do not depend on how the numbers are divided, added or merged."""
     one, merged = Moments(), Moments()
     for part in parts:
         one.add(np.array(part))
@@ -29,5 +29,5 @@ def test_moments_of_parts_are_those_of_the_whole(parts: list[list[float]]) -> No
 
 
 def test_moments_of_nothing_are_zero() -> None:
-    """A host without rows has them too."""
+    """A host may have no rows."""
     assert (Moments().mean, Moments().deviation) == (0, 0)

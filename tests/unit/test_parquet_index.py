@@ -1,4 +1,4 @@
-"""Parquet: what pandas writes as an index."""
+"""Parquet reader: an index that pandas wrote."""
 
 import io
 import json
@@ -9,18 +9,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from container.data.readers import parquet_reader
 from container.data.readers.batches import BatchReader
+from container.data.readers.detection import PARQUET
+from container.data.reading import open_reader
 from container.hyperparameters.input_options import InputOptions
 
 
 def opened(*names: Any, label: str | None = None) -> BatchReader:
-    """Open a file with the first of `names` as a column, and all of them as its index."""
+    """Return a reader of a file with `names[0]` as a column, and all names as its index."""
     table = pa.table({names[0]: ["r1", "r2"], "y": [1, 2], "x": [3, 4]})
-    told = {"pandas": json.dumps({"index_columns": names})}
+    metadata = {"pandas": json.dumps({"index_columns": names})}
     file = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(told), file)
-    return parquet_reader.read(file, InputOptions(label=label))
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    return open_reader(PARQUET, file, InputOptions(label=label))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def opened(*names: Any, label: str | None = None) -> BatchReader:
 def test_index_of_pandas_is_left_out(
     names: list[Any], label: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An index is no feature, and one line of the log says so."""
+    """An index is not a feature, and a log line names it."""
     with caplog.at_level(logging.INFO):
         reader = opened(*names, label=label)
 

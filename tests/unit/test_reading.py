@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from container.errors import TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
-from support.written import Content, both_of, channel_of, read, table_of
+from support.training_files import Content, both_of, channel_of, read, table_of
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from support.written import Content, both_of, channel_of, read, table_of
     ],
 )
 def test_table_joins_files_in_order(tmp_path: Path, contents: list[Content]) -> None:
-    """Several files are one table; a file may hold only blank lines, or only the header."""
+    """Several files become one table; a file may hold only blank lines or only the header."""
     table = table_of(tmp_path, *contents)
 
     assert table.labels.tolist() == ["a", "b", "c"]
@@ -35,7 +35,7 @@ def test_table_joins_files_in_order(tmp_path: Path, contents: list[Content]) -> 
 
 
 def test_table_has_weights_and_names(tmp_path: Path) -> None:
-    """Columns are found by their names, and those that are left are the features."""
+    """Label and weight are found by name, and the other columns are features."""
     contents = ["w,x,y,z\n1,2,a,3\n", "w,x,y,z\n0,5,b,\n"]
 
     table = table_of(tmp_path, *contents, label="y", weight="w")
@@ -48,7 +48,7 @@ def test_table_has_weights_and_names(tmp_path: Path) -> None:
 
 
 def test_table_of_a_regression_has_numbers_for_labels(tmp_path: Path) -> None:
-    """The labels of all files are float64, however they are written."""
+    """The labels of all files are float64, in any notation."""
     table = table_of(tmp_path, "1,2\n", "1.0,3\n2.5,4\n", task="regression")
 
     assert table.labels.dtype == np.float64
@@ -56,7 +56,7 @@ def test_table_of_a_regression_has_numbers_for_labels(tmp_path: Path) -> None:
 
 
 def test_reading_is_counted(tmp_path: Path) -> None:
-    """Files, rows and bytes are known while they are read."""
+    """Files, rows and bytes are counted while they are read."""
     counter = Counter()
 
     read(channel_of(tmp_path, ["y,x\na,1\nb,2\n", "y,x\nb,3\n"]), InputOptions(), counter)
@@ -74,7 +74,7 @@ def test_reading_is_counted(tmp_path: Path) -> None:
 def test_libsvm_counts_features_alike_in_all_files(
     tmp_path: Path, contents: list[str], base: int, features: list[list[float]]
 ) -> None:
-    """One index 0 in any file says that all of them count from 0."""
+    """One index 0 in any file makes the indices of all files count from 0."""
     table = table_of(tmp_path, *contents, suffix=".svm")
 
     assert table.libsvm_base == base
@@ -82,10 +82,10 @@ def test_libsvm_counts_features_alike_in_all_files(
 
 
 @pytest.mark.parametrize(("training", "base"), [("a 1:1\nb 3:2\n", 1), ("a 0:1\nb 2:2\n", 0)])
-def test_libsvm_to_validate_on_may_have_fewer_features(
+def test_libsvm_validation_data_may_have_fewer_features(
     tmp_path: Path, training: str, base: int
 ) -> None:
-    """Features that no row of it has are 0, and they count from where the training data do."""
+    """Missing features are 0, and indices count as in the training data."""
     _, validation = both_of(tmp_path, training, "b 1:7\na\n", suffix=".svm")
 
     assert validation.libsvm_base == base
@@ -94,7 +94,7 @@ def test_libsvm_to_validate_on_may_have_fewer_features(
 
 
 def test_validation_data_take_the_types_of_the_training_data(tmp_path: Path) -> None:
-    """Names and a label that happens to look like a number do not matter."""
+    """A validation label that looks like a number has the type of the training labels."""
     table, validation = both_of(tmp_path, "y,x\n1,1\nb,2\n", "1,5\n1,6.5\n")
 
     assert validation.labels.dtype == table.labels.dtype
@@ -113,7 +113,7 @@ def test_validation_data_take_the_types_of_the_training_data(tmp_path: Path) -> 
 def test_column_may_be_empty_elsewhere(
     tmp_path: Path, content: str, options: dict[str, str]
 ) -> None:
-    """A column with a name, with one value, or in another place is meant as it is."""
+    """A column with a name, with one value, or in another place may be empty."""
     assert table_of(tmp_path, content, **options).features.shape == (2, 2)
 
 
@@ -121,7 +121,7 @@ def test_column_may_be_empty_elsewhere(
 def test_hyperparameter_settles_whether_the_first_row_is_a_header(
     tmp_path: Path, header: str
 ) -> None:
-    """With it nothing is guessed, and nothing is refused."""
+    """With the hyperparameter header nothing is guessed, and nothing is refused."""
     table = table_of(tmp_path, "y,5,7\na,1,2\na,3,5\n", header=header)
 
     assert table.labels.tolist() == ["y", "a", "a"][header == "present" :]
@@ -130,7 +130,7 @@ def test_hyperparameter_settles_whether_the_first_row_is_a_header(
 
 @pytest.mark.parametrize("content", [b"a\0,1\na,2\n", b"a\0\0,1\na\0,2\n", b"a\0 1:1\na 1:2\n"])
 def test_labels_are_not_silently_changed(tmp_path: Path, content: bytes) -> None:
-    """A label that cannot be kept as it is written is refused, never merged with another."""
+    """A label that cannot be kept as written is refused, never merged with another."""
     with suppress(TrainingDataError):
         labels = table_of(tmp_path, content, suffix="").labels.tolist()
 
@@ -142,7 +142,7 @@ TEXTS = st.text(alphabet='01.-+e,;:\t\n\r"na \0\ufeffé', max_size=60).map(str.e
 
 @given(st.binary(max_size=60) | TEXTS)
 def test_any_bytes_are_a_table_or_a_clear_error(content: bytes) -> None:
-    """No file makes the reader fail in another way, and a table holds no infinity."""
+    """Any bytes give a table without infinities, or a TrainingDataError."""
     with TemporaryDirectory() as directory, suppress(TrainingDataError):
         table = table_of(Path(directory), content, suffix="")
 

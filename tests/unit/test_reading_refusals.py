@@ -1,4 +1,4 @@
-"""Reading: what is said of files that are no table, with the names of the files."""
+"""Reading: errors that name one file."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 from container.progress import Counter
 from support.recordio import encode, encode_sparse
-from support.written import Content, both_of, read, table_of
+from support.training_files import Content, both_of, read, table_of
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
@@ -19,7 +19,7 @@ REMEDY = (
 
 
 def test_validation_data_without_rows_are_refused(tmp_path: Path) -> None:
-    """Metrics of no rows would mean nothing."""
+    """Metrics of no rows would be undefined."""
     with pytest.raises(TrainingDataError) as caught:
         both_of(tmp_path, "x,1.5\n", "\n")
 
@@ -36,7 +36,7 @@ def test_validation_data_without_rows_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_message_names_the_file(tmp_path: Path, contents: list[Content], problem: str) -> None:
-    """A mistake is told with the file, the row, the column, and what to do."""
+    """An error has the file, the row, the column and the remedy."""
     with pytest.raises(TrainingDataError) as caught:
         table_of(tmp_path, *contents)
 
@@ -54,10 +54,10 @@ def test_message_names_the_file(tmp_path: Path, contents: list[Content], problem
         ({"weight": "x"}, "'weight' is 'x', which is not a column; the columns are 'y', 'z'."),
     ],
 )
-def test_message_on_a_column_that_is_not_there_names_the_file(
+def test_message_about_a_missing_column_names_the_file(
     tmp_path: Path, options: dict[str, str], problem: str
 ) -> None:
-    """Of many files the one without the column must be found."""
+    """The message names the one file without the column."""
     with pytest.raises(HyperparameterError) as caught:
         table_of(tmp_path, "species,x,y\na,1,2\n", "y,z\na,1\n", **options)
 
@@ -65,8 +65,8 @@ def test_message_on_a_column_that_is_not_there_names_the_file(
     assert str(tmp_path / "1.csv") in str(caught.value)
 
 
-def test_pipe_that_joins_objects_is_told(tmp_path: Path) -> None:
-    """A mistake in a pipe may be where one object ends and the next begins."""
+def test_message_about_a_pipe_has_a_hint(tmp_path: Path) -> None:
+    """A wrong row in a pipe may be where one object ends and the next begins."""
     pipe = tmp_path / "train_0"
     pipe.write_text("a,1\nb,2c,3\n")
     channel = Channel("train", (Source(pipe, is_pipe=True),), "text/csv")

@@ -1,4 +1,4 @@
-"""Reading: what is said of all rows of a channel together, with the names of its files."""
+"""Reading: errors about all rows of a channel, which name its files."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from container.data.columns import HEADER_REMEDY
 from container.errors import TrainingDataError
-from support.written import Content, table_of
+from support.training_files import Content, table_of
 
 REMEDY = (
     "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
@@ -15,7 +15,7 @@ REMEDY = (
 
 
 @pytest.mark.parametrize(
-    ("contents", "options", "told"),
+    ("contents", "options", "message"),
     [
         (
             ["y,w,x\na,0,1\n", "y,w,x\nb,0,2\n"],
@@ -48,15 +48,15 @@ REMEDY = (
         ),
     ],
 )
-def test_message_on_the_whole_names_all_files(
-    tmp_path: Path, contents: list[Content], options: dict[str, str], told: str
+def test_message_about_all_rows_names_all_files(
+    tmp_path: Path, contents: list[Content], options: dict[str, str], message: str
 ) -> None:
-    """What is wrong with all rows together is told with its own remedy."""
+    """Each problem of all rows together has its own remedy."""
     with pytest.raises(TrainingDataError) as caught:
         table_of(tmp_path, *contents, **options)
 
     files = [tmp_path / f"{number}.csv" for number in range(len(contents))]
-    assert str(caught.value) == told.format(*files)
+    assert str(caught.value) == message.format(*files)
 
 
 def test_message_names_five_files_at_most(tmp_path: Path) -> None:
@@ -79,20 +79,20 @@ def test_message_names_five_files_at_most(tmp_path: Path) -> None:
 def test_first_row_that_may_be_a_header_is_refused(
     tmp_path: Path, contents: list[str], problem: str
 ) -> None:
-    """What a single file could not tell, the labels of all files do."""
+    """The labels of all files show that a first row was misread."""
     with pytest.raises(TrainingDataError) as caught:
         table_of(tmp_path, *contents)
 
     names = ", ".join(f"{tmp_path}/{number}.csv" for number in range(len(contents)))
-    told = problem.format(
+    message = problem.format(
         other=" in it is also the label of other rows",
         alone="the first row may be a header: no other row has its label",
     )
-    assert str(caught.value) == f"In {names}, {told}; {HEADER_REMEDY}."
+    assert str(caught.value) == f"In {names}, {message}; {HEADER_REMEDY}."
 
 
 def test_libsvm_files_without_a_cell_are_refused(tmp_path: Path) -> None:
-    """Labels alone have no feature to learn from."""
+    """Labels without any feature are refused."""
     with pytest.raises(TrainingDataError) as caught:
         table_of(tmp_path, "a\n", "b\n", suffix=".svm")
 

@@ -58,9 +58,9 @@ class Loader:
                 f"The hyperparameter validation_fraction is {fraction:g}, and the job has a "
                 f"channel {validation.name}; use one of them."
             )
-        rows, schema = self._rows(training)
+        rows, schema = self.load(training)
         if validation is not None:
-            return rows, self._rows(validation, schema)[0]
+            return rows, self.load(validation, schema)[0]
         if not fraction:
             return rows, None
         if isinstance(rows, Table):
@@ -72,7 +72,7 @@ class Loader:
             return channels.find(paths)
         return channels.find_share(paths, self.communicator)
 
-    def _rows(self, channel: Channel, like: Schema | None = None) -> tuple[Rows, Schema]:
+    def load(self, channel: Channel, like: Schema | None = None) -> tuple[Rows, Schema]:
         """Return the rows of a channel and their schema."""
         counter = Counter()
         with self.communicator.naming_host(), phase(f"reading {channel.name}", lambda: counter):

@@ -1,4 +1,4 @@
-"""Peers: hosts find each other, or say who is missing."""
+"""Rendezvous: hosts connect, or name those that are missing."""
 
 import json
 import socket
@@ -8,12 +8,12 @@ import pytest
 
 from container.distributed import rendezvous
 from container.errors import HostError
-from support.groups import NAMES, met
+from support.host_threads import NAMES, connect
 from support.processes import DEADLINE_SECONDS, free_port
 
 
 def refusal_of(host: str, limit_seconds: float, port: int) -> str:
-    """Return what is said of a meeting that fails."""
+    """Return the error of a rendezvous that fails."""
     with pytest.raises(HostError) as caught:
         rendezvous.connect(NAMES, host, limit_seconds, port)
     return str(caught.value)
@@ -28,37 +28,37 @@ def closed(found: list[list[rendezvous.Peer]]) -> list[list[str]]:
     return names
 
 
-def test_hosts_meet() -> None:
-    """The first is connected with all others, in their order, and they with it."""
-    found = met()
+def test_hosts_connect_with_the_first() -> None:
+    """The first host is connected with all others, in their order, and they with it."""
+    found = connect()
 
     assert closed(found) == [list(NAMES[1:]), [NAMES[0]], [NAMES[0]]]
 
 
 def test_first_host_knows_its_address() -> None:
-    """It is the one by which the others have reached it."""
-    found = met(NAMES[:2])
+    """The address is the one at which the others have reached it."""
+    found = connect(NAMES[:2])
 
     assert found[0][0].own_address == NAMES[0]
     closed(found)
 
 
-def test_first_host_that_does_not_come_is_named() -> None:
-    """Those who look for it give up when their time is over."""
+def test_missing_first_host_is_named() -> None:
+    """The other hosts give up after their time limit."""
     message = refusal_of(NAMES[1], 0.1, free_port())
 
     assert message.startswith(f"The first host, {NAMES[0]}, could not be reached on port ")
     assert "within 0.1 seconds" in message
 
 
-def test_host_of_unknown_name_is_named() -> None:
-    """A name that the network does not know yet is asked for again until the time is over."""
+def test_unknown_name_is_retried_until_the_limit() -> None:
+    """A name that the network does not resolve yet is retried until the limit."""
     with pytest.raises(HostError, match=r"^The first host, a\.invalid, could not be reached"):
         rendezvous.connect(("a.invalid", "b.invalid"), "b.invalid", 0.1, free_port())
 
 
-def test_others_that_do_not_come_are_named() -> None:
-    """The first says who is missing, to those who have come too."""
+def test_missing_other_host_is_named() -> None:
+    """The first host reports who is missing, to the hosts that have connected too."""
     port = free_port()
     expected = (
         f"The host {NAMES[2]} has not joined within 2 seconds; see the log there, or give the "
@@ -74,12 +74,12 @@ def test_others_that_do_not_come_are_named() -> None:
 @pytest.mark.parametrize(
     "words", [b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", b'{"host": "x"}\n', b"\xff\n"]
 )
-def test_strangers_are_sent_away(words: bytes) -> None:
-    """Whoever says something else than the name of a missing host does no harm."""
+def test_connections_of_strangers_are_closed(words: bytes) -> None:
+    """A connection that does not name a missing host is closed, and does no harm."""
     port = free_port()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(rendezvous.connect, NAMES[:2], NAMES[0], DEADLINE_SECONDS, port)
-        with _connected(port) as stranger:
+        with dialled(port) as stranger:
             stranger.sendall(words)
             stranger.shutdown(socket.SHUT_WR)
             said = stranger.recv(1)
@@ -89,8 +89,8 @@ def test_strangers_are_sent_away(words: bytes) -> None:
         assert closed([first.result(), second.result()]) == [[NAMES[1]], [NAMES[0]]]
 
 
-def test_end_of_the_first_host_is_told() -> None:
-    """A host that has come, and waits for others, does not wait for a first host that is gone."""
+def test_exit_of_the_first_host_is_reported() -> None:
+    """A host that has connected does not wait for a first host that has exited."""
     with socket.create_server(("", 0)) as server, ThreadPoolExecutor(1) as pool:
         refused = pool.submit(refusal_of, NAMES[1], DEADLINE_SECONDS, server.getsockname()[1])
         connection, _ = server.accept()
@@ -101,7 +101,7 @@ def test_end_of_the_first_host_is_told() -> None:
         assert refused.result() == f"The first host, {NAMES[0]}, has exited; see its log."
 
 
-def _connected(port: int) -> socket.socket:
+def dialled(port: int) -> socket.socket:
     """Return a connection to a host that may not listen yet."""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Classes: labels that are refused, and what they tell of a first row."""
+"""Class labels that are refused, and first rows that labels show to be headers."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ WRITE_THE_SAME = "write each label the same in every row"
 
 
 def classes_of(*batches: list[str], are_text: bool = False) -> ClassLabels:
-    """Return the classes of some batches of labels."""
+    """Return the class labels of some batches."""
     classes = ClassLabels()
     for labels in batches:
         classes.add(labels, are_text)
@@ -20,7 +20,7 @@ def classes_of(*batches: list[str], are_text: bool = False) -> ClassLabels:
 
 
 def refusal_of(*batches: list[str], are_text: bool = False) -> tuple[str, str]:
-    """Return what is said of labels that are refused, and what to do."""
+    """Return the error and the remedy for labels that are refused."""
     with pytest.raises(CellError) as caught:
         classes_of(*batches, are_text=are_text).labels()
     return str(caught.value), caught.value.remedy
@@ -34,7 +34,7 @@ def refusal_of(*batches: list[str], are_text: bool = False) -> tuple[str, str]:
 def test_labels_that_are_one_number_in_two_spellings_are_refused(
     first: str, second: str, third: str
 ) -> None:
-    """Two ways to write one number would become two classes, whatever other labels there are."""
+    """Two spellings of one number would become two classes."""
     assert refusal_of([first, third], [second]) == (
         f"the labels {first!r} and {second!r} are one number written in two ways",
         WRITE_THE_SAME,
@@ -53,7 +53,7 @@ def test_labels_that_are_one_number_in_two_spellings_are_refused(
 def test_labels_that_look_alike_are_refused(
     first: str, second: str, found: str, are_text: bool
 ) -> None:
-    """What cannot be told apart by eye is written so that it can."""
+    """Labels that differ only invisibly are refused, with their escaped characters."""
     assert refusal_of([first, "b"], [second], are_text=are_text) == (
         f"the labels {found} look alike",
         WRITE_THE_SAME,
@@ -62,7 +62,7 @@ def test_labels_that_look_alike_are_refused(
 
 @pytest.mark.parametrize("first", [-2, 1000])
 def test_labels_that_count_up_are_an_index(first: int) -> None:
-    """A label that no other row has, one more in each row, is the number of the row."""
+    """Distinct labels that count up by one are the index of the rows."""
     labels = [str(first + row) for row in range(4)]
 
     assert refusal_of(labels[:1], labels[1:]) == (
@@ -74,8 +74,8 @@ def test_labels_that_count_up_are_an_index(first: int) -> None:
 @pytest.mark.parametrize(
     "labels", [[0, 1, 2], [0, 1, 2, 4], [3, 2, 1, 0], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3]]
 )
-def test_few_labels_or_others_are_no_index(labels: list[int]) -> None:
-    """Only four rows or more that count up, and repeat no label, are refused."""
+def test_other_labels_are_not_an_index(labels: list[int]) -> None:
+    """Fewer than four rows, repeated labels and other steps are accepted."""
     found = classes_of([str(label) for label in labels]).labels()
 
     assert found.tolist() == list(dict.fromkeys(labels))
@@ -90,8 +90,8 @@ def test_few_labels_or_others_are_no_index(labels: list[int]) -> None:
         *((word, "missing") for word in ("nan", "NaN", "NA", "N/A", "null", "None", " na ")),
     ],
 )
-def test_label_that_is_not_what_was_meant_is_refused(label: str, problem: str) -> None:
-    """Leftovers of other encodings, and words for what is missing, are no classes."""
+def test_label_with_stray_characters_or_without_value_is_refused(label: str, problem: str) -> None:
+    """Control characters, byte-order marks and words for missing values are refused."""
     problems = {
         "control": f"the label {label!r} has a control character or a byte-order mark",
         "missing": f"the label {label!r} stands for a missing value",
@@ -101,16 +101,16 @@ def test_label_that_is_not_what_was_meant_is_refused(label: str, problem: str) -
 
 
 @pytest.mark.parametrize("label", ["a\tb", "a\nb", "a \u00ef\u00bb\u00bf", "nano", "-", "?"])
-def test_label_of_other_characters_is_kept(label: str) -> None:
-    """Tabs and line breaks between quotes are text, and so is all that only resembles a mark."""
+def test_label_with_unusual_characters_is_kept(label: str) -> None:
+    """Tabs, line breaks and characters that resemble a byte-order mark are kept."""
     assert classes_of([label, "b"]).labels().tolist() == [label, "b"]
 
 
 @pytest.mark.parametrize(
     ("known", "label"), [([1, 2], "1.0"), ([1, 2], "3"), (["a", "b"], "A"), ([0.5, 1.0], "1")]
 )
-def test_label_that_was_not_learnt_is_refused(known: list[object], label: str) -> None:
-    """A label that no row of the training data has, written in this way, is named and counted."""
+def test_label_without_training_rows_is_refused(known: list[object], label: str) -> None:
+    """The message names the label and counts its rows."""
     with pytest.raises(CellError) as caught:
         classes_of([str(known[0]), label], [label]).labels_like(np.array(known))
 
@@ -136,10 +136,10 @@ def test_label_that_was_not_learnt_is_refused(known: list[object], label: str) -
         (["7", "1", "b"], [HeaderGuess("7", is_header=False)]),
     ],
 )
-def test_first_rows_that_fit_the_other_rows_are_kept(
+def test_guesses_that_fit_the_labels_are_kept(
     labels: list[str], guesses: list[HeaderGuess]
 ) -> None:
-    """A header whose label is no class, and data whose label recurs, are what they seem."""
+    """A header whose label is no class, and data whose label recurs, are accepted."""
     classes = classes_of(labels)
 
     check_guesses(guesses, classes)
@@ -149,7 +149,7 @@ def test_first_rows_that_fit_the_other_rows_are_kept(
 
 @pytest.mark.parametrize("n_files", [1, 3])
 def test_header_whose_label_recurs_is_refused(n_files: int) -> None:
-    """A row of text that was left out as a header is data if its label is that of other rows."""
+    """A row read as a header may be data if other rows have its label."""
     with pytest.raises(CellError) as caught:
         check_guesses([HeaderGuess("a", is_header=True)] * n_files, classes_of(["a", "b"], ["a"]))
 
@@ -169,10 +169,10 @@ def test_header_whose_label_recurs_is_refused(n_files: int) -> None:
         ("0", ["a", "b"]),
     ],
 )
-def test_data_whose_label_stands_alone_is_refused(
+def test_data_whose_label_stands_out_is_refused(
     n_files: int, first: str, others: list[str]
 ) -> None:
-    """A text above numbers or above labels that all recur, or a number above texts, is a name."""
+    """A first label is a name if it is text above numbers, a number above text, or unique."""
     batches = [[first, *others]] * n_files
 
     with pytest.raises(CellError) as caught:

@@ -1,11 +1,11 @@
-"""Text with delimiters: labels, weights and features of its rows, and what is refused."""
+"""CSV reader: labels, weights and features of rows, and rows that are refused."""
 
 import numpy as np
 import pytest
 
 from container.data.readers.batches import BATCH_VALUES
 from container.formats import cells
-from support.texts import reader_of, refusal_of, rows_of
+from support.csv_texts import reader_of, refusal_of, rows_of
 
 
 @pytest.mark.parametrize(
@@ -16,15 +16,15 @@ from support.texts import reader_of, refusal_of, rows_of
         ("1e39", "beyond the range of a 32-bit float"),
     ],
 )
-def test_weight_that_is_none_is_refused(cell: str, problem: str) -> None:
-    """A weight is a finite number that is not negative; the column is named."""
+def test_unusable_weight_is_refused(cell: str, problem: str) -> None:
+    """A weight must be a finite number that is not negative; the message names the column."""
     text = f"y,x,w\na,1,0\nb,2,{cell}\n"
 
     assert refusal_of(text, weight="w") == f"row 3, column 3 ('w') is {cell!r}, {problem}"
 
 
 def test_label_of_a_regression_is_a_number() -> None:
-    """Labels are float64, so that they keep more digits than features."""
+    """Numeric labels are float64, which keeps more digits than the features have."""
     batch = rows_of("0.1,1\n-2e-3,5\n 16777217 ,3\n", task="regression")
 
     assert isinstance(batch.labels, np.ndarray)
@@ -34,13 +34,13 @@ def test_label_of_a_regression_is_a_number() -> None:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("cell", ["", "  ", "NaN", "null"])
-def test_label_that_is_missing_is_refused(task: str, cell: str) -> None:
-    """A row without a label teaches nothing."""
+def test_missing_label_is_refused(task: str, cell: str) -> None:
+    """A row without a label cannot be used."""
     assert refusal_of(f"1,2\n\n{cell},3\n", task=task) == (f"row 3, column 1 is {cell!r}: no label")
 
 
 def test_label_of_a_regression_fits_a_float32() -> None:
-    """The model predicts 32-bit floats; it cannot learn what they cannot hold."""
+    """Served scores are float32, so labels must have that range."""
     cell = repr(-cells.FLOAT32_OVERFLOW)
 
     assert refusal_of(f"0.5,2\n{cell},3\n", task="regression") == (
@@ -49,25 +49,25 @@ def test_label_of_a_regression_fits_a_float32() -> None:
 
 
 def test_blank_lines_count_in_the_number_of_a_row() -> None:
-    """An editor shows the row under the number in the message."""
+    """Row numbers are those that an editor shows."""
     assert refusal_of("a,1\n\nb,1,2\n") == "row 3 has 3 columns, but the rows before have 2"
 
 
 @pytest.mark.parametrize("cell", [' "a"', '\t"a', ' "a" '])
 def test_label_with_a_quote_after_a_blank_is_refused(cell: str) -> None:
-    """The quote would be part of the label, and of no other row's."""
+    """Such a quote would become part of the label."""
     assert refusal_of(f"1,a\n2,{cell}\n", label="1", header="absent") == (
         f"row 2, column 2 is {cell!r}, a quote after a blank"
     )
 
 
 def test_label_may_have_quotes() -> None:
-    """Quotes at the start of a cell enclose it, and doubled ones between them are kept."""
+    """Quotes around a cell enclose it, and doubled quotes inside are kept as one."""
     assert rows_of('"a",1\n"b ""c""",2\nd "e",3\n').labels == ["a", 'b "c"', 'd "e"']
 
 
 def test_column_after_the_label_keeps_its_name_in_messages() -> None:
-    """Features are counted as the file counts them, also where label and weight come first."""
+    """Messages count features as columns of the file, including label and weight."""
     text = "x,y,w,z\n1,a,1,2\n1,b,1,oops\n"
 
     assert refusal_of(text, label="y", weight="w") == (
@@ -77,7 +77,7 @@ def test_column_after_the_label_keeps_its_name_in_messages() -> None:
 
 @pytest.mark.parametrize("cell", ["", "NA"], ids=["plain", "not plain"])
 def test_rows_of_several_batches_keep_their_order(cell: str) -> None:
-    """Where a batch is full the next begins, and no row is lost or doubled."""
+    """No row is lost or repeated between batches."""
     n_rows = BATCH_VALUES // 500 * 2 + 3
     rows = [",".join([f"c{row}", "0.25", cell, *[str(row)] * 500]) for row in range(n_rows)]
 

@@ -1,4 +1,4 @@
-"""Headers: whether the first row of a text holds names, or numbers, or either."""
+"""Header detection: whether the first row holds names or data."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from container.data.columns import HeaderGuess
 from container.data.readers.batches import BatchReader
 from container.formats.cells import CellError
-from support.texts import reader_of, refusal_of, rows_of
+from support.csv_texts import reader_of, refusal_of, rows_of
 
 SAY = "set the hyperparameter header to present if it is a header, or to absent if it is data"
 
@@ -31,7 +31,7 @@ def names_of(reader: BatchReader) -> tuple[str, ...] | None:
     ],
 )
 def test_row_of_names_is_a_header(header: str, names: tuple[str, ...]) -> None:
-    """Where label and all features are texts, they are names, without the blanks around them."""
+    """If label and all features are text, the row is a header; blanks around names are removed."""
     reader = reader_of(f"{header}\nx,1,2\ny,3,4\n")
 
     assert names_of(reader) == names
@@ -50,7 +50,7 @@ def test_row_of_names_is_a_header(header: str, names: tuple[str, ...]) -> None:
     ],
 )
 def test_row_of_numbers_is_data(first: str) -> None:
-    """Numbers and missing cells after a label are the first row."""
+    """A label followed by numbers and missing cells is data."""
     reader = reader_of(f"{first}\n{first}\n")
 
     assert names_of(reader) is None
@@ -70,8 +70,8 @@ def test_row_of_numbers_is_data(first: str) -> None:
         ("x,,3", "x"),
     ],
 )
-def test_row_of_distinct_cells_is_in_doubt(first: str, label: str) -> None:
-    """It may be years or wavelengths under a name; until all labels tell, it is data."""
+def test_row_of_distinct_numbers_is_guessed_to_be_data(first: str, label: str) -> None:
+    """Distinct numbers may be names such as years, so the labels of all rows are compared."""
     reader = reader_of(f"{first}\n")
 
     assert names_of(reader) is None
@@ -79,8 +79,8 @@ def test_row_of_distinct_cells_is_in_doubt(first: str, label: str) -> None:
 
 
 @pytest.mark.parametrize("first", ["x,1,1", "x, 5,5 ,3", "1,,", "x,2,NA,2"])
-def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
-    """Names of columns are distinct."""
+def test_row_with_a_repeated_cell_is_data(first: str) -> None:
+    """Names of columns are distinct, so a repeated cell needs no guess."""
     assert reader_of(f"{first}\n").header_guess is None
 
 
@@ -94,7 +94,7 @@ def test_row_with_a_cell_twice_is_beyond_doubt(first: str) -> None:
     ],
 )
 def test_row_that_counts_is_refused(first: str, found: str) -> None:
-    """So pandas names columns without names; the hyperparameter header decides."""
+    """Pandas names columns `0,1,2,...`; the hyperparameter header must decide."""
     with pytest.raises(CellError) as caught:
         reader_of(f"{first}\n")
 
@@ -103,8 +103,8 @@ def test_row_that_counts_is_refused(first: str, found: str) -> None:
 
 
 @pytest.mark.parametrize("first", ["label,0,1,2", "0,1,2,3", "species,2019,2020,2021", "a,b,1,c"])
-def test_header_that_is_announced_is_a_header(first: str) -> None:
-    """With `present` the first row is names, whatever it looks like."""
+def test_header_present_makes_any_row_a_header(first: str) -> None:
+    """With `present` the first row is the header, whatever it holds."""
     reader = reader_of(f"{first}\n5,6,7,9\n", header="present")
 
     assert names_of(reader) == tuple(first.split(","))
@@ -112,8 +112,8 @@ def test_header_that_is_announced_is_a_header(first: str) -> None:
     assert [batch.labels for batch in reader.batches] == [["5"]]
 
 
-def test_header_that_is_denied_is_data() -> None:
-    """With `absent` the first row counts, whatever it looks like."""
+def test_header_absent_makes_any_row_data() -> None:
+    """With `absent` the first row is data, whatever it holds."""
     reader = reader_of("0,1,2,3\n5,6,7,9\n", header="absent")
 
     assert names_of(reader) is None
@@ -126,12 +126,12 @@ def test_header_that_is_denied_is_data() -> None:
     "options", [{"label": "a"}, {"weight": "b"}, {"label": "a", "weight": "-1"}]
 )
 def test_hyperparameter_that_names_a_column_needs_a_header(options: dict[str, str]) -> None:
-    """A name can only be found in a header, so the first row is one, whatever else is in it."""
+    """A column can only be named in a header, so the first row is one."""
     assert names_of(reader_of("a,b,2020\n5,6,7\n", **options)) == ("a", "b", "2020")
 
 
 def test_row_of_a_number_and_names_is_refused() -> None:
-    """A mixed first row is a mistake in a header, or in a row of data."""
+    """A row of both is an error in a header or in a row of data."""
     with pytest.raises(CellError) as caught:
         reader_of("1,a,b\ny,3,4\n")
 
@@ -141,8 +141,8 @@ def test_row_of_a_number_and_names_is_refused() -> None:
     assert caught.value.remedy == f"correct it, or {SAY}"
 
 
-def test_file_of_a_header_alone_has_no_rows() -> None:
-    """Its columns are known all the same."""
+def test_file_with_only_a_header_has_no_rows() -> None:
+    """Its columns are known, and it has no batch."""
     reader = reader_of("label,a,b\n")
 
     assert names_of(reader) == ("label", "a", "b")
@@ -151,15 +151,15 @@ def test_file_of_a_header_alone_has_no_rows() -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\r\n", "\ufeff\n"])
 def test_file_without_a_row_has_no_columns(text: str) -> None:
-    """Blank lines are no table, and no mistake."""
+    """A file of blank lines is accepted and fits every format."""
     reader = reader_of(text)
 
     assert reader.columns is None
     assert list(reader.batches) == []
 
 
-def test_header_that_is_repeated_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    """Files that were joined have headers in between; how many is logged."""
+def test_repeated_header_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    """Concatenated files repeat the header; the number of skipped rows is logged."""
     caplog.set_level("INFO")
 
     batch = rows_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")

@@ -1,4 +1,4 @@
-"""Sources: files and pipes, plain and compressed, looked at and read once."""
+"""Byte streams: files and pipes, plain and compressed, read once."""
 
 import gzip
 import io
@@ -30,7 +30,7 @@ def zstd(content: bytes) -> bytes:
 
 
 def parquet() -> bytes:
-    """Return a Parquet file of as many rows as TEXT has."""
+    """Return a Parquet file with as many rows as TEXT."""
     sink = pa.BufferOutputStream()
     rows = list(range(20_000))
     pq.write_table(pa.table({"y": [row % 2 for row in rows], "x": rows}), sink)
@@ -38,13 +38,13 @@ def parquet() -> bytes:
 
 
 def open_files() -> int:
-    """Return how many files this process has open."""
+    """Return the number of open files of this process."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[[bytes], tuple[bytes, bytes, Counter]]:
-    """Give a function that writes a file, and returns its head, its content, and the counter."""
+    """Return a function that writes a file, and returns its head, its content and the counter."""
 
     def read_file(content: bytes) -> tuple[bytes, bytes, Counter]:
         file, counter = tmp_path / "file", Counter()
@@ -58,10 +58,10 @@ def read(tmp_path: Path) -> Callable[[bytes], tuple[bytes, bytes, Counter]]:
 @pytest.mark.parametrize(
     "content", [b"", b"a", b"a,1\n", TEXT[:HEAD_BYTES], TEXT, b"\x1f", b"\x28\xb5\x2f"]
 )
-def test_file_is_looked_at_and_read(
+def test_file_has_a_head_and_is_read_once(
     read: Callable[[bytes], tuple[bytes, bytes, Counter]], content: bytes
 ) -> None:
-    """The first bytes can be seen before, and all bytes are read and counted once."""
+    """The head is available before reading, and all bytes are read and counted once."""
     head, whole, counter = read(content)
 
     assert head == content[:HEAD_BYTES]
@@ -74,12 +74,12 @@ def test_file_is_looked_at_and_read(
     "parts",
     [[b""], [b"a,1\n"], [TEXT], [NOISE], [b"a,1\n", TEXT], [TEXT[:5000], TEXT[5000:], b"\n"]],
 )
-def test_compressed_file_is_read_as_what_it_holds(
+def test_compressed_file_is_decompressed(
     read: Callable[[bytes], tuple[bytes, bytes, Counter]],
     compress: Callable[[bytes], bytes],
     parts: list[bytes],
 ) -> None:
-    """Several compressed files in one are one text; the bytes that are counted are the file's."""
+    """Concatenated compressed files are one text; the counted bytes are those of the file."""
     content, expected = b"".join(map(compress, parts)), b"".join(parts)
 
     head, whole, counter = read(content)
@@ -91,12 +91,12 @@ def test_compressed_file_is_read_as_what_it_holds(
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstd])
 @pytest.mark.parametrize("content", [b"a,1\n" * 5, NOISE])
-def test_compressed_file_that_is_cut_off_is_refused(
+def test_truncated_compressed_file_is_refused(
     read: Callable[[bytes], tuple[bytes, bytes, Counter]],
     compress: Callable[[bytes], bytes],
     content: bytes,
 ) -> None:
-    """Rows that are missing at the end are never left out silently."""
+    """Missing rows at the end are an error."""
     whole = compress(content)
 
     for n_bytes in (len(whole) - 1, len(whole) - 9, len(whole) // 2, 5):
@@ -110,12 +110,12 @@ def test_compressed_file_that_is_cut_off_is_refused(
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstd])
 @pytest.mark.parametrize("byte", [b"\0", b"\xff"])
-def test_compressed_file_that_is_damaged_is_refused(
+def test_damaged_compressed_file_is_refused(
     read: Callable[[bytes], tuple[bytes, bytes, Counter]],
     compress: Callable[[bytes], bytes],
     byte: bytes,
 ) -> None:
-    """What does not decompress is an error of the data, not of the program."""
+    """Damaged data is an error of the data, not of the program."""
     whole = compress(TEXT)
 
     for n_bytes in (10, len(whole) // 2):
@@ -126,7 +126,7 @@ def test_compressed_file_that_is_damaged_is_refused(
 def test_gzip_file_with_a_wrong_checksum_is_refused(
     read: Callable[[bytes], tuple[bytes, bytes, Counter]],
 ) -> None:
-    """A text that decompresses, but to something else than was compressed, is not used."""
+    """Data that decompresses to something else than was compressed is refused."""
     whole = bytearray(gzip.compress(TEXT))
     whole[-8] ^= 1
 
@@ -134,7 +134,7 @@ def test_gzip_file_with_a_wrong_checksum_is_refused(
         read(bytes(whole))
 
 
-def test_content_says_what_it_is(tmp_path: Path) -> None:
+def test_only_a_plain_file_is_seekable(tmp_path: Path) -> None:
     """A plain file can be sought, a compressed one cannot."""
     (tmp_path / "plain").write_bytes(TEXT)
     (tmp_path / "gz").write_bytes(gzip.compress(TEXT))
@@ -147,8 +147,8 @@ def test_content_says_what_it_is(tmp_path: Path) -> None:
         assert not content.stream.seekable()
 
 
-def test_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
-    """What was seen before counts for no place: a reader may go to the end and back."""
+def test_file_is_seekable_after_peeking(tmp_path: Path) -> None:
+    """Positions are those of the file, although its head was read before."""
     (tmp_path / "file").write_bytes(TEXT)
 
     with opened(Source(tmp_path / "file"), Counter()) as content:
@@ -164,8 +164,8 @@ def test_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
         assert stream.read() == TEXT
 
 
-def test_raw_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
-    """Places are those of the file before, between and after the bytes that were seen."""
+def test_raw_file_is_seekable_after_peeking(tmp_path: Path) -> None:
+    """Positions are right before, inside and after the head."""
     (tmp_path / "file").write_bytes(TEXT)
 
     with opened(Source(tmp_path / "file"), Counter()) as content:
@@ -178,7 +178,7 @@ def test_raw_file_can_be_sought_after_it_was_looked_at(tmp_path: Path) -> None:
 
 
 def test_file_is_closed_after_use(tmp_path: Path) -> None:
-    """Also when the reader fails in between."""
+    """The file is closed even if its reader fails."""
     (tmp_path / "file").write_bytes(TEXT)
 
     def fail() -> None:
@@ -192,8 +192,8 @@ def test_file_is_closed_after_use(tmp_path: Path) -> None:
     assert open_files() == before
 
 
-def test_file_that_is_not_there_is_no_matter_of_its_content(tmp_path: Path) -> None:
-    """The error is the system's, with the name."""
+def test_missing_file_is_an_error_of_the_system(tmp_path: Path) -> None:
+    """The FileNotFoundError names the file."""
     with (
         pytest.raises(FileNotFoundError, match="absent"),
         opened(Source(tmp_path / "absent"), Counter()),
@@ -201,20 +201,20 @@ def test_file_that_is_not_there_is_no_matter_of_its_content(tmp_path: Path) -> N
         pass
 
 
-def test_source_is_called_by_its_path(tmp_path: Path) -> None:
-    """A pipe is called one."""
+def test_source_is_shown_by_its_path(tmp_path: Path) -> None:
+    """A pipe is shown as a pipe."""
     assert str(Source(Path("/a/b.csv"))) == "/a/b.csv"
     assert str(Source(Path("/a/train_0"), is_pipe=True)) == "the pipe /a/train_0"
 
 
 def test_long_path_is_shown_by_its_end() -> None:
-    """A failure reason has 1024 characters in all, and the name of the file comes last."""
+    """A failure reason has 1024 characters, and the file name is at the end of a path."""
     assert str(Source(Path("/a" + "b" * 398))) == "/a" + "b" * 398
     assert str(Source(Path("/a" + "b" * 399))) == "...a" + "b" * 399
 
 
 def fill_late(pipe: Path, content: bytes, step: int, waiting: threading.Event) -> None:
-    """Be the platform: make the pipe when `waiting` is set, write in pieces of `step` bytes."""
+    """Create the pipe after `waiting` is set, and write it in pieces, as the platform does."""
     assert waiting.wait(DEADLINE_SECONDS)
     os.mkfifo(pipe)
     with pipe.open("wb", buffering=0) as writer:
@@ -226,7 +226,7 @@ def fill_late(pipe: Path, content: bytes, step: int, waiting: threading.Event) -
 def test_pipe_is_awaited_and_read_to_its_end(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
-    """A pipe may come late, and bring its bytes one by one."""
+    """A pipe may appear late, and its bytes may arrive one by one."""
     content, waiting, counter = compress(TEXT[:20_000]), threading.Event(), Counter()
     pipe = tmp_path / "train_0"
     writer = threading.Thread(target=fill_late, args=(pipe, content, 1, waiting), daemon=True)
@@ -245,8 +245,8 @@ def test_pipe_is_awaited_and_read_to_its_end(
     assert not seekable
 
 
-def test_pipe_is_closed_when_its_reader_gives_up(tmp_path: Path) -> None:
-    """The platform's writer learns that nobody reads on, and does not wait for ever."""
+def test_pipe_is_closed_when_its_reader_stops(tmp_path: Path) -> None:
+    """The platform's writer receives an error, and does not wait forever."""
     pipe, broken = tmp_path / "train_0", threading.Event()
     os.mkfifo(pipe)
 
@@ -272,7 +272,7 @@ def test_pipe_is_closed_when_its_reader_gives_up(tmp_path: Path) -> None:
     ids=["plain", "gzip", "zstd", "Parquet", "libsvm"],
 )
 def test_file_is_opened_once(tmp_path: Path, content: bytes) -> None:
-    """Input mode FastFile fetches a file each time it is opened."""
+    """The input mode FastFile fetches a file each time it is opened."""
     file = tmp_path / "file"
     file.write_bytes(content)
     code = (

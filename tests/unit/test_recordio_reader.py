@@ -1,4 +1,4 @@
-"""RecordIO-protobuf: frames, records of both kinds, and what is refused."""
+"""RecordIO-protobuf reader: frames, dense and sparse records, and records that are refused."""
 
 import io
 import struct
@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container.data.readers import recordio_reader
 from container.data.readers.batches import BATCH_VALUES, Batch, SparseFeatures
+from container.data.readers.detection import RECORDIO
+from container.data.reading import open_reader
 from container.errors import HyperparameterError
 from container.formats import recordio_frames
 from container.formats.cells import CellError
@@ -24,7 +25,7 @@ ONE = frame(record([1, 2], [0]))
 
 
 class Pipe(io.RawIOBase):
-    """Gives a few bytes at a time, as a pipe may, and cannot be sought."""
+    """Returns a few bytes per read, as a pipe may, and cannot be sought."""
 
     def __init__(self, content: bytes, most: int) -> None:
         self._content, self._most = io.BytesIO(content), most
@@ -37,7 +38,7 @@ class Pipe(io.RawIOBase):
 def batches_of(content: bytes, **options: object) -> list[Batch]:
     """Return the batches of a file."""
     chosen = InputOptions.model_validate(options)
-    reader = recordio_reader.read(io.BytesIO(content), chosen)
+    reader = open_reader(RECORDIO, io.BytesIO(content), chosen)
     assert (reader.format_name, reader.columns) == ("RecordIO-protobuf", None)
     return list(reader.batches)
 
@@ -54,8 +55,8 @@ def sparse(batch: Batch) -> SparseFeatures:
     return batch.features
 
 
-def refusal(content: bytes, **options: object) -> str:
-    """Return what is said of a file that cannot be used."""
+def refusal_of(content: bytes, **options: object) -> str:
+    """Return the error for a file that is refused."""
     with pytest.raises(CellError) as caught:
         batches_of(content, **options)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
@@ -73,7 +74,7 @@ def message(**maps: dict[str, dict[str, list[Any]]]) -> bytes:
 
 
 def test_record_is_read_from_its_bytes() -> None:
-    """The wire format is that of the SDK, byte by byte."""
+    """The wire format is that of the SageMaker SDK, byte by byte."""
     tensor = b"\x0a\x08" + struct.pack("<2f", 1.5, -2)
     value = b"\x12" + bytes([len(tensor)]) + tensor
     entry = b"\x0a\x06values\x12" + bytes([len(value)]) + value
@@ -88,7 +89,7 @@ def test_record_is_read_from_its_bytes() -> None:
 
 @pytest.mark.parametrize("tensor", ["float32_tensor", "float64_tensor", "int32_tensor"])
 def test_dense_records_are_read_back(tensor: str) -> None:
-    """All values arrive as float32 in their rows, batch after batch."""
+    """All values are read as float32, batch after batch."""
     random = np.random.default_rng(0)
     table = random.integers(-(2**24), 2**24, size=(45_000, 28))
     labels = random.integers(-3, 3, size=45_000)
@@ -111,7 +112,7 @@ def test_nan_is_missing() -> None:
 
 
 def test_sparse_records_are_read_back() -> None:
-    """Keys are features, in any order; the shape says how many there are, or the largest key."""
+    """Keys may be in any order; the shape or the largest key gives the number of features."""
     rows = [{5: 1.5, 2: -1.0}, {}, {0: 2.0}]
     (batch,) = batches_of(encode_sparse(rows, [1, 2, 3], n_features=9))
     (shapeless,) = batches_of(encode_sparse(rows[:1], [1]))
@@ -135,15 +136,17 @@ def test_sparse_records_are_read_back() -> None:
         ("int32_tensor", -7, "-7"),
     ],
 )
-def test_class_is_a_whole_number_or_shortest(kind: str, value: float, label: str) -> None:
-    """Labels are floats by custom, so `1.0` is class 1."""
+def test_class_label_is_a_whole_number_or_the_shortest_text(
+    kind: str, value: float, label: str
+) -> None:
+    """Labels are floats by convention, so `1.0` is the class 1."""
     (batch,) = batches_of(encode([[1], [1]], [value, value], label_tensor=kind))
 
     assert (batch.labels, batch.labels_are_text) == ([label, label], False)
 
 
 def test_label_of_a_regression_is_float64() -> None:
-    """A quantity keeps the precision of its type."""
+    """A numeric label keeps the precision of its type."""
     (batch,) = batches_of(encode([[1]], [1 / 3], label_tensor="float64_tensor"), task="regression")
 
     assert isinstance(batch.labels, np.ndarray)
@@ -154,14 +157,14 @@ def test_label_of_a_regression_is_float64() -> None:
 @pytest.mark.parametrize("most", [1, 3, 8, 1000])
 @given(payloads=st.lists(st.binary(max_size=40)))
 def test_frames_are_read_from_a_pipe(payloads: list[bytes], most: int) -> None:
-    """Payloads come back whole, however few bytes a read returns."""
+    """Payloads are complete, however few bytes a read returns."""
     stream: Any = Pipe(b"".join(map(frame, payloads)), most)
 
     assert list(recordio_frames.frames(stream)) == payloads
 
 
 def test_parts_of_a_record_are_joined() -> None:
-    """A payload that held the magic number is put together again."""
+    """A payload that contains the magic number is joined from its parts."""
     parts = frame(b"abcd", 1) + frame(b"", 2) + frame(b"efgh", 3) + frame(b"next")
 
     assert list(recordio_frames.frames(io.BytesIO(parts))) == [
@@ -170,8 +173,8 @@ def test_parts_of_a_record_are_joined() -> None:
     ]
 
 
-def test_empty_file_has_no_blocks() -> None:
-    """No record, no batch."""
+def test_empty_file_has_no_batches() -> None:
+    """A file without records has no batch."""
     assert batches_of(b"") == []
 
 
@@ -184,9 +187,9 @@ def test_empty_file_has_no_blocks() -> None:
     ],
     ids=repr,
 )
-def test_frame_that_is_damaged_is_refused(content: bytes, problem: str) -> None:
+def test_damaged_frame_is_refused(content: bytes, problem: str) -> None:
     """The message names the record, and the byte where it begins."""
-    assert refusal(content) == (
+    assert refusal_of(content) == (
         f"record 2, at byte {len(ONE)}, {problem}; write it again, as RecordIO-protobuf"
     )
 
@@ -224,9 +227,9 @@ GOOD = {"values": {F32: [1.0, 2.0]}}
         ),
     ],
 )
-def test_record_that_is_no_good_is_refused(content: bytes, problem: str) -> None:
-    """The message names the record and what is wrong with it."""
-    assert refusal(ONE + content) == problem
+def test_malformed_record_is_refused(content: bytes, problem: str) -> None:
+    """The message names the record and the problem."""
+    assert refusal_of(ONE + content) == problem
 
 
 @pytest.mark.parametrize(
@@ -240,40 +243,40 @@ def test_record_that_is_no_good_is_refused(content: bytes, problem: str) -> None
         ([1.0], [], [], "is dense, but the records before are sparse"),
     ],
 )
-def test_sparse_record_that_is_no_good_is_refused(
+def test_malformed_sparse_record_is_refused(
     values: list[float], keys: list[int], shape: list[int], problem: str
 ) -> None:
-    """Keys are as many as values, different, and within the shape."""
+    """Keys must be as many as the values, distinct, and within the shape."""
     content = encode_sparse([{1: 1.0}], [0], 9) + frame(record(values, [1], keys=keys, shape=shape))
 
-    assert refusal(content) == f"record 2 {problem}"
+    assert refusal_of(content) == f"record 2 {problem}"
 
 
 def test_value_out_of_range_is_named_by_its_key() -> None:
-    """In a sparse record a value has a key, not a place."""
+    """In a sparse record a value is named by its key."""
     content = encode_sparse([{1: 1.0}, {}, {4: 1.0, 2: np.inf}], [0, 0, 0], 9)
 
-    assert refusal(content) == "record 3, key 2 is infinite"
+    assert refusal_of(content) == "record 3, key 2 is infinite"
 
 
 def test_label_of_a_regression_fits_a_float32() -> None:
-    """Served scores are float32, so labels have their range."""
+    """Served scores are float32, so labels must have that range."""
     content = encode([[1]], [1e39], label_tensor="float64_tensor")
 
-    assert refusal(content, task="regression") == (
+    assert refusal_of(content, task="regression") == (
         "record 1, the label is 1e+39, beyond the range of a 32-bit float"
     )
 
 
 def test_key_may_have_any_name() -> None:
-    """One key is enough to know what is meant."""
+    """The name of a single key of features or labels does not matter."""
     (batch,) = batches_of(message(features={"x": {F32: [1.0]}}, label={"y": {F32: [2.0]}}))
 
     assert (dense(batch).tolist(), batch.labels) == ([[1.0]], ["2"])
 
 
 def test_column_of_labels_is_refused() -> None:
-    """A record has no columns that a hyperparameter could mean."""
+    """Records have no columns that a hyperparameter could name."""
     with pytest.raises(HyperparameterError) as caught:
         batches_of(b"", label="0")
 

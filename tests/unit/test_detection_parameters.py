@@ -1,4 +1,4 @@
-"""What the parameters of a content type say of the files."""
+"""Parameters of a channel's content type."""
 
 import pytest
 
@@ -21,10 +21,10 @@ from container.hyperparameters.input_options import InputOptions
         ("text/csv; charset=us-ascii", "auto", "auto"),
     ],
 )
-def test_parameters_may_say_whether_there_is_a_header(
+def test_parameter_header_applies_if_the_hyperparameter_is_auto(
     content_type: str | None, header: str, found: str
 ) -> None:
-    """RFC 4180 has the parameter header; it counts where the hyperparameter says nothing else."""
+    """The parameter `header` of RFC 4180 applies unless the hyperparameter decides."""
     options = InputOptions.model_validate({"header": header, "label": "y"})
 
     assert detection.with_parameters(options, content_type) == options.model_copy(
@@ -42,8 +42,8 @@ def test_parameters_may_say_whether_there_is_a_header(
         ),
     ],
 )
-def test_parameter_that_cannot_be_obeyed_is_refused(content_type: str, reason: str) -> None:
-    """Another encoding or another number of labels is not ignored."""
+def test_unsupported_parameter_is_refused(content_type: str, reason: str) -> None:
+    """Another charset or another number of labels is refused, not ignored."""
     with pytest.raises(TrainingDataError) as caught:
         detection.with_parameters(InputOptions(), content_type)
 

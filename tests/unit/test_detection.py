@@ -1,4 +1,4 @@
-"""Which format a file is in, by the content type of its channel, its name, and its first bytes."""
+"""Format detection: by content type, file name and first bytes."""
 
 import bz2
 import io
@@ -20,22 +20,22 @@ RECORDIO = struct.pack("<II", 0xCED7230A, 8)
 
 
 class Unseekable(io.BytesIO):
-    """Bytes from a pipe."""
+    """Bytes that cannot be sought, as from a pipe."""
 
     def seekable(self) -> bool:
-        """Say no."""
+        """Return False."""
         return False
 
 
-def chosen(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
+def detected(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
     """Return the format of a file with these first bytes."""
     return detection.detect(Content(head, io.BytesIO(head), False), name, content_type)
 
 
 def refusal_of(head: bytes, name: str = "part-0", content_type: str | None = None) -> str:
-    """Return what is said of a file that is refused, and what to do."""
+    """Return the error and the remedy for a file that is refused."""
     with pytest.raises(CellError) as caught:
-        chosen(head, name, content_type)
+        detected(head, name, content_type)
     return f"{caught.value}; {caught.value.remedy}"
 
 
@@ -54,8 +54,8 @@ def refusal_of(head: bytes, name: str = "part-0", content_type: str | None = Non
     ],
 )
 def test_content_type_decides_first(content_type: str, head: bytes, kind: str) -> None:
-    """Whatever the name of the file; parameters and case do not matter."""
-    assert chosen(head, "data.libsvm", content_type) == kind
+    """The content type decides, whatever the name; its case and parameters do not matter."""
+    assert detected(head, "data.libsvm", content_type) == kind
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_content_type_decides_first(content_type: str, head: bytes, kind: str) -
     ],
 )
 def test_name_decides_without_a_content_type(name: str, head: bytes, kind: str) -> None:
-    """The suffix tells, also beneath that of a compression."""
-    assert chosen(head, name) == kind
-    assert chosen(head, name, "") == kind
+    """The suffix decides, with or without the suffix of a compression."""
+    assert detected(head, name) == kind
+    assert detected(head, name, "") == kind
 
 
 @pytest.mark.parametrize("name", ["part-0", "a.txt", "a.data.gz", "csv", "a.2024", ".gz"])
@@ -107,9 +107,9 @@ def test_name_decides_without_a_content_type(name: str, head: bytes, kind: str) 
         (b"\n\n", "CSV"),
     ],
 )
-def test_content_decides_where_nothing_else_does(name: str, head: bytes, kind: str) -> None:
-    """Binary formats have their first bytes, libsvm has a form; all other text is CSV."""
-    assert chosen(head, name) == kind
+def test_content_decides_without_content_type_and_suffix(name: str, head: bytes, kind: str) -> None:
+    """Binary formats have magic numbers, libsvm rows have a form; all other text is CSV."""
+    assert detected(head, name) == kind
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_content_decides_where_nothing_else_does(name: str, head: bytes, kind: s
     ],
 )
 def test_text_that_begins_like_a_binary_format_is_text(head: bytes) -> None:
-    """Labels such as the name of a company are no binary format."""
-    assert chosen(head) == "CSV"
-    assert chosen(head, "a.csv") == "CSV"
+    """A label that begins with the letters of a magic number is text."""
+    assert detected(head) == "CSV"
+    assert detected(head, "a.csv") == "CSV"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_text_that_begins_like_a_binary_format_is_text(head: bytes) -> None:
 def test_contradiction_is_refused(
     head: bytes, name: str, content_type: str | None, message: str
 ) -> None:
-    """A binary format that was announced as another, or is none, is told, not guessed."""
+    """Data in another binary format than declared is refused."""
     assert refusal_of(head, name, content_type) == f"{message}; correct one of them"
 
 
@@ -176,7 +176,7 @@ def test_contradiction_is_refused(
     ],
 )
 def test_foreign_format_is_named(head: bytes, what: str) -> None:
-    """What cannot be read is told by its first bytes, whatever its name says."""
+    """An unsupported format is named by its first bytes, whatever the file name."""
     assert refusal_of(head, "a.csv") == (
         f"the data is {what}; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain "
         "or with gzip or zstd"
@@ -185,19 +185,19 @@ def test_foreign_format_is_named(head: bytes, what: str) -> None:
 
 @pytest.mark.parametrize("head", [b'[{"a": 1}]', b' \n{"a": 1}\n{"a": 2}\n', b"[1,2]\n"])
 def test_json_is_named(head: bytes) -> None:
-    """Rows of JSON have commas, but they are no rows of CSV."""
+    """JSON is refused instead of being read as CSV, although it has commas."""
     assert refusal_of(head, "a.json") == (
         "the data is JSON; convert it to CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or "
         "with gzip or zstd"
     )
-    assert chosen(head, "a.csv") == "CSV"
+    assert detected(head, "a.csv") == "CSV"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "csv"])
-def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
-    """The message lists all that are known."""
+def test_unknown_content_type_is_refused(content_type: str) -> None:
+    """The message lists the known content types."""
     with pytest.raises(TrainingDataError) as caught:
-        chosen(b"1,2\n", "a.csv", content_type)
+        detected(b"1,2\n", "a.csv", content_type)
 
     assert str(caught.value) == (
         f"The content type of the channel is {content_type!r}; use one of text/csv, "
@@ -207,7 +207,7 @@ def test_content_type_that_is_not_known_is_refused(content_type: str) -> None:
 
 
 def test_parquet_in_a_pipe_is_refused() -> None:
-    """Its table of contents is at its end, which a stream reaches last."""
+    """Parquet has its metadata at the end, and a pipe cannot be sought."""
     with pytest.raises(CellError) as caught:
         detection.detect(
             Content(PARQUET, Unseekable(PARQUET), is_compressed=False),
@@ -232,13 +232,13 @@ def test_parquet_in_a_pipe_is_refused() -> None:
     ],
 )
 def test_format_has_its_reader(kind: str, text: bytes, options: InputOptions, what: str) -> None:
-    """TSV has tabs unless the hyperparameter says otherwise; the options reach the reader."""
+    """TSV is split at tabs unless a hyperparameter sets another delimiter."""
     assert reading.open_reader(kind, io.BytesIO(text), options).format_name == what
 
 
 @pytest.mark.parametrize(("kind", "text"), [("CSV", b"a,1\n"), ("libsvm", b"a 1:1\n")])
 def test_text_needs_no_library_of_another_format(kind: str, text: bytes) -> None:
-    """What reads Parquet and RecordIO-protobuf is loaded for them alone."""
+    """The libraries for Parquet and RecordIO-protobuf are not imported for text."""
     code = (
         "import io, sys\n"
         "from container.data import reading\n"

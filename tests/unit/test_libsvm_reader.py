@@ -1,4 +1,4 @@
-"""libsvm: what a row is, as scikit-learn reads it, and what is refused."""
+"""libsvm reader: rows equal to those of scikit-learn, and rows that are refused."""
 
 import io
 
@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.datasets import load_svmlight_file
 
-from container.data.readers import libsvm_reader
 from container.data.readers.batches import BATCH_VALUES, Batch, SparseFeatures
+from container.data.readers.detection import LIBSVM
+from container.data.reading import open_reader
 from container.errors import HyperparameterError
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
@@ -19,7 +20,7 @@ from container.hyperparameters.input_options import InputOptions
 def batches_of(content: bytes, **options: object) -> list[Batch]:
     """Return the batches of a file."""
     chosen = InputOptions.model_validate(options)
-    reader = libsvm_reader.read(io.BytesIO(content), chosen)
+    reader = open_reader(LIBSVM, io.BytesIO(content), chosen)
     assert (reader.format_name, reader.columns) == ("libsvm", None)
     return list(reader.batches)
 
@@ -41,15 +42,15 @@ def dense(batches: list[Batch], n_columns: int) -> NDArray[np.float32]:
     return np.concatenate(matrices)
 
 
-def refusal(content: bytes, **options: object) -> str:
-    """Return what is said of a file that cannot be used."""
+def refusal_of(content: bytes, **options: object) -> str:
+    """Return the error for a file that is refused."""
     with pytest.raises(CellError) as caught:
         batches_of(content, **options)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
 
 
-def test_block_has_the_cells_that_are_written() -> None:
-    """Indices are those of the file, and there are as many features as the largest asks for."""
+def test_batch_has_the_cells_that_are_written() -> None:
+    """Indices are as written, and the largest one determines the number of features."""
     (batch,) = batches_of(b"a 1:2.5 4:-1\nb\na 3:nan\n")
     features = sparse(batch)
 
@@ -82,7 +83,7 @@ ROWS = st.lists(
 def test_rows_are_read_as_scikit_learn_reads_them(
     rows: list[tuple[int, dict[int, float], str]], blank: str
 ) -> None:
-    """However rows are written, the table is that of load_svmlight_file."""
+    """Rows equal those of load_svmlight_file, in any notation."""
     lines = [
         blank.join([str(label), *(f"{i}:{cells[i]!r}" for i in sorted(cells))]) + end
         for label, cells, end in rows
@@ -95,8 +96,8 @@ def test_rows_are_read_as_scikit_learn_reads_them(
     np.testing.assert_array_equal(np.concatenate([batch.labels for batch in batches]), labels)
 
 
-def test_large_file_comes_in_blocks() -> None:
-    """No batch has many more values than it may, and no row is lost between batches."""
+def test_large_file_is_read_in_batches() -> None:
+    """Batches are limited in size, and no row is lost between them."""
     random = np.random.default_rng(0)
     table = random.integers(-99, 99, size=(45_000, 28))
     lines = [
@@ -127,7 +128,7 @@ def test_large_file_comes_in_blocks() -> None:
     ],
 )
 def test_row_may_be_written_in_other_ways(content: bytes) -> None:
-    """Byte-order mark, line endings, blanks, comments and number formats make no difference."""
+    """Byte-order mark, line endings, blanks, comments and number formats do not matter."""
     (batch,) = batches_of(content)
 
     assert batch.labels == ["1"]
@@ -135,16 +136,16 @@ def test_row_may_be_written_in_other_ways(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("label", ["1", "+1", "1.0", "-1", "setosa", "é", "a_b"])
-def test_class_is_as_it_is_written(label: str) -> None:
-    """A label is not made a number, and not changed."""
+def test_class_label_is_kept_as_written(label: str) -> None:
+    """A class label is not converted to a number."""
     (batch,) = batches_of(f"{label} 1:1\n".encode())
 
     assert batch.labels == [label]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"\xef\xbb\xbf"])
-def test_file_without_rows_has_no_blocks(content: bytes) -> None:
-    """Blank lines and comments are no rows."""
+def test_file_without_rows_has_no_batches(content: bytes) -> None:
+    """Blank lines and comments are not rows."""
     assert batches_of(content) == []
 
 
@@ -168,11 +169,11 @@ def test_file_without_rows_has_no_blocks(content: bytes) -> None:
         ("nan 3:4", "row 3 begins with 'nan': no label"),
     ],
 )
-def test_row_that_is_no_good_is_refused(row: str, problem: str) -> None:
-    """The message names the row, blank ones counted, and what is wrong; the first row counts."""
+def test_malformed_row_is_refused(row: str, problem: str) -> None:
+    """The message has the problem and the number of the first bad row, counting blank lines."""
     content = f"0 1:1\n\n{row}\n0 x:1\n".encode()
 
-    assert refusal(content) == refusal(content, task="regression") == problem
+    assert refusal_of(content) == refusal_of(content, task="regression") == problem
 
 
 @pytest.mark.parametrize(
@@ -184,24 +185,24 @@ def test_row_that_is_no_good_is_refused(row: str, problem: str) -> None:
     ],
 )
 def test_label_of_a_regression_is_a_number(label: str, problem: str) -> None:
-    """What is a class to a classifier is an error here."""
-    assert refusal(f"{label} 1:1".encode(), task="regression") == problem
+    """A label that is not a number is refused for regression."""
+    assert refusal_of(f"{label} 1:1".encode(), task="regression") == problem
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
-    """The message names row and byte, in a comment too."""
-    assert refusal(b"1 1:1\n1 1:1 # \xe9\n") == "row 2 has the byte 0xe9, which is not UTF-8"
+def test_bytes_that_are_not_utf8_are_refused() -> None:
+    """The message names row and byte, also in a comment."""
+    assert refusal_of(b"1 1:1\n1 1:1 # \xe9\n") == "row 2 has the byte 0xe9, which is not UTF-8"
 
 
 def test_rows_are_counted_through_all_chunks() -> None:
-    """A row is named by its place in the file."""
+    """Row numbers count from the start of the file."""
     content = b"0 1:1\n" * 200_000 + b"0 1:x\n"
 
-    assert refusal(content) == "row 200001, index 1 is 'x', not a number"
+    assert refusal_of(content) == "row 200001, index 1 is 'x', not a number"
 
 
 def test_column_of_weights_is_refused() -> None:
-    """A libsvm file has no columns that a hyperparameter could mean."""
+    """Libsvm has no columns that a hyperparameter could name."""
     with pytest.raises(HyperparameterError) as caught:
         batches_of(b"", weight="w")
 

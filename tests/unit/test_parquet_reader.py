@@ -1,4 +1,4 @@
-"""Parquet: types, roles of columns, missing cells, and files that cannot be read."""
+"""Parquet reader: types, roles of columns, missing cells, and files that are refused."""
 
 import io
 from decimal import Decimal
@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from container.data.readers import parquet_reader
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
+from container.data.readers.detection import PARQUET
+from container.data.reading import open_reader
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
@@ -19,20 +20,20 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def written(columns: dict[str, Any] | pa.Table, **how: Any) -> bytes:
-    """Return a Parquet file of some columns."""
+    """Return a Parquet file with these columns."""
     file = io.BytesIO()
     pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), file, **how)
     return file.getvalue()
 
 
 def opened(content: bytes, **options: object) -> BatchReader:
-    """Return a file, opened."""
+    """Return a reader of a file."""
     chosen = InputOptions.model_validate(options)
-    return parquet_reader.read(io.BytesIO(content), chosen)
+    return open_reader(PARQUET, io.BytesIO(content), chosen)
 
 
-def only(columns: dict[str, Any], **options: object) -> Batch:
-    """Return the one batch of a file."""
+def batch_of(columns: dict[str, Any], **options: object) -> Batch:
+    """Return the only batch of a file."""
     (batch,) = opened(written(columns), **options).batches
     return batch
 
@@ -43,8 +44,8 @@ def dense(batch: Batch) -> NDArray[np.float32]:
     return batch.features
 
 
-def refusal(content: bytes, **options: object) -> str:
-    """Return what is said of a file that cannot be used."""
+def refusal_of(content: bytes, **options: object) -> str:
+    """Return the error for a file that is refused."""
     with pytest.raises(CellError) as caught:
         list(opened(content, **options).batches)
     return "; ".join(filter(None, [str(caught.value), caught.value.remedy]))
@@ -53,7 +54,7 @@ def refusal(content: bytes, **options: object) -> str:
 @pytest.mark.parametrize("row_group_size", [7, 40_000, 1_000_000])
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
 def test_features_are_those_of_the_table(kind: type, row_group_size: int) -> None:
-    """Every value arrives as float32 in its row and column, however the rows are grouped."""
+    """Every value is read as float32, whatever the size of the row groups."""
     n_rows = 900 if row_group_size == 7 else 90_000
     random = np.random.default_rng(0)
     values: NDArray[Any] = (random.normal(size=(n_rows, 20)) * 1e6).astype(kind)
@@ -91,7 +92,7 @@ def test_features_may_be_of_any_number_type(
     values: list[Any], kind: pa.DataType, expected: list[float]
 ) -> None:
     """Numbers and booleans are features; null and NaN are missing."""
-    batch = only({"y": ["a", "b", "c"], "x": pa.array(values, kind)})
+    batch = batch_of({"y": ["a", "b", "c"], "x": pa.array(values, kind)})
 
     np.testing.assert_array_equal(dense(batch), np.array([expected], dtype=np.float32).T)
 
@@ -111,20 +112,20 @@ def test_features_may_be_of_any_number_type(
     ],
     ids=str,
 )
-def test_classes_are_as_they_are_written(
+def test_class_labels_are_text_as_python_writes_it(
     values: list[Any], kind: pa.DataType, classes: list[str]
 ) -> None:
-    """Each type has its own spelling, and text is known to be text."""
-    batch = only({"y": pa.array(values, kind), "x": [1, 2, 3]})
+    """Each type has its own spelling, and labels of text columns are marked as text."""
+    batch = batch_of({"y": pa.array(values, kind), "x": [1, 2, 3]})
 
     assert batch.labels == classes
     assert batch.labels_are_text == ("string" in str(kind))
 
 
-def test_quantities_and_weights_are_float64() -> None:
-    """Label and weight are found by name or index, wherever they are; neither is a feature."""
+def test_numeric_labels_and_weights_are_float64() -> None:
+    """Label and weight are found by name or index, and are not features."""
     table = {"a": [1, 2], "w": [0.0, 2.5], "b": [3, 4], "y": [1, 2**40]}
-    batch = only(table, label="-1", weight="w", task="regression")
+    batch = batch_of(table, label="-1", weight="w", task="regression")
 
     assert isinstance(batch.labels, np.ndarray)
     assert batch.weights is not None
@@ -147,10 +148,10 @@ def test_quantities_and_weights_are_float64() -> None:
     ids=str,
 )
 def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> None:
-    """The message names column and type, before a row is read."""
+    """The message names column and type, before any row is read."""
     content = written({"y": ["a", None, "c"], "x": column})
 
-    assert refusal(content) == (
+    assert refusal_of(content) == (
         f"column 2 ('x') holds {problem}, not numbers; encode it as numbers or remove it"
     )
 
@@ -187,11 +188,11 @@ def test_cell_that_cannot_be_used_is_refused(
     """The message names row and column."""
     content = written({"y": [1, 2, 3], "x": [1, 2, 3]} | table)
 
-    assert refusal(content, **options) == message
+    assert refusal_of(content, **options) == message
 
 
 def test_rows_are_counted_through_all_row_groups() -> None:
-    """A row is named by its place in the file, not in its row group or batch."""
+    """Row numbers count from the start of the file, not of the row group or batch."""
     column = np.zeros(100_000)
     column[71_234] = np.inf
 
@@ -200,11 +201,11 @@ def test_rows_are_counted_through_all_row_groups() -> None:
 
     for size in (100, 50_000, 100_000):
         content = written(table, row_group_size=size)
-        assert refusal(content) == "row 71235, column 2 ('x') is infinite"
+        assert refusal_of(content) == "row 71235, column 2 ('x') is infinite"
 
 
 def test_file_without_rows_has_columns() -> None:
-    """A table of no rows is opened, and has no batch."""
+    """A file without rows has columns, and no batch."""
     reader = opened(written({"y": pa.array([], pa.string()), "x": pa.array([], pa.int8())}))
 
     assert reader.columns is not None
@@ -212,25 +213,27 @@ def test_file_without_rows_has_columns() -> None:
     assert list(reader.batches) == []
 
 
-def test_file_that_is_cut_off_or_no_parquet_is_refused() -> None:
-    """The message says what pyarrow misses."""
+def test_file_that_is_cut_off_or_not_parquet_is_refused() -> None:
+    """The message has the reason that pyarrow gives."""
     content = written({"y": [1, 2, 3], "x": [1, 2, 3]})
 
-    assert refusal(b"") == (
+    assert refusal_of(b"") == (
         "the file cannot be read as Parquet (Parquet file size is 0 bytes); "
         "write it again: it is damaged or cut off"
     )
     for other in (content[:-1], b"1,2\n3,4\n"):
-        assert refusal(other).startswith("the file cannot be read as Parquet (Parquet magic bytes")
+        assert refusal_of(other).startswith(
+            "the file cannot be read as Parquet (Parquet magic bytes"
+        )
 
 
 def test_damage_between_the_rows_is_refused() -> None:
-    """What shows only while rows are read is told with its column and row."""
+    """Damage that is found while rows are read is reported with column and row."""
     table = {"y": [1] * 2000, "x": np.arange(2000.0)}
     content = bytearray(written(table, write_page_checksum=True, compression="none"))
     at = content.rindex(np.float64(1500).tobytes())
     content[at : at + 8] = bytes(8)
 
-    assert refusal(bytes(content)).startswith(
+    assert refusal_of(bytes(content)).startswith(
         "column 2 ('x'), from row 1 on, cannot be read as Parquet (could not verify page integrity"
     )

@@ -1,4 +1,4 @@
-"""Tables: some of the rows, and a part that is set aside."""
+"""Tables: selected rows, and the validation split."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -29,8 +29,8 @@ def rows_of(table: Table) -> list[int]:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_rows_that_are_taken_keep_all_that_belongs_to_them(weighted: bool) -> None:
-    """Features, labels and weights stay together, in the order that is asked for."""
+def test_taken_rows_keep_features_labels_and_weights(weighted: bool) -> None:
+    """Features, labels and weights stay together, in the requested order."""
     table = table_of(["a", "b", "c"], weighted)
 
     taken = table.take(np.array([2, 0]))
@@ -42,8 +42,8 @@ def test_rows_that_are_taken_keep_all_that_belongs_to_them(weighted: bool) -> No
     assert taken.feature_names == ["number"]
 
 
-def test_rows_that_are_taken_are_a_copy() -> None:
-    """What becomes of them does not change the table."""
+def test_taken_rows_are_a_copy() -> None:
+    """Changes to them do not change the table."""
     table = table_of(["a", "b"])
 
     table.take(np.array([1, 0])).features[:] = 9
@@ -59,7 +59,7 @@ def test_rows_that_are_taken_are_a_copy() -> None:
 def test_split_sets_each_row_on_one_side_in_order(
     labels: list[object], fraction: float, by_class: bool
 ) -> None:
-    """Both parts together are the table, each in its order, the same at each run."""
+    """Both parts together are the table, each in its order, the same on each run."""
     table = table_of(labels)
     try:
         kept, aside = split(table, fraction, by_class)
@@ -79,8 +79,8 @@ def test_split_sets_each_row_on_one_side_in_order(
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.sampled_from([1, 2, 3, 5, 9]))
-def test_split_sets_the_same_reader_of_each_class_aside(sizes: list[int], tenths: int) -> None:
-    """A class gives its part, to the nearest row, but keeps one row at least."""
+def test_split_sets_the_same_part_of_each_class_aside(sizes: list[int], tenths: int) -> None:
+    """Each class gives its part, rounded to a row, but keeps at least one row."""
     table = table_of([label for label, size in enumerate(sizes) for _ in range(size)])
     nearest = [round(size * Fraction(tenths, 10)) for size in sizes]
     expected = [min(part, size - 1) for part, size in zip(nearest, sizes, strict=True)]
@@ -92,8 +92,8 @@ def test_split_sets_the_same_reader_of_each_class_aside(sizes: list[int], tenths
     assert np.bincount(aside.labels, minlength=len(sizes)).tolist() == expected
 
 
-def test_split_keeps_what_is_single() -> None:
-    """A class of one row is learnt; so nothing is set aside that was not learnt."""
+def test_split_keeps_a_class_of_one_row() -> None:
+    """A class of one row stays in training, so that nothing unknown is validated."""
     kept, aside = split(table_of(["a"] * 10 + ["b"] + ["c"] * 10), 0.9, by_class=True)
 
     assert set(aside.labels.tolist()) == {"a", "c"}
@@ -101,7 +101,7 @@ def test_split_keeps_what_is_single() -> None:
 
 
 def test_split_without_classes_draws_from_all_rows() -> None:
-    """Where labels are numbers, each of which is there once, the part is that of all rows."""
+    """For numeric labels the part is drawn from all rows."""
     kept, aside = split(table_of([number + 0.5 for number in range(40)]), 0.25, by_class=False)
 
     assert (len(kept), len(aside)) == (30, 10)
@@ -109,7 +109,7 @@ def test_split_without_classes_draws_from_all_rows() -> None:
 
 
 def test_split_draws_at_random() -> None:
-    """Rows that were sorted are set aside from everywhere."""
+    """Sorted rows are set aside from everywhere."""
     _, aside = split(table_of([0] * 500 + [1] * 500), 0.2, by_class=True)
 
     rows = np.array(rows_of(aside))
@@ -118,7 +118,7 @@ def test_split_draws_at_random() -> None:
 
 
 def test_split_divides_weights_too() -> None:
-    """A weight goes where its row goes."""
+    """Weights stay with their rows."""
     for part in split(table_of(["a", "b"] * 5, weighted=True), 0.4, by_class=True):
         assert part.weights is not None
         assert (part.weights * 2).tolist() == rows_of(part)
@@ -135,7 +135,7 @@ def test_split_divides_weights_too() -> None:
 def test_split_that_sets_nothing_aside_is_refused(
     labels: list[object], fraction: float, by_class: bool, found: str
 ) -> None:
-    """A validation without a row would say nothing."""
+    """A validation without rows is refused."""
     with pytest.raises(TrainingDataError) as caught:
         split(table_of(labels), fraction, by_class)
 

@@ -1,4 +1,4 @@
-"""Classes: labels keep what was written, and the type of the training data."""
+"""Class labels: exactly as written, in the type of the training data."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def labels_of(*batches: list[str], are_text: bool = False) -> NDArray[Any]:
 def test_labels_have_the_first_type_that_keeps_them(
     labels: list[str], values: list[object]
 ) -> None:
-    """Labels are int, float or text: the first that gives back exactly what was written."""
+    """Labels are int, float or str: the first type whose text is exactly as written."""
     found = labels_of(labels, labels[::-1]).tolist()
 
     assert found == [*values, *values[::-1]]
@@ -54,7 +54,7 @@ def test_labels_have_the_first_type_that_keeps_them(
 
 
 def test_labels_that_are_text_by_their_type_stay_text() -> None:
-    """A column of text is text also where it looks like numbers, in one spelling or in two."""
+    """Labels of a text column are text, even if they look like numbers."""
     found = labels_of(["1", "1.0"], are_text=True)
 
     assert found.tolist() == ["1", "1.0"]
@@ -62,7 +62,7 @@ def test_labels_that_are_text_by_their_type_stay_text() -> None:
 
 @given(st.lists(st.lists(st.text('aB\u00e9\u65e5,;:"', min_size=1))))
 def test_labels_of_all_batches_are_kept_in_order(batches: list[list[str]]) -> None:
-    """Every row has its own label, however many batches there are."""
+    """Every row keeps its own label, however many batches there are."""
     expected = ["x", *(label for batch in batches for label in batch)]
 
     assert labels_of(["x"], *batches).tolist() == expected
@@ -81,7 +81,7 @@ def test_labels_of_all_batches_are_kept_in_order(batches: list[list[str]]) -> No
 def test_label_of_rows_without_values_is_found(
     labels: list[str], is_empty: list[bool], found: str | None
 ) -> None:
-    """It is one all of whose rows are empty; the first of several is told."""
+    """A label whose rows are all empty is found; if there are several, the first."""
     classes = ClassLabels()
     for rows in (slice(0, 2), slice(2, None)):
         classes.add(labels[rows], are_text=False, is_empty=np.array(is_empty)[rows])
@@ -99,7 +99,7 @@ def test_label_of_rows_without_values_is_found(
     ],
 )
 def test_labels_take_the_type_of_the_training_data(known: list[object], labels: list[str]) -> None:
-    """A part of the labels is no reason for another type, so that both tables can be compared."""
+    """Validation labels have the type of the training labels, even if they are a part of them."""
     expected, classes = np.array(known), ClassLabels()
     codes = classes.add([str(label) for label in labels], are_text=False)
 
@@ -110,8 +110,8 @@ def test_labels_take_the_type_of_the_training_data(known: list[object], labels: 
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"))))
-def test_hosts_know_the_classes_of_all(shares: list[list[str]]) -> None:
-    """What each has counted, sent as JSON, adds up to what one host would have counted."""
+def test_labels_of_several_hosts_are_merged(shares: list[list[str]]) -> None:
+    """Counts of several hosts, sent as JSON, add up to those of one host."""
     merged, alone = ClassLabels(), ClassLabels()
     for labels in shares:
         one = ClassLabels()

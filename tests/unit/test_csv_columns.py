@@ -1,4 +1,4 @@
-"""Plain rows of a training file: read at once as they are read row by row, or not at all."""
+"""Fast path of the CSV reader: equal to the row-by-row parser, or not used."""
 
 import io
 from array import array
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from container.data.columns import Columns
 from container.data.readers import csv_columns
 from container.formats import cells, csv_rows
-from support.texts import reader_of, refusal_of
+from support.csv_texts import reader_of, refusal_of
 
 NUMBERS = st.integers(-99, 99).map(str) | st.floats(-1e9, 1e9).map(repr)
 RARE = st.sampled_from(["", ".5", "-0", "007", "NA", "1e39", "x", '"1"', " 2", "[1]", "1,5", "é"])
@@ -35,8 +35,8 @@ def texts(draw: st.DrawFn, delimiter: str) -> str:
 
 
 @given(st.data())
-def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> None:
-    """Whatever is taken has the very labels, weights and numbers, and nothing is to be refused."""
+def test_fast_path_equals_the_row_by_row_parser(data: st.DataObject) -> None:
+    """Rows that the fast path accepts have the same labels, weights and numbers."""
     delimiter = data.draw(st.sampled_from([",", ";", "\t"]))
     text = data.draw(texts(delimiter)).encode()
     label, weight = data.draw(st.permutations([0, 1, 2]))[:2]
@@ -69,8 +69,10 @@ def test_text_is_read_at_once_as_it_is_read_row_by_row(data: st.DataObject) -> N
         (b" a b ,-0,.5\n\xc3\xa9[{,1e3,4\n", ["a b", "é[{"], [[0, 0.5], [1000, 4]]),
     ],
 )
-def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[list[float]]) -> None:
-    """Labels are kept as they are written, and a missing number is NaN."""
+def test_plain_rows_are_accepted(
+    text: bytes, labels: list[str], features: list[list[float]]
+) -> None:
+    """Labels are kept as written, and a missing number is NaN."""
     batch = csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False)
 
     assert batch is not None
@@ -94,15 +96,15 @@ def test_plain_rows_are_taken(text: bytes, labels: list[str], features: list[lis
         *(b"a,1," + b"0" * 200_000, b"", b"\n"),
     ],
 )
-def test_other_rows_are_not_taken(text: bytes) -> None:
-    """Whatever may be a mistake, or may be meant in another way, is left to the careful reader."""
+def test_other_rows_are_not_accepted(text: bytes) -> None:
+    """Rows that may be wrong or ambiguous are left to the row-by-row parser."""
     assert csv_columns.read(text, ",", LABEL_FIRST, labels_are_numbers=False) is None
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("header", ["", "y,x,z"])
-def test_place_of_a_mistake_counts_all_rows(header: str, ending: str) -> None:
-    """However many rows were read at once before, or row by row, the message has the right one."""
+def test_row_number_counts_all_rows(header: str, ending: str) -> None:
+    """A message has the right row number, however the rows before were parsed."""
     lines = [header] * bool(header) + ["a,0.123456,1"] * 60_000
     for other in ("b,NA,1", "", '"c",1,2', "d,oops,2"):
         lines += [other] + ["a,0.123456,1"] * 60_000
@@ -115,7 +117,7 @@ def test_place_of_a_mistake_counts_all_rows(header: str, ending: str) -> None:
 
 
 def test_quote_may_span_pieces() -> None:
-    """A label within quotes may have line breaks, and be closed long after it is opened."""
+    """A label in quotes may have line breaks, and end in a later piece of the text."""
     text = "a,1\n" * 65_000 + '"b\n' + "c,1\n" * 20_000 + 'd",2\ne,3\n'
 
     labels = [label for batch in reader_of(text).batches for label in batch.labels]
@@ -125,8 +127,8 @@ def test_quote_may_span_pieces() -> None:
 
 
 @pytest.mark.parametrize("header", ["y,1,2", "y,x1,x2"])
-def test_header_that_is_repeated_is_no_row(header: str) -> None:
-    """Also where its names of features look like numbers, and rows are read at once."""
+def test_repeated_header_is_not_a_row(header: str) -> None:
+    """A repeated header is skipped even if its feature names look like numbers."""
     text = (header + "\n" + "a,3,4\n" * 60_000) * 3
 
     batches = list(reader_of(text, header="present").batches)

@@ -1,14 +1,14 @@
-"""Text with delimiters: which delimiter it is, and rows that can be split at two."""
+"""CSV reader: detection of the delimiter."""
 
 import pytest
 
 from container.formats.cells import CellError
-from support.texts import reader_of, rows_of
+from support.csv_texts import reader_of, rows_of
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
-def test_delimiter_is_recognised(delimiter: str) -> None:
-    """The first rows show it, even where other delimiters are in the texts of some."""
+def test_delimiter_is_detected(delimiter: str) -> None:
+    """The first rows decide, even if some texts contain other delimiters."""
     rows = [["label", "a", "b"], ["x,;", "1", "2"], ["y|", "3", "4"], ["z", "5", "6"]]
     text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
 
@@ -30,18 +30,18 @@ def test_delimiter_is_recognised(delimiter: str) -> None:
     ],
 )
 def test_delimiter_is_the_one_with_rows_of_one_width(text: str, labels: list[str]) -> None:
-    """Another delimiter in some text labels gives rows of several widths, so it is none."""
+    """A character that splits rows into different numbers of cells is not the delimiter."""
     assert rows_of(text).labels == labels
 
 
 @pytest.mark.parametrize(("delimiter", "between"), [("tab", "\t"), (";", ";"), ("|", "|")])
 def test_delimiter_that_is_given_is_the_only_one(delimiter: str, between: str) -> None:
-    """A comma in each row is part of the texts then."""
+    """With a given delimiter, other ones are part of the text."""
     assert rows_of(f"a,b{between}1\nc,d{between}2\n", delimiter=delimiter).labels == ["a,b", "c,d"]
 
 
 def test_rows_that_can_be_split_at_three_delimiters_are_refused() -> None:
-    """The message names all delimiters that every row has equally often."""
+    """The message lists all delimiters that split every row into the same number of cells."""
     with pytest.raises(CellError) as caught:
         reader_of("y;x\t|\na;1\t|\n")
 
@@ -52,6 +52,6 @@ def test_rows_that_can_be_split_at_three_delimiters_are_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["a,1\n" * 19 + "b;2,3\n", "a;1,2\nb;3\n", "a;b,1\nc,2\n"])
-def test_delimiter_that_some_rows_lack_is_no_second_one(text: str) -> None:
-    """A row without it shows that it is part of a cell, or a mistake that the rows will show."""
+def test_character_that_some_rows_lack_is_not_a_delimiter(text: str) -> None:
+    """A character that is not in every row is part of a cell."""
     assert reader_of(text).format_name in ("comma-separated text", "semicolon-separated text")

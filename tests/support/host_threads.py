@@ -1,0 +1,82 @@
+"""Hosts of a job as threads of one process, each with its own address."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from container.distributed import rendezvous
+from container.distributed.communicator import Communicator
+from container.distributed.hosts import Hosts
+from container.errors import HostError
+from support.processes import DEADLINE_SECONDS, free_port
+
+NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+"""Loopback addresses serve as names, which need no name server."""
+
+
+def connect(names: Sequence[str] = NAMES) -> list[list[rendezvous.Peer]]:
+    """Return the peers of each host."""
+    port = free_port()
+    with ThreadPoolExecutor(len(names)) as pool:
+        return list(
+            pool.map(lambda name: rendezvous.connect(names, name, DEADLINE_SECONDS, port), names)
+        )
+
+
+@dataclass
+class Machine:
+    """One host: its communicator, its peers, and the failures that it has received."""
+
+    name: str
+    peers: list[rendezvous.Peer]
+    failures: queue.SimpleQueue[HostError] = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        """Start the communicator."""
+        self.communicator = Communicator(Hosts(NAMES, self.name), self.peers, self.failures.put)
+
+    def die(self) -> None:
+        """Close all connections without a message, as a killed process does."""
+        self.communicator._has_failed.set()  # or it would report that the others have exited
+        for peer in self.peers:
+            peer.cut()
+
+
+@contextmanager
+def connected() -> Iterator[list[Machine]]:
+    """Yield connected hosts, and disconnect them."""
+    found = [Machine(name, theirs) for name, theirs in zip(NAMES, connect(), strict=True)]
+    try:
+        yield found
+    finally:
+        for machine in found:
+            machine.die()
+
+
+def on_all(found: Sequence[Machine], work: Callable[[Communicator], Any]) -> list[Any]:
+    """Run `work` on every host at the same time; return the results.
+
+    An error of one host is raised at once; the threads of the others, which wait for it, are left.
+    """
+    results: list[Future[Any]] = [Future() for _ in found]
+    for machine, result in zip(found, results, strict=True):
+        arguments = (result, work, machine.communicator)
+        threading.Thread(target=_resolve, args=arguments, daemon=True).start()
+    done, _ = wait(results, DEADLINE_SECONDS, FIRST_EXCEPTION)
+    for result in done:
+        result.result()
+    return [result.result(timeout=0) for result in results]
+
+
+def _resolve(
+    result: Future[Any], work: Callable[[Communicator], Any], communicator: Communicator
+) -> None:
+    """Set a result or an error, also that of a failed assertion."""
+    try:
+        result.set_result(work(communicator))
+    except BaseException as error:  # noqa: BLE001 - it is raised by `on_all`
+        result.set_exception(error)

@@ -1,6 +1,7 @@
-"""The log: one line an event, on standard output, where the platform collects it.
+"""Logging to standard output, one line for each record; the platform collects it there.
 
-`train` writes plain text, which the regular expressions of metrics read; `serve` writes JSON.
+`train` writes plain text, because SageMaker finds metrics by regular expressions; `serve` writes
+JSON.
 """
 
 import json
@@ -12,16 +13,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 FIELDS = "fields"
-"""The key of `extra` for what a line of JSON tells beside its message: `extra={FIELDS: {...}}`."""
+"""Key in `extra` for additional fields of a JSON line: `extra={FIELDS: {...}}`."""
 
-_encode = json.JSONEncoder(check_circular=False).encode  # _plain has no circles
-_DEEPEST = 8  # an object that contains itself has no end
+_encode = json.JSONEncoder(check_circular=False).encode  # _plain removes circular references
+_MAX_DEPTH = 8  # deeper values are converted to text
 
 
 def configure(level: int = logging.INFO, *, as_json: bool = False) -> None:
-    """Send every record of the process to standard output; only entry points call it.
+    """Send all records of the process to standard output; called by entry points only.
 
-    As JSON, warnings of Python are records too, since they would be several lines of text.
+    With JSON, Python's warnings are logged as well, because otherwise they are several lines of
+    text.
     """
     handler = logging.StreamHandler(sys.stdout)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -31,10 +33,10 @@ def configure(level: int = logging.INFO, *, as_json: bool = False) -> None:
 
 
 def gunicorn_logging() -> dict[str, Any]:
-    """Return the value of gunicorn's setting `logconfig_dict` that gives its lines this form.
+    """Return gunicorn's setting `logconfig_dict` for records in JSON.
 
-    The level stays that of its setting `loglevel`. In a worker the app calls `configure`, and
-    gunicorn's lines go with all others.
+    The level is that of gunicorn's setting `loglevel`. In a worker the app calls `configure`, which
+    then applies to gunicorn's records as well.
 
     Source: https://docs.gunicorn.org/en/stable/settings.html (logconfig_dict).
     """
@@ -55,17 +57,17 @@ def gunicorn_logging() -> dict[str, Any]:
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as one line of JSON in ASCII, whatever the record holds."""
+    """Formats any record as one line of JSON in ASCII."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return time, level, logger and message, then the fields, then the traceback."""
+        """Return time, level, logger and message, then the additional fields and the traceback."""
         line: dict[str, Any] = {
             "time": _time(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
         }
-        line = line | _fields(record) | line  # the fields come last, and replace nothing
+        line = line | _fields(record) | line  # fields are last and replace nothing
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
         return _encode(line)
@@ -79,7 +81,7 @@ def _time(seconds: float) -> str:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - what is logged must not end the one who logs
+    except Exception:  # noqa: BLE001 - logging must not raise
         return f"{_text(record.msg)} {_text(record.args)}"
 
 
@@ -90,7 +92,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _plain(value: object, depth: int) -> Any:
-    """Return what JSON can say of a value; what it cannot say becomes text."""
+    """Convert a value to types of JSON; other types become text."""
     match value:
         case None | bool() | str():
             return value
@@ -98,13 +100,13 @@ def _plain(value: object, depth: int) -> Any:
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
-        case Mapping() if depth < _DEEPEST:
-            items = value.items()  # most are text, and a `match` is slow
+        case Mapping() if depth < _MAX_DEPTH:
+            items = value.items()  # most items are text, and `match` is slow
             return {
                 _text(key): item if type(item) is str else _plain(item, depth + 1)
                 for key, item in items
             }
-        case list() | tuple() if depth < _DEEPEST:
+        case list() | tuple() if depth < _MAX_DEPTH:
             return [_plain(item, depth + 1) for item in value]
         case _:
             return _text(value)
@@ -113,5 +115,5 @@ def _plain(value: object, depth: int) -> Any:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - what is logged must not end the one who logs
+    except Exception:  # noqa: BLE001 - logging must not raise
         return f"<{type(value).__name__}>"

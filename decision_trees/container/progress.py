@@ -1,4 +1,4 @@
-"""Progress: what a long phase says of itself, so that nobody wonders whether it hangs."""
+"""Progress of long phases: a line in the log at regular intervals and at the end."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 INTERVAL_SECONDS = 10.0
-"""How often a phase that goes on is heard of."""
+"""Default interval between two lines."""
 
 _MEGABYTE = 1_000_000
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Counter:
-    """What has been read so far."""
+    """Number of files, rows and bytes that were read."""
 
     files: int = 0
     rows: int = 0
@@ -32,21 +32,21 @@ class Counter:
 def phase(
     name: str, state: Callable[[], object] = str, interval_seconds: float = INTERVAL_SECONDS
 ) -> Iterator[None]:
-    """Log that a phase goes on, every `interval_seconds`, and how long it took when it ends well.
+    """Log every `interval_seconds` that a phase continues, and its duration when it succeeds.
 
-    `state` says what has been done so far. It is asked from another thread, so that a phase
-    inside compiled code is heard of too, as long as that code gives up the interpreter's lock.
+    `state` returns what was done so far. It is called from another thread, so that lines also
+    appear while compiled code runs, if that code releases the GIL.
     """
     start = time.monotonic()
     ended = threading.Event()
 
-    def speak(verb: str) -> None:
+    def report(verb: str) -> None:
         details = f"{state()}, " if str(state()) else ""
         logger.info("%s %s: %s%.1f s", name, verb, details, time.monotonic() - start)
 
     def repeat() -> None:
         while not ended.wait(interval_seconds):
-            speak("goes on")
+            report("goes on")
 
     thread = threading.Thread(target=repeat, name=f"progress of {name}", daemon=True)
     thread.start()
@@ -55,4 +55,4 @@ def phase(
     finally:
         ended.set()
         thread.join()
-    speak("done")
+    report("done")

@@ -1,7 +1,4 @@
-"""What the container may use of the machine, and how many workers that makes.
-
-The mini-batches of a batch transform: how many at once, and how large.
-"""
+"""Resources of the container: cores, memory, and the numbers that `serve` derives from them."""
 
 import ctypes
 import math
@@ -21,112 +18,141 @@ PROCESS_STATUS = PROC / "self/status"
 MEBIBYTE = 1024 * 1024
 
 WORKER_BYTES = 160 * MEBIBYTE
-"""What one worker needs beside its model.
+"""Memory that one worker needs in addition to its model.
 
-Measured on x86-64 with Python 3.11 and the model of the Iris table, as the proportional set size
-(Pss in /proc/PID/smaps_rollup) of gunicorn's workers: 65 MiB for one, 46 MiB for each of three; and
-152 and 142 MiB when they answer bodies of 6 MiB, the default of batch transform.
+Measured on x86-64 with Python 3.11 and the model of the Iris table as the proportional set size
+(Pss): 65 MiB for one worker, 46 MiB for each of three; with bodies of 6 MiB 152 and 142 MiB.
 """
 
 MODEL_FACTOR = 13
-"""What each worker is given for the model, as times the largest file.
+"""Memory that one worker needs for the model, as a multiple of the largest file.
 
-The model is loaded once, before the workers are forked from it: at its peak that takes 10 to 19
-times the file, less than two workers are given, and leaves 3 to 7 times, which they share.
-
-Measured as the resident size (VmHWM and VmRSS) over that of the imports, with trees whose largest
-file has 5 to 67 MB: 9.8 and 11.8 for classification, 18.5 and 19.0 for regression.
+The model is loaded once, before the fork: at its peak this takes 10 to 19 times the file, less than
+the memory of two workers; afterwards 3 to 7 times, which the workers share. Measured as VmHWM and
+VmRSS above the imports, for 5 to 67 MB: 9.8 and 11.8 (classification), 18.5 and 19.0 (regression).
 """
 
 BODY_BUFFER_BYTES = 8 * MEBIBYTE
-"""Up to here a body may wait in memory; batch transform sends 6 MB unless told otherwise.
+"""Maximum size of a request body that is buffered in memory; batch transform sends 6 MB by default.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
 """
 
-_WAITING_BODIES = 256  # take a quarter of the memory at most
-_LEAST_BUFFER_BYTES = 16 * 1024  # nginx's own default
+CONCURRENT_MEGABYTES = 100
+"""Maximum size of all concurrent mini-batches of a batch transform; source as above."""
 
-_UNLIMITED = 2**60  # version 1 of cgroups writes a number near 2**63 where there is no limit
+MINI_BATCH_MEGABYTES = 6
+"""The platform's default size of a mini-batch; source as above."""
+
+_BUFFERED_BODIES = 256  # use at most a quarter of the memory
+_MIN_BUFFER_BYTES = 16 * 1024  # nginx's own default
+
+_UNLIMITED = 2**60  # cgroups of version 1 have a limit near 2**63 if there is none
+
+_HAS_AFFINITY = hasattr(os, "sched_getaffinity")  # macOS has none
 
 _M_MMAP_MAX = -4  # of malloc.h
-_MMAP_MAX = 65536  # what glibc begins with
+_DEFAULT_MMAP_MAX = 65536  # of glibc
 
 _TO_CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the container may use of the machine."""
+    """Resources that the container may use."""
 
     affinity: int
-    """The cores that this process may run on."""
+    """Number of cores that this process may run on."""
 
     quota: float | None
-    """How many cores' time the cgroup grants; None without a limit."""
+    """CPU time that the cgroup grants, in cores; None without a limit."""
 
     memory: int | None
-    """Bytes; None where the system does not tell."""
+    """Memory in bytes; None if it is unknown."""
 
     @classmethod
     def of_this_process(cls, cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> Self:
-        """Ask the system."""
+        """Read the resources from the system."""
         return cls(
-            affinity=_affinity(),
+            affinity=len(os.sched_getaffinity(0)) if _HAS_AFFINITY else os.cpu_count() or 1,
             quota=available_quota(cgroup_root, proc),
             memory=available_memory(cgroup_root, proc),
         )
 
     @property
     def cores(self) -> int:
-        """The affinity, cut to the quota rounded up: with 1.5 cores a second worker has work."""
+        """The affinity, limited to the quota rounded up: 1.5 cores keep a second worker busy."""
         if self.quota is None:
             return self.affinity
         return max(1, min(self.affinity, math.ceil(self.quota)))
 
-    def arithmetic(self, worker_bytes: int) -> str:
-        """Tell what `worker_count` is made of, for the log."""
+    def explain(self, worker_bytes: int) -> str:
+        """Return the numbers behind `worker_count`, for the log."""
         size = f"{worker_bytes // MEBIBYTE} MiB"
         quota = "no quota" if self.quota is None else f"{self.quota:.4g} by quota"
         memory = f"unknown memory for workers of {size}"
         if self.memory is not None:
-            held = counted(self.memory // worker_bytes, "worker")
-            memory = f"{self.memory // MEBIBYTE} MiB of memory hold {held} of {size}"
+            fitting = counted(self.memory // worker_bytes, "worker")
+            memory = f"{self.memory // MEBIBYTE} MiB of memory for {fitting} of {size}"
         return f"{counted(self.affinity, 'core')} by affinity, {quota}, {memory}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
+    """Return a number and its noun, in the plural unless the number is 1."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def worker_count(cores: int, memory: int | None, worker_bytes: int) -> int:
-    """Return how many workers have a core each and fit into the memory; at least 1."""
+    """Return the number of workers that have a core each and fit into memory; at least 1."""
     return cores if memory is None else max(1, min(cores, memory // worker_bytes))
 
 
 def body_buffer_bytes(memory: int | None) -> int:
-    """Return the size up to which the body of a request waits in memory, a larger one in a file."""
+    """Return the maximum size of a body that is buffered in memory and not in a file."""
     if memory is None:
         return MEBIBYTE
-    return max(_LEAST_BUFFER_BYTES, min(BODY_BUFFER_BYTES, memory // 4 // _WAITING_BODIES))
+    return max(_MIN_BUFFER_BYTES, min(BODY_BUFFER_BYTES, memory // 4 // _BUFFERED_BODIES))
 
 
 def worker_size(model: Path) -> int:
     """Return the bytes that a worker needs for the model in a directory.
 
-    The largest file is taken as the model: local mode of the SageMaker SDK leaves the archive
-    beside what it has unpacked.
+    The largest file counts as the model: local mode of the SageMaker SDK leaves the archive there.
     """
     try:
         sizes = [file.stat().st_size for file in model.iterdir()]
-    except OSError:  # why there is no model is told when it is loaded
+    except OSError:  # reported when the model is loaded
         sizes = []
     return WORKER_BYTES + MODEL_FACTOR * max(sizes, default=0)
 
 
+def mini_batches(workers: int, concurrent: int, megabytes: int | None) -> tuple[int, int]:
+    """Return the number of concurrent mini-batches, and the maximum MB of each (0: no limit).
+
+    Args:
+        workers: the number of workers, each of which computes one response at a time.
+        concurrent: SAGEMAKER_MAX_CONCURRENT_TRANSFORMS, 0 if it is not set.
+        megabytes: SAGEMAKER_MAX_PAYLOAD_IN_MB, None if it is not set.
+
+    Raises:
+        SettingsError: both are set, and their product exceeds CONCURRENT_MEGABYTES.
+    """
+    if megabytes is None:
+        concurrent = concurrent or min(workers, CONCURRENT_MEGABYTES // MINI_BATCH_MEGABYTES)
+        return concurrent, max(1, min(MINI_BATCH_MEGABYTES, CONCURRENT_MEGABYTES // concurrent))
+    if concurrent * megabytes > CONCURRENT_MEGABYTES:
+        raise SettingsError(
+            f"SAGEMAKER_MAX_CONCURRENT_TRANSFORMS is {concurrent} and SAGEMAKER_MAX_PAYLOAD_IN_MB "
+            f"is {megabytes}, which makes {concurrent * megabytes} MB at once; batch transform "
+            f"allows {CONCURRENT_MEGABYTES}, so lower one of them."
+        )
+    megabytes = min(megabytes, CONCURRENT_MEGABYTES)
+    fitting = CONCURRENT_MEGABYTES // megabytes if megabytes else workers
+    return concurrent or min(workers, fitting), megabytes
+
+
 def available_quota(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> float | None:
-    """Return the quota in cores, None without one. CPU shares are weights and do not count.
+    """Return the CPU quota in cores, None without one. CPU shares are weights and do not count.
 
     Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max) and
     https://docs.kernel.org/scheduler/sched-bwc.html (cpu.cfs_quota_us).
@@ -135,16 +161,12 @@ def available_quota(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> float
     for cgroup in _cgroups("cpu", cgroup_root, proc):
         v1 = _words(cgroup / "cpu.cfs_quota_us") + _words(cgroup / "cpu.cfs_period_us")
         pairs += [_words(cgroup / "cpu.max"), v1]
-    quotas = [
-        int(pair[0]) / int(pair[1])
-        for pair in pairs
-        if len(pair) == 2 and pair[0] not in ("max", "-1")
-    ]
-    return min(quotas, default=None)
+    limited = [pair for pair in pairs if len(pair) == 2 and pair[0] not in ("max", "-1")]
+    return min((int(quota) / int(period) for quota, period in limited), default=None)
 
 
 def available_memory(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> int | None:
-    """Return the bytes of memory that the container may use: the least limit, or the machine's.
+    """Return the available memory in bytes: the lowest limit, or the memory of the machine.
 
     Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max) and
     https://docs.kernel.org/admin-guide/cgroup-v1/memory.html (memory.limit_in_bytes).
@@ -161,28 +183,22 @@ def available_memory(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> int 
 
 @contextmanager
 def on_the_heap() -> Iterator[None]:
-    """Let glibc take large blocks of memory from its heap meanwhile, as it does small ones.
+    """Make glibc allocate large blocks on its heap meanwhile, as it does small ones.
 
-    Otherwise each has a mapping of its own, all of whose pages the system clears anew: a model is
-    loaded in many such blocks, one after the other. Afterwards each has so again, which the system
-    gets back as soon as it is free, and not with `give_memory_back`.
+    Otherwise each block has its own mapping, whose pages the kernel clears: a model has many.
 
     Source: https://man7.org/linux/man-pages/man3/mallopt.3.html (M_MMAP_MAX)
     """
-    try:
-        limit_mappings = ctypes.CDLL(None).mallopt
-    except AttributeError:  # another C library
-        yield
-        return
-    limit_mappings(_M_MMAP_MAX, 0)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)  # another C library has none
+    mallopt(_M_MMAP_MAX, 0)
     try:
         yield
     finally:
-        limit_mappings(_M_MMAP_MAX, _MMAP_MAX)
+        mallopt(_M_MMAP_MAX, _DEFAULT_MMAP_MAX)
 
 
 def give_memory_back() -> None:
-    """Give what this process has freed back to the system; glibc keeps some of it otherwise.
+    """Return freed memory to the system, of which glibc otherwise keeps a part.
 
     Source: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
@@ -191,7 +207,7 @@ def give_memory_back() -> None:
 
 
 def may_change_user(status: Path = PROCESS_STATUS) -> bool:
-    """Say whether this process may start others as another user: root that has its capabilities.
+    """Return whether this process may start others as another user: root with its capabilities.
 
     Source: https://man7.org/linux/man-pages/man7/capabilities.7.html.
     """
@@ -199,22 +215,16 @@ def may_change_user(status: Path = PROCESS_STATUS) -> bool:
         return False
     words = _words(status)
     if "CapEff:" not in words:
-        return True  # not Linux, where root may do it
+        return True  # root on a system other than Linux
     effective = int(words[words.index("CapEff:") + 1], 16)
     return effective & _TO_CHANGE_USER == _TO_CHANGE_USER
 
 
-def _affinity() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS has no affinity
-
-
 def _cgroups(controller: str, cgroup_root: Path, proc: Path) -> Iterator[Path]:
-    """Yield the directories of the cgroups whose limits hold for this process.
+    """Yield the directories of the cgroups whose limits apply to this process.
 
-    A limit holds for all cgroups below it. In a container the path that the kernel tells may be
-    one of the host; then what is mounted as the root is the container's own cgroup.
+    A limit applies to all cgroups below it. In a container the kernel may report a path of the
+    host; the container's own cgroup is then mounted as the root.
 
     Source: https://man7.org/linux/man-pages/man7/cgroups.7.html (/proc/pid/cgroup).
     """
@@ -239,41 +249,3 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError:  # another version of cgroups, or none
         return []
-
-
-TOGETHER_MEGABYTES = 100
-"""What all mini-batches that are under way at once may have.
-
-Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
-"""
-
-DEFAULT_MEGABYTES = 6
-"""What the platform gives a mini-batch unless it is told otherwise; source as above."""
-
-
-def mini_batches(workers: int, concurrent: int, megabytes: int | None) -> tuple[int, int]:
-    """Return how many mini-batches may be under way at once, and the MB of each, 0 for no limit.
-
-    Args:
-        workers: the worker processes, each of which computes one answer at a time.
-        concurrent: what SAGEMAKER_MAX_CONCURRENT_TRANSFORMS says, 0 when it is not set.
-        megabytes: what SAGEMAKER_MAX_PAYLOAD_IN_MB says, None when it is not set.
-
-    Raises:
-        SettingsError: both are set, and exceed TOGETHER_MEGABYTES together.
-    """
-    if megabytes is None:
-        concurrent = concurrent or min(workers, TOGETHER_MEGABYTES // DEFAULT_MEGABYTES)
-        return concurrent, max(1, min(DEFAULT_MEGABYTES, TOGETHER_MEGABYTES // concurrent))
-    if concurrent * megabytes > TOGETHER_MEGABYTES:
-        raise SettingsError(
-            f"SAGEMAKER_MAX_CONCURRENT_TRANSFORMS is {concurrent} and SAGEMAKER_MAX_PAYLOAD_IN_MB "
-            f"is {megabytes}, which makes {concurrent * megabytes} MB at once; batch transform "
-            f"allows {TOGETHER_MEGABYTES}, so lower one of them."
-        )
-    megabytes = min(megabytes, TOGETHER_MEGABYTES)
-    return concurrent or _fitting(workers, megabytes), megabytes
-
-
-def _fitting(workers: int, megabytes: int) -> int:
-    return min(workers, TOGETHER_MEGABYTES // megabytes) if megabytes else workers

@@ -1,4 +1,4 @@
-"""Every environment variable and every /opt/ml path, read once and then passed on."""
+"""Settings of `serve`: all environment variables, read once and then passed as an argument."""
 
 import logging
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 from container.formats.media_types import JSON, OUTPUTS, REPLIES
 from container.paths import Paths
 from container.resources import (
-    DEFAULT_MEGABYTES,
     MEBIBYTE,
+    MINI_BATCH_MEGABYTES,
     Resources,
     body_buffer_bytes,
     counted,
@@ -34,13 +34,8 @@ SCOREBOARD_VARIABLE = "MODEL_SERVER_SCOREBOARD"
 SCRATCH = "program"
 """The directory next to the scoreboard that the workers of a user's program write to."""
 
-_LEVELS = {
-    "DEBUG": logging.DEBUG,
-    "INFO": logging.INFO,
-    "WARNING": logging.WARNING,
-    "ERROR": logging.ERROR,
-    "CRITICAL": logging.CRITICAL,
-}
+_LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVELS = {name: logging.getLevelNamesMapping()[name] for name in _LEVEL_NAMES}
 _LEVEL = Word({**_LEVELS, **{str(level): level for level in _LEVELS.values()}}, {"WARN": 30})
 
 _STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
@@ -49,123 +44,123 @@ _STRATEGY = Word(
     {strategy.replace("_", ""): strategy for strategy in _STRATEGIES},
 )
 
-_BATCH_SECONDS = 3600  # the default of the time-out, see Settings.timeout_seconds
+_BATCH_SECONDS = 3600  # see Settings.timeout_seconds
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How `serve` runs. Each field names its variables, unit, default and reason."""
+    """Settings of `serve`. Each field documents its variables, unit, default and reason."""
 
     paths: Paths
 
     cores: int
-    """The cores that the container may use; no variable."""
+    """Number of cores that the container may use; no variable."""
 
     workers: int
-    """`MODEL_SERVER_WORKERS`, `SAGEMAKER_MODEL_SERVER_WORKERS`: gunicorn's worker processes.
+    """`MODEL_SERVER_WORKERS`, `SAGEMAKER_MODEL_SERVER_WORKERS`: number of gunicorn workers.
 
-    Default: as many as have a core each and fit into the memory."""
+    Default: one for each core, as far as they fit into memory."""
 
     workers_reason: str = ""
-    """The arithmetic of `workers`, a sentence for the log; no variable."""
+    """The numbers behind `workers`, for the log; no variable."""
 
     threads: int = 1
-    """`MODEL_SERVER_THREADS`, `SAGEMAKER_MODEL_SERVER_THREADS`: threads with which one worker
-    computes an answer. Default: the cores over the workers, so that no core has two of them."""
+    """`MODEL_SERVER_THREADS`, `SAGEMAKER_MODEL_SERVER_THREADS`: threads that one worker uses for a
+    prediction. Default: cores divided by workers, so that threads do not share cores."""
 
     timeout_seconds: int = 60
     """`MODEL_SERVER_TIMEOUT`, `SAGEMAKER_MODEL_SERVER_TIMEOUT`,
-    `SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS`: seconds for one answer.
+    `SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS`: maximum time for one response, in seconds.
 
-    Default: 60, what a real-time endpoint waits; 3600, the longest that batch transform waits.
+    Default: 60, as real-time endpoints; for batch transform 3600, its maximum.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html and
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ModelClientConfig.html
     """
 
     max_payload_bytes: int = 100 * MEBIBYTE
-    """`SAGEMAKER_MAX_PAYLOAD_IN_MB`: largest body of a request in MiB; 0 means no limit.
+    """`SAGEMAKER_MAX_PAYLOAD_IN_MB`: maximum size of a request body in MiB; 0: no limit.
 
-    Default: 100, the most that batch transform sends (real-time endpoints send 25 at most).
+    Default: 100, the maximum of batch transform (real-time endpoints: 25).
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
     """
 
     body_buffer_bytes: int = MEBIBYTE
-    """Up to this size a body waits in memory, a larger one in a file; see container.resources."""
+    """Maximum size of a body that is buffered in memory; see container.resources."""
 
     log_level: int = logging.INFO
-    """`MODEL_SERVER_LOG_LEVEL`, `SAGEMAKER_CONTAINER_LOG_LEVEL`: the least level that is logged, a
-    name or its number. Default: INFO, which is one line a request."""
+    """`MODEL_SERVER_LOG_LEVEL`, `SAGEMAKER_CONTAINER_LOG_LEVEL`: minimum level of logged
+    records, a name or its number. Default: INFO, one line for each request."""
 
     outputs: tuple[str, ...] | None = None
-    """`SAGEMAKER_INFERENCE_OUTPUT`: what is told of each row, out of OUTPUTS, in this order.
+    """`SAGEMAKER_INFERENCE_OUTPUT`: outputs for each row, some of OUTPUTS, in this order.
 
-    Default: none; the label, or the score. Which of them a model has, it knows itself.
+    Default: the label, or the score of a regression. The model checks that it has them.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/autopilot-automate-model-development-container-output.html
     """
 
     default_accept: str = "text/csv"
-    """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: the media type of an answer, out of REPLIES, when the
-    request does not ask for one. Default: text/csv, as the sample answers; with a program of the
-    user's application/json, as AWS's containers answer."""
+    """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`: media type of a response, one of REPLIES, if the
+    request accepts any. Default: text/csv, as AWS's sample; with a user's program
+    application/json, as AWS's containers."""
 
     bad_records: str = "fail"
-    """`BAD_RECORDS`: `fail` refuses a request for one bad row, `mark` answers the other rows.
+    """`BAD_RECORDS`: `fail` refuses a request with an invalid row, `mark` answers its other rows.
 
-    Default: fail, since a mark is overlooked more easily than an error."""
+    Default: fail, because an error is easier to notice than a mark."""
 
     port: int = 8080
-    """`SAGEMAKER_BIND_TO_PORT`: where nginx listens. Default: 8080, the platform's rule.
+    """`SAGEMAKER_BIND_TO_PORT`: port of nginx. Default: 8080, as the platform requires.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
     """
 
     safe_port_range: tuple[int, int] | None = None
-    """`SAGEMAKER_SAFE_PORT_RANGE`: first and last of the ports that are free for a second port.
+    """`SAGEMAKER_SAFE_PORT_RANGE`: first and last port that the container may use.
 
-    Default: none. It is checked and not used: nginx reaches gunicorn by a Unix socket. `port` need
-    not be in it.
+    Default: none. It is checked and not used, because nginx and gunicorn use a Unix socket. `port`
+    may be outside of it.
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
     """
 
     batch: bool = False
-    """`SAGEMAKER_BATCH`: whether a batch transform asks. Default: false, as on an endpoint.
+    """`SAGEMAKER_BATCH`: whether this is a batch transform. Default: false, an endpoint.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
     """
 
     batch_strategy: str | None = None
-    """`SAGEMAKER_BATCH_STRATEGY`: MULTI_RECORD or SINGLE_RECORD, as the job's owner has asked.
+    """`SAGEMAKER_BATCH_STRATEGY`: MULTI_RECORD or SINGLE_RECORD.
 
-    Default: none, which leaves the choice to the platform. Source: as for `batch`.
+    Default: none, the platform's choice. Source: as for `batch`.
     """
 
     max_concurrent_transforms: int = 1
-    """`SAGEMAKER_MAX_CONCURRENT_TRANSFORMS`: mini-batches under way at once; 0 means not set.
+    """`SAGEMAKER_MAX_CONCURRENT_TRANSFORMS`: number of concurrent mini-batches; 0: not set.
 
-    Default: the workers, as far as the mini-batches together have at most 100 MB.
+    Default: the number of workers, as far as all mini-batches have at most 100 MB.
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
     """
 
-    mini_batch_megabytes: int = DEFAULT_MEGABYTES
-    """What /execution-parameters says that a mini-batch may have; 0 means no limit. No variable of
-    its own: SAGEMAKER_MAX_PAYLOAD_IN_MB, else 6, the platform's default, or less when more than 16
-    are under way at once."""
+    mini_batch_megabytes: int = MINI_BATCH_MEGABYTES
+    """Maximum MB of a mini-batch: SAGEMAKER_MAX_PAYLOAD_IN_MB (0: no limit), or 6, the platform's
+    default, or less if more than 16 are concurrent."""
 
     worker_user: str | None = None
-    """`MODEL_SERVER_USER`: whom the workers of nginx and gunicorn run as when `serve` itself
-    runs as root. Default: nobody in the image; the same user as `serve` elsewhere."""
+    """`MODEL_SERVER_USER`: user of the workers of nginx and gunicorn if `serve` runs as root.
+
+    Default: nobody in the image; elsewhere the user of `serve`."""
 
     program: str | None = None
-    """`SAGEMAKER_PROGRAM`: the script whose functions answer, in place of predictor.py.
+    """`SAGEMAKER_PROGRAM`: the user's program, which replaces predictor.py.
 
-    Default: none; inference.py, or the only script, where such files lie beside the model.
+    Default: inference.py, or the only script, in the directory code of the model; else none.
     Source: https://github.com/aws/sagemaker-inference-toolkit (environment.py)
     """
 
     submit_directory: str | None = None
-    """`SAGEMAKER_SUBMIT_DIRECTORY`: where the script is: a directory, a tar archive, or s3://.
+    """`SAGEMAKER_SUBMIT_DIRECTORY`: source of the program: a directory, a tar archive, or s3://.
 
-    Default: none; /opt/ml/model/code, then /opt/ml/code. Source: as for `program`.
+    Default: /opt/ml/model/code, then /opt/ml/code. Source: as for `program`.
     """
 
     scoreboard: Path | None = None
@@ -173,23 +168,24 @@ class Settings:
 
     @property
     def has_program(self) -> bool:
-        """Whether a program of the user's answers: one is named, or lies beside the model."""
+        """Whether a user's program is named, or is packed with the model."""
         return _has_program(self.paths, self.program, self.submit_directory)
 
     @property
     def scratch(self) -> Path | None:
-        """Where the workers keep what a program needs, made once for all of them."""
+        """Directory for the files of a user's program that all workers share."""
         return None if self.scoreboard is None else self.scoreboard.parent / SCRATCH
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings; raises SettingsError naming variable, value and expectation."""
+        """Read the settings; raises SettingsError with variable, value and expectation."""
         variables = Variables(environ)
         read = variables.read
         paths = Paths.from_environ(environ)
         program = read(Text(), cls.program, "SAGEMAKER_PROGRAM")
         submitted = read(Text(), cls.submit_directory, "SAGEMAKER_SUBMIT_DIRECTORY")
         scripted = _has_program(paths, program, submitted)
+        scoreboard = environ.get(SCOREBOARD_VARIABLE)
         resources = Resources.of_this_process()
         workers, reason = _workers(variables, resources, worker_size(paths.model))
         batch = read(Boolean(), cls.batch, "SAGEMAKER_BATCH")
@@ -235,9 +231,7 @@ class Settings:
             worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),
             program=program,
             submit_directory=submitted,
-            scoreboard=Path(environ[SCOREBOARD_VARIABLE])
-            if SCOREBOARD_VARIABLE in environ
-            else None,
+            scoreboard=Path(scoreboard) if scoreboard else None,
         )
 
 
@@ -247,10 +241,10 @@ def _has_program(paths: Paths, program: str | None, submit_directory: str | None
 
 
 def _workers(variables: Variables, resources: Resources, size: int) -> tuple[int, str]:
-    """Return how many workers there are, and why, for one of `size` bytes."""
+    """Return the number of workers and its explanation, for workers of `size` bytes."""
     fitting = worker_count(resources.cores, resources.memory, size)
     names = ("MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS")
     workers = variables.read(WholeNumber(1, 512), None, *names)
     chosen = "" if workers is None else " as set"
     count = fitting if workers is None else workers
-    return count, f"{counted(count, 'worker')}{chosen}: {resources.arithmetic(size)}"
+    return count, f"{counted(count, 'worker')}{chosen}: {resources.explain(size)}"

@@ -1,4 +1,4 @@
-"""The tree of errors, and that the drawing of it is true."""
+"""The tree of errors, and its drawing in the docstring."""
 
 import json
 import re
@@ -42,8 +42,8 @@ def drawn() -> dict[str, tuple[str, int]]:
     return tree
 
 
-def test_drawing_names_every_error_with_its_parent_and_status() -> None:
-    """The tree at the top is the tree of the classes; no status means the parent's."""
+def test_drawing_has_every_error_with_its_parent_and_status() -> None:
+    """The drawing equals the tree of the classes; a missing status is that of the parent."""
     classes: list[type[ContainerError]]
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
@@ -66,37 +66,35 @@ def test_drawing_names_every_error_with_its_parent_and_status() -> None:
         (ServerBusy, 70),
     ],
 )
-def test_error_has_the_exit_code_of_whose_fault_it_is(
-    kind: type[ContainerError], exit_code: int
-) -> None:
-    """Exit codes are those of sysexits.h: data 65, our fault 70, configuration 78."""
+def test_error_has_the_exit_code_of_its_kind(kind: type[ContainerError], exit_code: int) -> None:
+    """Exit codes are those of sysexits.h: 65 for data, 70 for software, 78 for configuration."""
     assert kind.exit_code == exit_code
 
 
 def test_exit_code_of_a_stop_is_that_of_the_signal() -> None:
-    """A program that SIGTERM stopped ends with 143, as a shell counts it."""
+    """It is 143 after SIGTERM, as a shell reports it."""
     assert errors.EXIT_STOPPED == 143
 
 
 def test_exit_code_without_a_model_is_that_of_sysexits() -> None:
-    """What the program should have read is not there, or cannot be read: 66."""
+    """It is 66, for input that cannot be read."""
     assert errors.EXIT_NO_MODEL == 66
 
 
 def test_error_is_its_text() -> None:
-    """An error prints as the sentence it was raised with."""
+    """An error is printed as its message."""
     assert str(MalformedPayload("Row 1 is blank.")) == "Row 1 is blank."
 
 
-def test_place_is_none_unless_it_is_told() -> None:
-    """A body that is wrong as a whole has no row and no column."""
+def test_row_and_column_are_none_by_default() -> None:
+    """An error about a whole body has no row and no column."""
     error = MalformedPayload("There is no row.")
 
     assert (error.row, error.column) == (None, None)
 
 
 def test_reply_is_one_line_of_json() -> None:
-    """These are the bytes that users see."""
+    """The body has exactly these bytes."""
     body = reply_body("MalformedPayload", "Row 2 is bad: 'é'.", 2, "width", "r-1")
 
     assert body.decode() == (
@@ -109,10 +107,10 @@ TEXTS = st.text(st.characters(), max_size=50) | st.text('\\"\0é\U0001f600\ud800
 
 
 @given(TEXTS, st.integers(1, 100), st.none() | st.integers(1, 2**31), TEXTS | st.none())
-def test_reply_is_short_whatever_the_message_says(
+def test_reply_is_short_for_any_message(
     message: str, times: int, row: int | None, column: str | None
 ) -> None:
-    """The platform shows 2,048 characters: all of a reply is within them, and is JSON."""
+    """A response is JSON of at most 2,048 characters, which is what the platform shows."""
     body = reply_body("UnsupportedMediaType", message * times, row, column, "0" * 32)
 
     text = body.decode()
@@ -124,8 +122,8 @@ def test_reply_is_short_whatever_the_message_says(
     assert len(text) < 2048
 
 
-def test_reply_is_short_however_long_a_name_is() -> None:
-    """The name of a feature has no limit of its own."""
+def test_reply_is_short_for_a_long_name() -> None:
+    """The name of a column is cut as well."""
     body = reply_body("MalformedPayload", "Row 1 is bad.", 1, "x" * 5000, "0" * 32)
 
     assert len(body.decode()) < 2048

@@ -1,4 +1,4 @@
-"""Lines of the log: JSON whatever is logged, plain text for training."""
+"""Log lines: JSON for serving, whatever is logged, and plain text for training."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from support.processes import DEADLINE_SECONDS
 
 
 class Odd:
-    """Cannot be told of."""
+    """Object that cannot be converted to text."""
 
     def __str__(self) -> str:
         """Fail."""
@@ -27,7 +27,7 @@ class Odd:
 
 
 def line(message: object = "words", *args: object, **attributes: object) -> Any:
-    """Return what the line of a record says, and check that it is one line of JSON in ASCII."""
+    """Format a record, check that it is one line of JSON in ASCII, and return its content."""
     record = logging.makeLogRecord(
         {"name": "container.x", "levelname": "INFO", "created": 1.0625, "msg": message}
         | {"args": args}
@@ -52,7 +52,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_line_has_time_level_logger_and_message() -> None:
-    """The four are there, and nothing else."""
+    """It has these four fields and no others."""
     assert line("%d rows", 7) == {
         "time": "1970-01-01T00:00:01.062Z",
         "level": "INFO",
@@ -61,19 +61,19 @@ def test_line_has_time_level_logger_and_message() -> None:
     }
 
 
-def test_line_has_the_fields() -> None:
-    """Fields stand beside the message, keep their types, and replace nothing."""
+def test_line_has_additional_fields() -> None:
+    """Additional fields follow the message, keep their types and replace nothing."""
     fields = {"status": 200, "milliseconds": 1.5, "ok": True, "none": None, "message": "other"}
 
-    told = line("words", **{FIELDS: fields})
+    logged = line("words", **{FIELDS: fields})
 
-    assert list(told) == ["time", "level", "logger", "message", *list(fields)[:4]]
-    assert told | fields == told | {"message": "other"}
-    assert told["message"] == "words"
+    assert list(logged) == ["time", "level", "logger", "message", *list(fields)[:4]]
+    assert logged | fields == logged | {"message": "other"}
+    assert logged["message"] == "words"
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ({1}, "{1}"),
         ((1, [2.5]), [1, [2.5]]),
@@ -86,13 +86,13 @@ def test_line_has_the_fields() -> None:
         ("\ud800\u2028\n", "\ud800\u2028\n"),
     ],
 )
-def test_line_tells_of_any_object(value: object, told: object) -> None:
-    """What JSON cannot say becomes text."""
-    assert line(**{FIELDS: {"value": value}})["value"] == told
+def test_line_converts_any_object(value: object, expected: object) -> None:
+    """Values that JSON does not have become text."""
+    assert line(**{FIELDS: {"value": value}})["value"] == expected
 
 
-def test_line_ends_where_an_object_contains_itself() -> None:
-    """Fields that have no end are cut."""
+def test_line_cuts_circular_references() -> None:
+    """An object that contains itself is cut at a certain depth."""
     endless: list[object] = []
     endless.append(endless)
 
@@ -100,13 +100,13 @@ def test_line_ends_where_an_object_contains_itself() -> None:
 
 
 @pytest.mark.parametrize("fields", [None, "text", [1], Odd()])
-def test_line_bears_fields_that_are_none(fields: object) -> None:
-    """Fields that are no mapping are told of all the same."""
+def test_line_accepts_fields_that_are_no_mapping(fields: object) -> None:
+    """The record is logged with fields of any type."""
     assert line(**{FIELDS: fields})["message"] == "words"
 
 
 @pytest.mark.parametrize(
-    ("message", "args", "told"),
+    ("message", "args", "expected"),
     [
         ("%d rows", ("x",), "%d rows ('x',)"),
         ("%s %s", (1,), "%s %s (1,)"),
@@ -114,11 +114,11 @@ def test_line_bears_fields_that_are_none(fields: object) -> None:
         (Odd(), (), "<Odd> ()"),
     ],
 )
-def test_line_bears_a_message_that_cannot_be_made(
-    message: object, args: tuple[object, ...], told: str
+def test_line_accepts_a_message_that_cannot_be_formatted(
+    message: object, args: tuple[object, ...], expected: str
 ) -> None:
-    """A mistake in a call of the logger loses no line."""
-    assert line(message, *args)["message"] == told
+    """A wrong call of the logger is still logged."""
+    assert line(message, *args)["message"] == expected
 
 
 @given(
@@ -129,24 +129,24 @@ def test_line_bears_a_message_that_cannot_be_made(
     st.text(),
 )
 def test_line_is_json_whatever_is_logged(value: object, message: str) -> None:
-    """Any text and any fields make one line, and the text comes back."""
+    """Any message and fields are one line, and the message can be read back."""
     assert line("%s", message, **{FIELDS: {"value": value}})["message"] == message
 
 
 @pytest.mark.parametrize("error", [ValueError("a\nb"), Odd])
 def test_line_has_the_traceback(error: Any) -> None:
-    """An exception is told with its traceback, in the same line."""
+    """The traceback of an exception is in the same line."""
     try:
         raise error if isinstance(error, Exception) else ValueError(error())
     except ValueError:
-        told = line(exc_info=sys.exc_info())
+        logged = line(exc_info=sys.exc_info())
 
-    assert told["exception"].startswith("Traceback (most recent call last):\n")
-    assert told["exception"].splitlines()[-1] in ("b", "ValueError: <exception str() failed>")
+    assert logged["exception"].startswith("Traceback (most recent call last):\n")
+    assert logged["exception"].splitlines()[-1] in ("b", "ValueError: <exception str() failed>")
 
 
 def test_log_of_serving_is_json_on_standard_output() -> None:
-    """Records of the level and above, and warnings of Python, are lines of JSON; once each."""
+    """Records from the level upwards, and Python's warnings, are logged once, as JSON."""
     ended = run(
         "import warnings\n"
         "log.configure()\n"
@@ -156,18 +156,18 @@ def test_log_of_serving_is_json_on_standard_output() -> None:
         "warnings.warn('old', UserWarning)\n"
     )
 
-    told = [json.loads(text) for text in ended.stdout.splitlines()]
-    assert [(one["logger"], one["level"]) for one in told] == [
+    logged = [json.loads(text) for text in ended.stdout.splitlines()]
+    assert [(one["logger"], one["level"]) for one in logged] == [
         ("a", "WARNING"),
         ("py.warnings", "WARNING"),
     ]
-    assert (told[0]["message"], told[0]["status"]) == ("two\nlines", 503)
-    assert "UserWarning: old" in told[1]["message"]
+    assert (logged[0]["message"], logged[0]["status"]) == ("two\nlines", 503)
+    assert "UserWarning: old" in logged[1]["message"]
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_log_of_training_is_plain_text_on_standard_output() -> None:
-    """People and the expressions of metrics read it, so it stays as it is."""
+    """Regular expressions for metrics depend on this format."""
     ended = run("log.configure()\nlogging.getLogger('a').info('train:rows=%d;', 7)\n")
 
     assert re.fullmatch(r"[-0-9]{10} [:0-9]{8},\d{3} INFO a: train:rows=7;\n", ended.stdout)
@@ -175,8 +175,8 @@ def test_log_of_training_is_plain_text_on_standard_output() -> None:
 
 
 @pytest.mark.parametrize("app", ["", "log.configure(as_json=True)\n"])
-def test_log_of_gunicorn_has_the_same_form(app: str) -> None:
-    """Gunicorn's own lines are JSON, once each, in its master and after the app has set up its."""
+def test_log_of_gunicorn_has_the_same_format(app: str) -> None:
+    """Gunicorn's records are logged once, as JSON, before and after the app configures its log."""
     ended = run(
         "from gunicorn.config import Config\n"
         "from gunicorn.glogging import Logger\n"
@@ -189,6 +189,6 @@ def test_log_of_gunicorn_has_the_same_form(app: str) -> None:
     )
 
     (text,) = ended.stdout.splitlines()
-    told = json.loads(text)
-    assert (told["logger"], told["message"]) == ("gunicorn.error", "worker 7")
+    logged = json.loads(text)
+    assert (logged["logger"], logged["message"]) == ("gunicorn.error", "worker 7")
     assert (ended.returncode, ended.stderr) == (0, "")

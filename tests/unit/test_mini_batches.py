@@ -1,4 +1,4 @@
-"""How many mini-batches of a batch transform there are at once, and how large they are."""
+"""Number and size of the concurrent mini-batches of a batch transform."""
 
 import pytest
 from hypothesis import given
@@ -29,12 +29,12 @@ from container.resources import mini_batches
 def test_mini_batches_fill_the_workers_within_the_limit(
     workers: int, concurrent: int, megabytes: int | None, expected: tuple[int, int]
 ) -> None:
-    """What the owner has set holds; the rest is made to fit."""
+    """Values that are set are used; the others are computed within the limit."""
     assert mini_batches(workers, concurrent, megabytes) == expected
 
 
-def test_mini_batches_refuse_two_values_that_are_too_much_together() -> None:
-    """Values that batch transform does not allow are refused, with both names."""
+def test_two_values_beyond_the_limit_are_refused() -> None:
+    """The message has both variables and the limit."""
     with pytest.raises(SettingsError) as caught:
         mini_batches(4, 8, 50)
 
@@ -45,8 +45,8 @@ def test_mini_batches_refuse_two_values_that_are_too_much_together() -> None:
 
 
 @given(st.integers(1, 512), st.none() | st.integers(0, 2**20))
-def test_mini_batches_are_never_too_much_by_themselves(workers: int, megabytes: int | None) -> None:
-    """What is computed is what the platform accepts."""
+def test_computed_mini_batches_are_within_the_limit(workers: int, megabytes: int | None) -> None:
+    """The platform accepts every computed pair."""
     concurrent, size = mini_batches(workers, 0, megabytes)
 
     assert 1 <= concurrent <= workers

@@ -1,4 +1,4 @@
-"""What the container may use of the machine, read from made-up cgroup directories."""
+"""Resources of the container, read from artificial cgroup directories."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ MIB = 1024**2
 
 
 def tree(root: Path, **files: str) -> tuple[Path, Path]:
-    """Write files by their paths; return the root of the cgroups, and /proc."""
+    """Write files by their paths; return the root of the cgroups and /proc."""
     for name, content in files.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,10 @@ DOCKER_V1 = "12:pids:/docker/1\n5:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n1:n
         ),
     ],
 )
-def test_quota_is_the_least_of_both_versions_of_cgroups(
+def test_quota_is_the_minimum_of_both_cgroup_versions(
     tmp_path: Path, files: dict[str, str], quota: float | None
 ) -> None:
-    """A quota counts in cores, along the way to the process; without one there is none."""
+    """Quotas of all cgroups above the process apply, in cores; None without a quota."""
     assert available_quota(*tree(tmp_path, **files)) == quota
 
 
@@ -123,10 +123,10 @@ V1_NONE = "9223372036854771712\n"
         ({MEMBER: "0::/../../other\n", "cgroup/memory.max": str(GIB)}, GIB),
     ],
 )
-def test_memory_is_the_least_limit(
+def test_memory_is_the_lowest_limit(
     tmp_path: Path, files: dict[str, str], memory: int | None
 ) -> None:
-    """Limits of both versions count along the way to the process, and the machine's memory."""
+    """Limits of all cgroups above the process and the machine's memory apply."""
     assert available_memory(*tree(tmp_path, **files)) == memory
 
 
@@ -134,21 +134,21 @@ def test_memory_is_the_least_limit(
     ("affinity", "quota", "cores"),
     [(8, None, 8), (8, 1.5, 2), (8, 2.0, 2), (8, 0.01, 1), (2, 10.0, 2), (1, 1.00001, 1)],
 )
-def test_cores_are_the_affinity_cut_to_the_quota(
+def test_cores_are_the_affinity_limited_to_the_quota(
     affinity: int, quota: float | None, cores: int
 ) -> None:
-    """A part of a core counts as one."""
+    """The quota is rounded up to whole cores."""
     assert Resources(affinity, quota, memory=None).cores == cores
 
 
-def test_resources_are_those_of_the_process(tmp_path: Path) -> None:
-    """Without cgroups there are the cores of the affinity, and no limit."""
+def test_resources_without_cgroups(tmp_path: Path) -> None:
+    """Without cgroups the cores are those of the affinity, and there are no limits."""
     assert Resources.of_this_process(*tree(tmp_path)) == Resources(CPUS, None, None)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
-def test_cores_are_cut_to_the_affinity() -> None:
-    """A process that is bound to one core has one core."""
+def test_cores_are_limited_to_the_affinity() -> None:
+    """A process that may run on one core has one core."""
     script = (
         "import os, sys; from container.resources import Resources;"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
@@ -161,10 +161,8 @@ def test_cores_are_cut_to_the_affinity() -> None:
 
 
 @given(st.integers(1, 512), st.integers(0, 2**42), st.integers(1, 2**42))
-def test_workers_have_a_core_each_and_fit_into_the_memory(
-    cores: int, memory: int, size: int
-) -> None:
-    """There is at least one, and one more would have no core or no memory."""
+def test_workers_have_a_core_each_and_fit_into_memory(cores: int, memory: int, size: int) -> None:
+    """There is at least one worker, and no core or memory for another one."""
     count = worker_count(cores, memory, size)
 
     assert 1 <= count <= cores
@@ -173,8 +171,8 @@ def test_workers_have_a_core_each_and_fit_into_the_memory(
     assert worker_count(cores, None, size) == cores
 
 
-def test_worker_grows_with_the_largest_file_of_the_model(tmp_path: Path) -> None:
-    """A directory without files, or none at all, leaves what every worker needs."""
+def test_worker_size_depends_on_the_largest_file_of_the_model(tmp_path: Path) -> None:
+    """An empty or missing directory leaves the constant part."""
     assert worker_size(tmp_path) == worker_size(tmp_path / "absent") == 160 * MIB
 
     (tmp_path / "model.json").write_bytes(bytes(10))
@@ -184,15 +182,15 @@ def test_worker_grows_with_the_largest_file_of_the_model(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("resources", "told"),
+    ("resources", "expected"),
     [
         (
             Resources(2, 1.5, GIB),
-            "2 cores by affinity, 1.5 by quota, 1024 MiB of memory hold 9 workers of 110 MiB",
+            "2 cores by affinity, 1.5 by quota, 1024 MiB of memory for 9 workers of 110 MiB",
         ),
         (
             Resources(1, None, 120 * MIB),
-            "1 core by affinity, no quota, 120 MiB of memory hold 1 worker of 110 MiB",
+            "1 core by affinity, no quota, 120 MiB of memory for 1 worker of 110 MiB",
         ),
         (
             Resources(64, 1 / 3, None),
@@ -200,9 +198,9 @@ def test_worker_grows_with_the_largest_file_of_the_model(tmp_path: Path) -> None
         ),
     ],
 )
-def test_arithmetic_is_told(resources: Resources, told: str) -> None:
-    """The log shows every number that the workers are computed from."""
-    assert resources.arithmetic(110 * MIB) == told
+def test_explanation_has_all_numbers(resources: Resources, expected: str) -> None:
+    """The log has every number from which the number of workers is computed."""
+    assert resources.explain(110 * MIB) == expected
 
 
 @pytest.mark.parametrize(
@@ -214,10 +212,8 @@ def test_arithmetic_is_told(resources: Resources, told: str) -> None:
         ("Name:\tpython3\n", True),
     ],
 )
-def test_root_may_change_user_when_it_has_the_capabilities(
-    tmp_path: Path, status: str, may: bool
-) -> None:
-    """Anybody else may not, and root only as far as the container lets it."""
+def test_root_may_change_user_with_capabilities(tmp_path: Path, status: str, may: bool) -> None:
+    """Other users may not, and root only with the capabilities of the container."""
     file = tmp_path / "status"
     file.write_text(status)
 
@@ -234,14 +230,14 @@ def test_root_may_change_user_when_it_has_the_capabilities(
         (2**20, 16 * 1024),
     ],
 )
-def test_bodies_that_wait_take_a_quarter_of_the_memory(memory: int | None, size: int) -> None:
-    """However little there is, 256 of them do; with plenty common bodies never touch the disk."""
+def test_buffered_bodies_use_a_quarter_of_the_memory(memory: int | None, size: int) -> None:
+    """256 bodies fit into a quarter of the memory; the size has a minimum and a maximum."""
     assert body_buffer_bytes(memory) == size
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is about glibc")
-def test_large_block_is_on_the_heap_meanwhile_alone() -> None:
-    """A model is loaded without mappings; what a large body took goes back at once, as before."""
+def test_large_block_is_on_the_heap_only_in_the_context() -> None:
+    """Blocks have no mappings inside the context, and mappings before and after it."""
     ended = python(
         "import re\n"
         "from pathlib import Path\n"

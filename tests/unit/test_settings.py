@@ -1,4 +1,4 @@
-"""Settings and paths, read from environments that are plain dicts."""
+"""Settings and paths, read from dictionaries as environments."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -32,28 +32,28 @@ FITTING = worker_count(RESOURCES.cores, RESOURCES.memory, SIZE)
 
 
 def changed(**variables: str) -> dict[str, object]:
-    """Return the fields of the settings that are not as in an empty environment."""
+    """Return the fields that differ from those of an empty environment."""
     settings, defaults = Settings.from_environ(variables), Settings.from_environ({})
     values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
 
 
 def refusal(**variables: str) -> str:
-    """Return why the settings are refused."""
+    """Return the message of the error."""
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ(variables)
     return str(caught.value)
 
 
-def test_settings_without_variables_are_those_of_the_platform() -> None:
-    """An empty environment gives the documented defaults."""
+def test_empty_environment_gives_the_defaults() -> None:
+    """The defaults are the documented ones."""
     noun = "worker" if FITTING == 1 else "workers"
 
     assert Settings.from_environ({}) == Settings(
         paths=Paths(Path("/opt/ml")),
         cores=RESOURCES.cores,
         workers=FITTING,
-        workers_reason=f"{FITTING} {noun}: {RESOURCES.arithmetic(SIZE)}",
+        workers_reason=f"{FITTING} {noun}: {RESOURCES.explain(SIZE)}",
         threads=max(1, RESOURCES.cores // FITTING),
         timeout_seconds=60,
         max_payload_bytes=104_857_600,
@@ -101,42 +101,42 @@ def test_settings_without_variables_are_those_of_the_platform() -> None:
         (["SAGEMAKER_BASE_DIR"], "/no/ml", "paths", Paths(Path("/no/ml"))),
     ],
 )
-def test_settings_take_a_variable(
+def test_variable_sets_its_field(
     variables: list[str], text: str, field: str, value: object
 ) -> None:
-    """A variable, by each of its names, sets its own field and no other."""
+    """A variable, under each of its names, sets its own field and no other."""
     for variable in variables:
         assert changed(**{variable: text}) == {field: value}
 
 
 @pytest.mark.parametrize("variable", [*WORKERS, *THREADS, *TIMEOUT, *LOG_LEVEL, *OTHERS])
-def test_settings_take_an_empty_variable_as_none(variable: str) -> None:
-    """A variable that is set to nothing means the default."""
+def test_empty_variable_means_the_default(variable: str) -> None:
+    """An empty variable is treated as not set."""
     assert changed(**{variable: ""}) == {}
 
 
 @pytest.mark.parametrize("variable", WORKERS)
 @pytest.mark.parametrize(("text", "noun"), [("1", "worker"), ("512", "workers")])
-def test_workers_that_are_set_win(variable: str, text: str, noun: str) -> None:
-    """The number holds whatever fits; the log tells that it was set, and what fits."""
+def test_number_of_workers_can_be_set(variable: str, text: str, noun: str) -> None:
+    """The number is not limited; the log says that it was set, and how many would fit."""
     settings = Settings.from_environ({variable: text})
 
     assert settings.workers == int(text)
-    assert settings.workers_reason == f"{text} {noun} as set: {RESOURCES.arithmetic(SIZE)}"
+    assert settings.workers_reason == f"{text} {noun} as set: {RESOURCES.explain(SIZE)}"
     assert settings.threads == max(1, RESOURCES.cores // int(text))
     assert settings.max_concurrent_transforms == min(int(text), 16)
 
 
-def test_workers_are_fewer_when_the_model_is_large(tmp_path: Path) -> None:
-    """A model that fits into the memory once has one worker, with all cores for its threads."""
+def test_large_model_has_fewer_workers(tmp_path: Path) -> None:
+    """A model that fits into memory once has one worker, whose threads use all cores."""
     (tmp_path / "model").mkdir()
     with (tmp_path / "model/model.onnx").open("wb") as file:
-        file.truncate(2**40)  # it takes no room on the disk
+        file.truncate(2**40)  # sparse
 
     settings = Settings.from_environ({"SAGEMAKER_BASE_DIR": str(tmp_path)})
 
     assert (settings.workers, settings.threads) == (1, RESOURCES.cores)
-    assert settings.workers_reason.endswith("hold 0 workers of 13631648 MiB")
+    assert settings.workers_reason.endswith("for 0 workers of 13631648 MiB")
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_workers_are_fewer_when_the_model_is_large(tmp_path: Path) -> None:
         ("200", 2**20 * 200, 1, 100),
     ],
 )
-def test_payload_limit_is_that_of_mini_batches(
+def test_payload_limit_applies_to_mini_batches(
     text: str, size: int, concurrent: int, megabytes: int
 ) -> None:
-    """One variable bounds a body, and what a batch transform is told to send."""
+    """One variable limits request bodies and the mini-batches of a batch transform."""
     settings = Settings.from_environ({PAYLOAD: text, "MODEL_SERVER_WORKERS": "3"})
 
     assert settings.max_payload_bytes == size
@@ -159,8 +159,8 @@ def test_payload_limit_is_that_of_mini_batches(
     assert settings.mini_batch_megabytes == megabytes
 
 
-def test_transforms_and_payload_that_are_too_much_are_refused() -> None:
-    """Two values that batch transform would not allow are refused together."""
+def test_too_many_transforms_for_the_payload_are_refused() -> None:
+    """The message has both variables."""
     assert refusal(**{PAYLOAD: "60", CONCURRENT: "2"}).startswith(
         f"{CONCURRENT} is 2 and {PAYLOAD}"
     )
@@ -168,20 +168,20 @@ def test_transforms_and_payload_that_are_too_much_are_refused() -> None:
 
 @pytest.mark.parametrize("text", ["true", "True", "TRUE", "1"])
 def test_batch_has_the_time_out_of_batch_transform(text: str) -> None:
-    """Batch transform waits for an hour, unless something else is set."""
+    """The default for batch transform is an hour."""
     assert changed(SAGEMAKER_BATCH=text) == {"batch": True, "timeout_seconds": 3600}
     assert changed(SAGEMAKER_BATCH=text, MODEL_SERVER_TIMEOUT="60") == {"batch": True}
 
 
 @pytest.mark.parametrize("text", ["false", "False", "0", " "])
-def test_no_batch_is_an_endpoint(text: str) -> None:
-    """A batch that is denied changes nothing."""
+def test_false_batch_is_an_endpoint(text: str) -> None:
+    """A false value is the default."""
     assert changed(SAGEMAKER_BATCH=text) == {}
 
 
 @pytest.mark.parametrize(("text", "concurrent"), [("0", 3), ("1", 1), ("12", 12)])
 def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: int) -> None:
-    """What the job's owner has set holds; the platform takes 0 as no value."""
+    """The value of the job is used; 0 means not set."""
     settings = Settings.from_environ({CONCURRENT: text, "MODEL_SERVER_WORKERS": "3"})
 
     assert settings.max_concurrent_transforms == concurrent
@@ -217,8 +217,8 @@ def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: i
         ([STRATEGY], ["MULTI", "RECORD"], "MULTI_RECORD or SINGLE_RECORD"),
     ],
 )
-def test_settings_refuse_a_bad_value(variables: list[str], texts: list[str], expected: str) -> None:
-    """Each name is refused with variable, value and expectation."""
+def test_invalid_value_is_refused(variables: list[str], texts: list[str], expected: str) -> None:
+    """The message has variable, value and expectation, for each name."""
     for variable in variables:
         for text in texts:
             assert refusal(**{variable: text}) == f"{variable} is {text!r}; it must be {expected}."
@@ -234,8 +234,8 @@ def test_settings_refuse_a_bad_value(variables: list[str], texts: list[str], exp
         (LOG_LEVEL, "INFO", "30"),
     ],
 )
-def test_settings_refuse_two_values_by_two_names(names: list[str], one: str, other: str) -> None:
-    """The sample's name and the toolkit's may agree, and may not differ."""
+def test_two_values_under_two_names_are_refused(names: list[str], one: str, other: str) -> None:
+    """Two names of a setting may have the same value, but not different ones."""
     Settings.from_environ(dict.fromkeys(names, one))
 
     assert refusal(**{names[0]: one, names[1]: other}) == (
@@ -244,8 +244,8 @@ def test_settings_refuse_two_values_by_two_names(names: list[str], one: str, oth
     )
 
 
-def test_outputs_are_those_of_the_answers() -> None:
-    """Every name that an answer has can be asked for."""
+def test_outputs_are_the_documented_ones() -> None:
+    """Every output of a response can be requested."""
     assert set(OUTPUTS) == {
         "predicted_label",
         "labels",
@@ -255,8 +255,8 @@ def test_outputs_are_those_of_the_answers() -> None:
     }
 
 
-def test_settings_refuse_a_relative_base_directory() -> None:
-    """A relative base directory is refused, and the message shows the absolute one."""
+def test_relative_base_directory_is_refused() -> None:
+    """The message has the absolute path."""
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ({"SAGEMAKER_BASE_DIR": "ml"})
 
@@ -267,7 +267,7 @@ def test_settings_refuse_a_relative_base_directory() -> None:
 
 
 def test_paths_are_those_of_the_platform() -> None:
-    """Every path lies where the platform puts it."""
+    """The paths are those of the platform."""
     paths = Paths.from_environ({})
 
     assert paths.hyperparameters == Path("/opt/ml/input/config/hyperparameters.json")
@@ -278,6 +278,6 @@ def test_paths_are_those_of_the_platform() -> None:
     assert paths.failure == Path("/opt/ml/output/failure")
 
 
-def test_program_dir_is_where_the_programs_are() -> None:
-    """The program's folder is found from its own files, not from the caller's directory."""
+def test_program_dir_has_the_program() -> None:
+    """It is found from the module, not from the current directory."""
     assert (PROGRAM_DIR / "nginx.conf").is_file()

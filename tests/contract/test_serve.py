@@ -21,13 +21,13 @@ MakeFeatures = Callable[[int, int], NDArray[np.float64]]
 
 @pytest.fixture(scope="module")
 def oracle(iris: Rows) -> DecisionTreeClassifier:
-    """scikit-learn's own tree on the same rows."""
+    """Return scikit-learn's own tree on the same rows."""
     return DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
 
 @pytest.fixture(scope="module")
 def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
-    """A server that is ready."""
+    """Return a server that is ready."""
     with serving(trained, tmp_path_factory.mktemp("serve")) as server:
         server.await_ready()
         yield server
@@ -46,7 +46,7 @@ def test_serve_labels_every_row_of_iris_as_scikit_learn(
 def test_serve_labels_20000_random_rows_as_scikit_learn(
     server: LoggedServer, random_features: MakeFeatures, oracle: DecisionTreeClassifier
 ) -> None:
-    """Values of any precision, and on the thresholds, get the labels of scikit-learn."""
+    """Values of any precision, also on thresholds, get the labels of scikit-learn."""
     features = random_features(20_000, 7)
 
     reply = server.invoke(as_csv(features))
@@ -71,15 +71,15 @@ def test_serve_labels_missing_cells_as_scikit_learn(
     "content_type",
     ["text/csv", "text/csv; charset=utf-8", "TEXT/CSV;charset=UTF-8", "text/csv; header=absent"],
 )
-def test_serve_takes_any_parameter_of_the_media_type(
+def test_serve_accepts_any_parameter_of_the_media_type(
     server: LoggedServer, content_type: str
 ) -> None:
-    """text/csv is read with whatever parameters a client adds."""
+    """A client may add parameters to text/csv."""
     assert server.invoke("5.1,3.5,1.4,0.2", content_type).body == b"setosa\n"
 
 
 def test_serve_answers_in_every_format(server: LoggedServer) -> None:
-    """Each media type has its name without parameters, and the same label in it."""
+    """The response has the media type without parameters, and the same label."""
     replies = {
         media_type: server.ask("/invocations", ROW, {"Accept": f"{media_type}; charset=utf-8"})
         for media_type in REPLIES
@@ -100,12 +100,12 @@ def test_serve_answers_in_every_format(server: LoggedServer) -> None:
     ],
 )
 def test_serve_reads_other_formats(server: LoggedServer, content_type: str, body: bytes) -> None:
-    """The same row has the same label, in whatever format it comes."""
+    """The same row has the same label in every format."""
     assert server.invoke(body, content_type).body == b"setosa\n"
 
 
 def test_serve_answers_outputs_that_are_asked_for(server: LoggedServer) -> None:
-    """By a header of HTTP, or by the custom attributes that InvokeEndpoint has."""
+    """The request asks by its Accept header or by the custom attributes of InvokeEndpoint."""
     by_accept = server.ask("/invocations", ROW, {"Accept": "text/csv;output=probability"})
     by_attributes = server.ask("/invocations", ROW, {ATTRIBUTES: "output=probabilities"})
 
@@ -122,8 +122,8 @@ def test_serve_answers_head_as_get_without_the_body(server: LoggedServer, path: 
     assert head.body == b""
 
 
-def test_serve_takes_a_body_of_any_size_without_a_limit(serve: Serve, trained: OptMl) -> None:
-    """0 means no limit, as the platform says it."""
+def test_serve_accepts_a_body_of_any_size_without_a_limit(serve: Serve, trained: OptMl) -> None:
+    """A limit of 0 means no limit, as for the platform."""
     server = serve(trained, SAGEMAKER_MAX_PAYLOAD_IN_MB="0")
     server.await_ready()
 

@@ -1,4 +1,4 @@
-"""`serve` under batch transform: its variables, its questions, its bodies."""
+"""`serve` under batch transform: its variables, execution parameters and large bodies."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MEBIBYTE = 2**20
 
 @pytest.fixture(scope="module")
 def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
-    """A server as batch transform starts it for mini-batches of any size, bad rows marked."""
+    """Return a server as batch transform starts it, with marked bad rows."""
     variables = {
         "SAGEMAKER_BATCH": "true",
         "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
@@ -30,7 +30,7 @@ def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_execution_parameters_are_those_of_the_job(server: LoggedServer) -> None:
-    """What the job's owner has set comes back."""
+    """The response has the settings of the job."""
     reply = server.ask("/execution-parameters")
 
     assert reply.status == 200
@@ -40,7 +40,7 @@ def test_execution_parameters_are_those_of_the_job(server: LoggedServer) -> None
 def test_execution_parameters_of_an_endpoint_use_every_worker(
     trained: OptMl, tmp_path: Path
 ) -> None:
-    """Where nobody has set anything: a mini-batch for each worker, of the platform's size."""
+    """The defaults are one mini-batch for each worker, of the platform's size."""
     with serving(trained, tmp_path, MODEL_SERVER_WORKERS="2") as server:
         server.await_ready()
         reply = server.ask("/execution-parameters")
@@ -63,7 +63,7 @@ def test_more_workers_than_cores_answer_large_bodies(trained: OptMl, tmp_path: P
 
 
 def test_batch_may_take_an_hour(server: LoggedServer) -> None:
-    """The time-out is the longest that batch transform waits."""
+    """The time-out is the maximum of batch transform."""
     (message,) = [text for text in server.messages() if text.startswith("serving ")]
 
     assert f" on port {server.port}: 3600 s for an answer, bodies up to 104857600 by" in message
@@ -71,7 +71,7 @@ def test_batch_may_take_an_hour(server: LoggedServer) -> None:
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
 def test_body_of_100_mib_is_answered(server: LoggedServer, is_chunked: bool) -> None:
-    """The largest body that batch transform sends, to the byte, with or without a length."""
+    """This is the largest body of batch transform, with or without Content-Length."""
     n_rows = 1024
     row = ROW.strip().ljust(100 * MEBIBYTE // n_rows // 256 - 1, b"0") + b"\n"
     part = row * 256
@@ -96,7 +96,7 @@ def test_body_of_one_byte_more_is_refused(server: LoggedServer) -> None:
 @pytest.mark.parametrize("accept", ["text/csv", "application/jsonlines"])
 @pytest.mark.parametrize("end", [b"\n", b""], ids=["newline", "none"])
 def test_reply_has_a_line_for_each_line(server: LoggedServer, accept: str, end: bytes) -> None:
-    """Also without a length, and without a last newline; the reply always ends in one."""
+    """The response always ends in a newline, the last line of the request may not."""
     lines = [ROW] * 19_999 + [ROW.strip() + end]
     connection = server.connect()
     connection.request(
@@ -118,7 +118,7 @@ def test_reply_has_a_line_for_each_line(server: LoggedServer, accept: str, end: 
     ],
 )
 def test_bad_records_are_marked(server: LoggedServer, accept: str, reply: bytes) -> None:
-    """With BAD_RECORDS=mark each bad row keeps its place, and the others have their answers."""
+    """With BAD_RECORDS=mark each bad row keeps its place, and the other rows are answered."""
     answered = server.ask("/invocations", b"1,2,3\n" + ROW + b"x,1,2,3\n", {"Accept": accept})
 
     assert (answered.status, answered.body) == (200, reply)

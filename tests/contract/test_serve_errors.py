@@ -1,4 +1,4 @@
-"""Every error of `serve` is short JSON with a status, whoever refuses: the app, gunicorn, nginx."""
+"""Every error of `serve` is short JSON with a status, from the app, gunicorn or nginx."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ IDS = {
 
 @pytest.fixture(scope="module")
 def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedServer]:
-    """A server that is ready, and takes 1 MiB."""
+    """Return a server that is ready and accepts bodies up to 1 MiB."""
     directory = tmp_path_factory.mktemp("errors")
     with serving(trained, directory, SAGEMAKER_MAX_PAYLOAD_IN_MB="1") as server:
         server.await_ready()
@@ -29,7 +29,7 @@ def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def assert_error(status: int, content_type: str | None, body: bytes, expected: int) -> None:
-    """Hold a reply against the one form of all errors."""
+    """Check that a response has the format of all errors."""
     assert status == expected
     assert content_type == "application/json", body
     assert list(json.loads(body)) == KEYS
@@ -71,7 +71,7 @@ def test_serve_answers_a_wrong_request_in_json(
     status: int,
     error: str | None,
 ) -> None:
-    """What a caller has done wrong is said in JSON: never HTML, never a traceback."""
+    """A mistake of the caller is reported in JSON, never in HTML or as a traceback."""
     reply = server.ask(path, body, {"Content-Type": "text/csv"} | headers, method)
 
     assert_error(reply.status, reply.content_type, reply.body, status)
@@ -81,7 +81,7 @@ def test_serve_answers_a_wrong_request_in_json(
 
 @pytest.mark.parametrize("path", ["/errors/failed", "/errors/no_such_page"])
 def test_serve_has_no_pages_of_its_own(server: LoggedServer, path: str) -> None:
-    """The addresses to which nginx goes for an error are nobody else's."""
+    """The error pages of nginx cannot be requested."""
     reply = server.ask(path)
 
     assert_error(reply.status, reply.content_type, reply.body, 404)
@@ -107,10 +107,8 @@ def test_serve_has_no_pages_of_its_own(server: LoggedServer, path: str) -> None:
         *("headers", "byte", "address"),
     ],
 )
-def test_serve_answers_what_is_hardly_http_in_json(
-    server: LoggedServer, head: str, status: int
-) -> None:
-    """What nginx, or gunicorn behind it, refuses to read gets a reply in JSON too."""
+def test_serve_answers_malformed_http_in_json(server: LoggedServer, head: str, status: int) -> None:
+    """A request that nginx or gunicorn refuses to read gets a response in JSON as well."""
     with socket.create_connection(("127.0.0.1", server.port), DEADLINE_SECONDS) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode("latin-1"))
         reply = http.client.HTTPResponse(connection)
@@ -120,8 +118,8 @@ def test_serve_answers_what_is_hardly_http_in_json(
     assert_error(reply.status, reply.headers["Content-Type"], body, status)
 
 
-def test_serve_tells_the_limit_of_a_body(server: LoggedServer) -> None:
-    """A body that is too large is 413, with the limit and the setting that raises it."""
+def test_serve_names_the_limit_of_a_body(server: LoggedServer) -> None:
+    """The response to a larger body is 413, with the limit and the setting that raises it."""
     reply = server.ask("/invocations", ROW * 70_000)
 
     assert reply.json()["message"] == (
@@ -131,7 +129,7 @@ def test_serve_tells_the_limit_of_a_body(server: LoggedServer) -> None:
 
 
 def test_serve_refuses_a_chunked_body_over_the_limit(server: LoggedServer) -> None:
-    """A limit holds for a body without a length as well."""
+    """The limit applies to a body without Content-Length as well."""
     connection = server.connect()
     connection.request("POST", "/invocations", iter([ROW * 1000] * 70))
     reply = connection.getresponse()
@@ -144,20 +142,20 @@ def test_serve_refuses_a_chunked_body_over_the_limit(server: LoggedServer) -> No
 @pytest.mark.parametrize(
     ("body", "row", "column"), [(b"1,2,3\n", 1, None), (ROW + b"1,2,x,4", 2, 3), (b"", None, None)]
 )
-def test_serve_tells_the_place_of_an_error(
+def test_serve_returns_the_place_of_an_error(
     server: LoggedServer, body: bytes, row: int | None, column: int | None
 ) -> None:
-    """A program that has sent the rows need not read the message to find the bad one."""
+    """A client finds the bad row without parsing the message."""
     reply = server.ask("/invocations", body, {"Content-Type": "text/csv"})
 
     assert (reply.json()["row"], reply.json()["column"]) == (row, column)
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Request-Id": "of the client"}])
-def test_request_id_of_a_reply_finds_the_line_of_the_log(
+def test_request_id_of_a_response_is_in_the_log(
     server: LoggedServer, headers: dict[str, str]
 ) -> None:
-    """Each request has an id of its own, the same in the reply and in the log."""
+    """Each request has its own id, the same in the response and in the log."""
     replies = [server.ask("/invocations", b"1,2,3\n", headers).json() for _ in range(5)]
     ids = [reply["request_id"] for reply in replies]
 
@@ -172,10 +170,10 @@ def test_request_id_of_a_reply_finds_the_line_of_the_log(
 
 
 @pytest.mark.parametrize(("body", "status"), [(ROW, 200), (b"1,2,3\n", 400)])
-def test_serve_echoes_and_logs_what_the_platform_hands_through(
+def test_serve_echoes_and_logs_the_headers_of_the_platform(
     server: LoggedServer, body: bytes, status: int
 ) -> None:
-    """Custom attributes and inference id come back with answers and errors, and are logged."""
+    """Custom attributes and inference id come back with responses and errors, and are logged."""
     ids = {name: f"{value} {status}" for name, value in IDS.items()}
 
     reply = server.ask("/invocations", body, ids)

@@ -1,4 +1,4 @@
-"""/ping of `serve`: good when every worker is, and otherwise with the reason."""
+"""/ping of `serve`: 200 if every worker is ready, otherwise 503 with the reason."""
 
 import json
 import os
@@ -20,12 +20,12 @@ from support.servers import Line, LoggedServer, serving
 
 
 def workers_of(server: LoggedServer) -> list[int]:
-    """Return gunicorn's workers, none before it has any."""
+    """Return the process ids of gunicorn's workers."""
     return [worker for master in server.children("gunicorn") for worker in children_of(master)]
 
 
 def reason(server: LoggedServer) -> str:
-    """Return the message of /ping; nothing when it is good, or when nothing answers yet."""
+    """Return the message of /ping; empty if it is 200, or if nothing answers yet."""
     if not server.answers():
         return ""
     reply = server.request("/ping")
@@ -39,7 +39,7 @@ def moment(line: Line) -> datetime:
 
 
 def changed(trained: OptMl, tmp_path: Path, change: Callable[[Path], object]) -> OptMl:
-    """Return a copy of what was trained, after a change to its model."""
+    """Return a copy of the trained model after a change to it."""
     opt_ml = OptMl(tmp_path / "changed")
     shutil.copytree(trained.model, opt_ml.model)
     change(opt_ml.model)
@@ -53,24 +53,24 @@ def rewrite(model: Path, **values: object) -> None:
 
 
 def answer_otherwise(model: Path) -> None:
-    """Let the probe of model.json expect other labels."""
+    """Make the probe of model.json expect other labels."""
     record = json.loads((model / "model.json").read_text())
     labels = record["probe"]["labels"]
     rewrite(model, probe=record["probe"] | {"labels": [(label + 1) % 3 for label in labels]})
 
 
 def leave_the_archive(model: Path) -> None:
-    """Leave what the platform should have unpacked, and nothing else."""
+    """Leave only the archive, which the platform should have unpacked."""
     for file in model.iterdir():
         file.unlink()
     (model / "model.tar.gz").write_bytes(b"\x1f\x8b")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-def test_ping_is_good_only_when_every_worker_is_ready(
+def test_ping_is_200_only_if_every_worker_is_ready(
     trained: OptMl, tmp_path: Path, method: str
 ) -> None:
-    """While one of two workers is missing, the reason says so; then all is well."""
+    """While one of two workers is missing, the reason says so."""
     with serving(trained, tmp_path) as server:
         server.await_ready()
         (master,) = server.children("gunicorn")
@@ -89,7 +89,7 @@ def test_ping_is_good_only_when_every_worker_is_ready(
 
 
 def test_ping_names_a_worker_that_does_not_answer(trained: OptMl, tmp_path: Path) -> None:
-    """When a worker has not answered for 5 s, /ping is 503 and names it, until it goes on."""
+    """After 5 s without a heartbeat /ping is 503 and names the worker, until it continues."""
     with serving(trained, tmp_path) as server:
         server.await_ready()
         hangs = workers_of(server)[0]
@@ -109,7 +109,7 @@ def test_ping_names_a_worker_that_does_not_answer(trained: OptMl, tmp_path: Path
 
 
 def test_ping_is_503_when_no_worker_answers(trained: OptMl, tmp_path: Path) -> None:
-    """Then nginx says so in JSON, until they go on."""
+    """Nginx responds in JSON until the workers continue."""
     with serving(trained, tmp_path) as server:
         server.await_ready()
         workers = workers_of(server)
@@ -126,8 +126,8 @@ def test_ping_is_503_when_no_worker_answers(trained: OptMl, tmp_path: Path) -> N
         server.await_ready()
 
 
-def test_ping_is_good_again_after_a_worker_was_killed(trained: OptMl, tmp_path: Path) -> None:
-    """Until another worker has loaded the model one is missing; requests are answered."""
+def test_ping_is_200_again_after_a_worker_was_killed(trained: OptMl, tmp_path: Path) -> None:
+    """Requests are answered until the new worker is ready."""
     with serving(trained, tmp_path) as server:
         server.await_ready()
         (master,) = server.children("gunicorn")
@@ -173,10 +173,10 @@ def test_ping_is_good_again_after_a_worker_was_killed(trained: OptMl, tmp_path: 
         "otherwise",
     ],
 )
-def test_ping_says_why_the_model_cannot_be_used(
+def test_ping_returns_why_the_model_cannot_be_used(
     trained: OptMl, tmp_path: Path, change: Callable[[Path], object], words: list[str]
 ) -> None:
-    """One line of the log and one reason, on /ping and /invocations, that say what to do."""
+    """The log, /ping and /invocations have one reason, which says what to do."""
     opt_ml = changed(trained, tmp_path, change)
     with serving(opt_ml, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
         await_condition(lambda: "cannot be used" in reason(server), "a ping with a reason")
@@ -190,8 +190,8 @@ def test_ping_says_why_the_model_cannot_be_used(
     assert all(word in errors[0]["message"] for word in words)
 
 
-def test_serve_ends_when_waiting_will_not_bring_a_model(trained: OptMl, tmp_path: Path) -> None:
-    """/ping tells the reason for some seconds; then the container ends, with a code of its own."""
+def test_serve_exits_if_no_worker_can_use_the_model(trained: OptMl, tmp_path: Path) -> None:
+    """/ping returns the reason for 10 s; then the container exits with a specific code."""
     opt_ml = changed(trained, tmp_path, lambda model: rewrite(model, format_version=2))
     with serving(opt_ml, tmp_path / "log") as server:
         await_condition(lambda: "format version 2" in reason(server), "a ping with a reason")
@@ -206,7 +206,7 @@ def test_serve_ends_when_waiting_will_not_bring_a_model(trained: OptMl, tmp_path
 
 
 def test_serve_accepts_a_leftover_archive_beside_the_model(trained: OptMl, tmp_path: Path) -> None:
-    """Local mode of the SDK leaves model.tar.gz beside the files; that does no harm."""
+    """Local mode of the SDK leaves model.tar.gz next to the files."""
     opt_ml = changed(
         trained, tmp_path, lambda model: (model / "model.tar.gz").write_bytes(b"\x1f\x8b")
     )

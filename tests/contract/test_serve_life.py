@@ -1,4 +1,4 @@
-"""The life and death of `serve`: start, stop, and servers that die."""
+"""Lifecycle of `serve`: start, stop, and servers that exit by themselves."""
 
 import http.client
 import os
@@ -52,7 +52,7 @@ def test_serve_ends_cleanly_when_asked(
 def test_serve_ends_cleanly_while_its_workers_start(
     serve: Serve, trained: OptMl, n_workers: int
 ) -> None:
-    """A signal that comes when a worker has just been forked is not lost."""
+    """A signal that arrives just after the fork of a worker is not lost."""
     server = serve(trained, MODEL_SERVER_WORKERS=str(n_workers))
     await_condition(lambda: any(map(children_of, server.children("gunicorn"))), "a worker")
 
@@ -63,17 +63,15 @@ def test_serve_ends_cleanly_while_its_workers_start(
 
 
 def test_serve_ends_cleanly_while_it_starts(serve: Serve, trained: OptMl) -> None:
-    """A signal before the workers are up is obeyed as well."""
+    """A signal before the workers exist stops the server as well."""
     server = serve(trained)
     await_condition(lambda: len(children_of(server.process.pid)) == 2, "two children")
 
     assert server.stop().code == 0
 
 
-def test_serve_asks_a_server_again_that_has_lost_the_signal(
-    serve: Serve, trained: OptMl, tmp_path: Path
-) -> None:
-    """A signal may come when nginx is not ready for it; here it does, and nginx still ends."""
+def test_serve_repeats_a_signal_that_was_lost(serve: Serve, trained: OptMl, tmp_path: Path) -> None:
+    """Nginx exits although the first signal arrives before it is ready for signals."""
     nginx = tmp_path / "nginx"
     nginx.write_text(
         f"#!/bin/sh\ntrap '' QUIT\ntouch {tmp_path}/deaf\nsleep 0.5\n"
@@ -90,7 +88,7 @@ def test_serve_asks_a_server_again_that_has_lost_the_signal(
 
 
 def test_serve_answers_a_request_in_flight_before_it_ends(serve: Serve, trained: OptMl) -> None:
-    """A large body that was being worked on when the signal came is answered whole."""
+    """A large request that is in progress when the signal arrives gets its whole response."""
     server = serve(trained, MODEL_SERVER_WORKERS="1")
     server.await_ready()
     n_rows = 400_000
@@ -109,15 +107,15 @@ def test_serve_answers_a_request_in_flight_before_it_ends(serve: Serve, trained:
     connection.close()
 
 
-def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained: OptMl) -> None:
-    """Under load, every request that was sent on an open connection and begun is answered."""
+def test_serve_loses_no_response_under_load(serve: Serve, trained: OptMl) -> None:
+    """Every response that has begun on an open connection is complete."""
     # The log goes into a pipe that is read at the end, and would be full before.
     server = serve(trained, MODEL_SERVER_LOG_LEVEL="WARNING")
     server.await_ready()
     answers: list[bytes] = []
-    half_answers: list[Exception] = []
+    half_responses: list[Exception] = []
 
-    def keep_asking() -> None:
+    def send_requests() -> None:
         connection = server.connect()
         while True:
             try:
@@ -128,11 +126,11 @@ def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained
             try:
                 answers.append(reply.read())
             except (OSError, http.client.HTTPException) as error:
-                half_answers.append(error)
+                half_responses.append(error)
                 break
         connection.close()
 
-    clients = [threading.Thread(target=keep_asking) for _ in range(8)]
+    clients = [threading.Thread(target=send_requests) for _ in range(8)]
     for client in clients:
         client.start()
     await_condition(lambda: len(answers) > 200, "load")
@@ -142,7 +140,7 @@ def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained
         client.join(DEADLINE_SECONDS)
 
     assert ended.code == 0
-    assert not half_answers
+    assert not half_responses
     assert set(answers) == {b"setosa\n"}
 
 
@@ -150,7 +148,7 @@ def test_serve_loses_no_answer_of_clients_that_keep_asking(serve: Serve, trained
 def test_serve_ends_with_the_signal_of_a_server_that_is_killed(
     serve: Serve, trained: OptMl, name: str
 ) -> None:
-    """When a server is killed, the rest is stopped and the exit code tells the signal."""
+    """If a server is killed, the other is stopped, and the exit code contains the signal."""
     server = serve(trained)
     server.await_ready()
 
@@ -162,10 +160,8 @@ def test_serve_ends_with_the_signal_of_a_server_that_is_killed(
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "nginx"])
-def test_serve_fails_when_a_server_ends_and_says_that_all_is_well(
-    serve: Serve, trained: OptMl, name: str
-) -> None:
-    """A server that somebody else stopped is a failure of the container, though it ends with 0."""
+def test_serve_fails_if_a_server_exits_with_0(serve: Serve, trained: OptMl, name: str) -> None:
+    """A server that another process stopped is a failure of the container."""
     server = serve(trained)
     server.await_ready()
 
@@ -177,11 +173,11 @@ def test_serve_fails_when_a_server_ends_and_says_that_all_is_well(
 def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
     trained: OptMl, tmp_path: Path
 ) -> None:
-    """A fault in predictor.py ends the container at its start, with the traceback in the log."""
+    """An error in predictor.py stops the container at its start; the log has the traceback."""
     program = tmp_path / "program"
     shutil.copytree(PROGRAM_DIR, program)
     (program / "predictor.py").write_text("import absent")
-    # One worker: when two fail at once, gunicorn 27 stumbles over the second and ends with 1.
+    # One worker: if two fail at once, gunicorn 27 exits with 1.
     variables = {"SAGEMAKER_BIND_TO_PORT": str(free_port()), "MODEL_SERVER_WORKERS": "1"}
 
     ended = wait_for(start(program / "serve", trained, **variables))
@@ -193,7 +189,7 @@ def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
 def test_serve_replaces_a_worker_that_is_killed(
     serve: Serve, trained: OptMl, tmp_path: Path
 ) -> None:
-    """After a worker has died, another answers; it shares the model, and reads no file."""
+    """The new worker shares the model with the others and reads no file."""
     opt_ml = OptMl(tmp_path / "copy")
     shutil.copytree(trained.model, opt_ml.model)
     server = serve(opt_ml)
@@ -210,7 +206,7 @@ def test_serve_replaces_a_worker_that_is_killed(
 
 
 def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None:
-    """Two servers cannot have one port: the second ends, and nginx says why."""
+    """The second server on a port exits, and nginx logs why."""
     port = str(free_port())
     first = serve(trained, SAGEMAKER_BIND_TO_PORT=port)
     await_condition(lambda: len(children_of(first.process.pid)) == 2, "a first server")
@@ -223,7 +219,7 @@ def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None
 
 
 def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Path) -> None:
-    """The directory of sockets and buffers goes when the servers have ended."""
+    """The directory of sockets and buffers is removed at the end."""
     server = serve(trained, TMPDIR=str(tmp_path))
     server.await_ready()
     assert list(tmp_path.iterdir())
@@ -233,10 +229,8 @@ def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-def test_serve_says_what_it_lacks_when_its_directory_is_of_no_use(
-    trained: OptMl, tmp_path: Path
-) -> None:
-    """A socket's path may have 107 characters; the directory of a longer one goes again."""
+def test_serve_refuses_a_directory_with_a_long_path(trained: OptMl, tmp_path: Path) -> None:
+    """A socket's path has at most 107 characters; no directory is left behind."""
     long = tmp_path / ("x" * 80)
     long.mkdir()
 

@@ -1,4 +1,4 @@
-"""What `serve` writes between its start and its end, and what it counts."""
+"""Log and metrics of `serve` from its start to its end."""
 
 import os
 import re
@@ -34,7 +34,7 @@ N_ROWS = 1 + 4000 + 1
 
 
 class Life(NamedTuple):
-    """What is left of a server that has started, answered and stopped."""
+    """Record of a server that has started, answered requests and stopped."""
 
     code: int
     log: str
@@ -42,12 +42,12 @@ class Life(NamedTuple):
     lines: list[Line]
     statuses: list[int]
     metrics: list[str]
-    """The text of /metrics, asked twice in a row."""
+    """Two responses of /metrics, one after the other."""
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
-    """A server that has answered BODIES, good pings, and questions about its counters."""
+    """Return the record of a server that answered BODIES, pings and /metrics."""
     opt_ml = OptMl(tmp_path_factory.mktemp("marked"))
     opt_ml.write("marked.csv", f"{LABELS[0]},1,2\n{LABELS[1]},5,6\n" * 10)
     assert train(opt_ml).code == 0
@@ -63,7 +63,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 def samples(text: str) -> Iterator[tuple[str, str, float]]:
-    """Yield name, labels and value of each sample; a line that is none fails."""
+    """Yield name, labels and value of each sample, and check the other lines."""
     for line in text.splitlines():
         if not re.match(r"# (HELP|TYPE) model_server_[a-z_]+ \S", line):
             found = SAMPLE.fullmatch(line)
@@ -91,14 +91,14 @@ def test_every_line_is_json_with_time_level_and_message(life: Life) -> None:
 
 
 def test_standard_error_has_only_pings_that_came_too_early(life: Life) -> None:
-    """There nginx writes, in its own form, what it could not pass on."""
+    """Nginx logs there, in its own format, the pings that it could not forward."""
     lines = life.errors.splitlines()
 
     assert all("upstream timed out" in line and "GET /ping" in line for line in lines)
 
 
 def test_phases_are_logged_in_their_order(life: Life) -> None:
-    """Who reads the log sees how far the start came, and that the end was asked for."""
+    """The log shows each phase of the start and of the stop."""
     messages = [line["message"] for line in life.lines if line["message"] != "request"]
 
     expected = [
@@ -111,7 +111,7 @@ def test_phases_are_logged_in_their_order(life: Life) -> None:
     ] == expected
 
 
-def test_each_request_but_a_good_ping_is_a_line(life: Life) -> None:
+def test_each_request_except_a_successful_ping_is_logged(life: Life) -> None:
     """The line has the status, and the sizes instead of the payload."""
     lines = [line for line in life.lines if line["message"] == "request"]
     invocations = [line for line in lines if line["path"] == "/invocations"]
@@ -126,13 +126,13 @@ def test_each_request_but_a_good_ping_is_a_line(life: Life) -> None:
 
 @pytest.mark.parametrize("word", [*VALUES, *LABELS])
 def test_no_value_of_a_payload_is_logged(life: Life, word: str) -> None:
-    """Neither what was sent, good or bad, nor what was answered."""
+    """The log has no cell of a request and no label of a response."""
     assert word not in life.log
     assert word not in life.errors
 
 
 def test_metrics_can_be_read_by_prometheus(life: Life) -> None:
-    """Every line is a comment or a sample; the buckets grow up to the count."""
+    """Every line is a comment or a sample, and the buckets are cumulative."""
     found = list(samples(life.metrics[0]))
 
     buckets = [value for name, _, value in found if name.endswith("_seconds_bucket")]
@@ -144,7 +144,7 @@ def test_metrics_can_be_read_by_prometheus(life: Life) -> None:
 
 
 def test_metrics_are_those_of_all_workers(life: Life) -> None:
-    """Whichever worker answers, it tells of every request, the last question among them."""
+    """Any worker returns the totals of all, including the request before."""
     first, second = (
         {name + labels: value for name, labels, value in samples(text)} for text in life.metrics
     )
@@ -168,7 +168,7 @@ def test_metrics_have_the_state_of_the_workers(life: Life) -> None:
 
 
 def test_counters_outlive_a_worker(trained: OptMl, tmp_path: Path) -> None:
-    """A counter that fell would look like a server that started again."""
+    """A counter that decreases would look like a restart of the server."""
     with serving(trained, tmp_path, MODEL_SERVER_WORKERS="1") as server:
         server.await_ready()
         for _ in range(3):
@@ -183,7 +183,7 @@ def test_counters_outlive_a_worker(trained: OptMl, tmp_path: Path) -> None:
 def test_level_says_how_much_is_logged(
     trained: OptMl, tmp_path: Path, level: str, expected: int
 ) -> None:
-    """At WARNING only requests that failed have a line, at ERROR none."""
+    """At WARNING only failed requests are logged, at ERROR none."""
     with serving(trained, tmp_path, SAGEMAKER_CONTAINER_LOG_LEVEL=level) as server:
         server.await_ready()
         server.invoke("5.1,3.5,1.4,0.2")

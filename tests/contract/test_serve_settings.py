@@ -1,4 +1,4 @@
-"""Environment variables of `serve`: good ones work, bad ones end the start with a sentence."""
+"""Environment variables of `serve`: a bad value stops the start with one sentence."""
 
 import json
 import os
@@ -55,7 +55,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a
 def test_serve_refuses_a_setting_that_cannot_be_used(
     trained: OptMl, variables: dict[str, str], message: str
 ) -> None:
-    """A bad value ends the start with one sentence, in one line, and a code of its own."""
+    """A bad value stops the start with one sentence in one line, and with a specific code."""
     ended = wait_for(start("serve", trained, **variables))
 
     line = json.loads(ended.log.splitlines()[-1])
@@ -80,7 +80,7 @@ def test_serve_refuses_a_setting_that_cannot_be_used(
 def test_serve_refuses_a_setting_that_does_not_fit_the_model(
     trained: OptMl, tmp_path: Path, variables: dict[str, str], n_workers: str
 ) -> None:
-    """What only the workers can find ends the start as other settings do."""
+    """A value that only the workers can check stops the start as well."""
     with serving(trained, tmp_path, MODEL_SERVER_WORKERS=n_workers, **variables) as server:
         ended = server.ended()
 
@@ -92,8 +92,8 @@ def test_serve_refuses_a_setting_that_does_not_fit_the_model(
     )
 
 
-def test_serve_takes_the_names_of_the_platform(trained: OptMl, tmp_path: Path) -> None:
-    """SAGEMAKER_MODEL_SERVER_* is what the SDK sets; empty variables count as not set."""
+def test_serve_accepts_the_names_of_the_platform(trained: OptMl, tmp_path: Path) -> None:
+    """The SDK sets SAGEMAKER_MODEL_SERVER_*; an empty variable counts as not set."""
     variables = {
         "MODEL_SERVER_WORKERS": "",
         "SAGEMAKER_MODEL_SERVER_WORKERS": "3",
@@ -111,8 +111,8 @@ def test_serve_takes_the_names_of_the_platform(trained: OptMl, tmp_path: Path) -
     assert second.endswith(": 9 s for an answer, bodies up to 2097152 bytes")
 
 
-def test_serve_answers_in_the_form_of_the_settings(trained: OptMl, tmp_path: Path) -> None:
-    """Who asks for no form gets the one of the settings."""
+def test_serve_answers_in_the_format_of_the_settings(trained: OptMl, tmp_path: Path) -> None:
+    """The settings apply to requests that ask for no format."""
     variables = {
         "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label, probability",
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/jsonlines",

@@ -1,4 +1,4 @@
-"""What gunicorn's workers do beside gunicorn; tests/contract has them at work."""
+"""gunicorn's worker class and server hooks; tests/contract runs them in `serve`."""
 
 import http.client
 import io
@@ -14,10 +14,12 @@ from types import SimpleNamespace
 import gevent
 import gevent.socket
 import pytest
+from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.http.wsgi import Response
 
 from container.serving.gunicorn_conf import _LargeBody, _OneWrite, _Page, _reply, when_ready
 from support.processes import python
@@ -25,14 +27,14 @@ from support.processes import python
 
 @pytest.fixture
 def sockets() -> Iterator[tuple[gevent.socket.socket, gevent.socket.socket]]:
-    """A connection: the client's end, and the worker's."""
+    """Yield a connection: the client's end and the worker's end."""
     ours, theirs = gevent.socket.socketpair()
     with ours, theirs:
         yield ours, theirs
 
 
 def post(body: bytes, n_bytes: int | None = None) -> bytes:
-    """Return a request; its head may promise more bytes than there are."""
+    """Return a request whose Content-Length may be more than its body."""
     n_bytes = len(body) if n_bytes is None else n_bytes
     return b"POST /invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (n_bytes, body)
 
@@ -41,7 +43,7 @@ def post(body: bytes, n_bytes: int | None = None) -> bytes:
 def test_large_body_is_read_whole_and_the_next_request_after_it(
     sockets: tuple[gevent.socket.socket, gevent.socket.socket], n_bytes: int
 ) -> None:
-    """Neither what came together with the head nor what follows the body is lost or mixed up."""
+    """Bytes that arrive with the head or after the body are neither lost nor mixed up."""
     client, worker = sockets
     bodies = [random.Random(seed).randbytes(n_bytes) for seed in range(3)]  # noqa: S311
     sender = gevent.spawn(client.sendall, b"".join(map(post, bodies)))
@@ -53,10 +55,10 @@ def test_large_body_is_read_whole_and_the_next_request_after_it(
     assert found == bodies
 
 
-def test_large_body_whose_client_goes_ends_there(
+def test_large_body_ends_where_the_client_closes(
     sockets: tuple[gevent.socket.socket, gevent.socket.socket],
 ) -> None:
-    """What has come is returned, and no byte more: the app sees that some are missing."""
+    """Only the received bytes are returned, so the app sees that some are missing."""
     client, worker = sockets
     gevent.spawn(client.sendall, post(b"1,2\n" * 20_000, 1_000_000)).link(lambda _: client.close())
     body = _LargeBody(next(RequestParser(Config(), worker, ("", 0))).body.reader)
@@ -65,8 +67,8 @@ def test_large_body_whose_client_goes_ends_there(
     assert body.read(8192) == b""
 
 
-def test_length_that_is_only_promised_takes_no_memory() -> None:
-    """Room is made as the body comes: what does not come costs nothing."""
+def test_content_length_alone_takes_no_memory() -> None:
+    """Memory is allocated as the body arrives."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     reader = LengthReader(SocketUnreader(SimpleNamespace(recv_into=lambda _: 0)), 2**30)
 
@@ -77,7 +79,7 @@ def test_length_that_is_only_promised_takes_no_memory() -> None:
 def test_large_body_may_be_read_in_parts(
     sockets: tuple[gevent.socket.socket, gevent.socket.socket],
 ) -> None:
-    """An app of one's own may read as it likes."""
+    """The app of a fork may read a body in any way."""
     client, worker = sockets
     content = random.Random(0).randbytes(100_000)  # noqa: S311 - no secret
     gevent.spawn(client.sendall, post(content))
@@ -89,8 +91,8 @@ def test_large_body_may_be_read_in_parts(
     assert parts[2].endswith(b"\n")
 
 
-def test_others_have_their_turn_between_the_pieces_of_a_large_body() -> None:
-    """A ping is answered while a body keeps coming without a pause."""
+def test_other_requests_run_between_the_pieces_of_a_large_body() -> None:
+    """A ping is answered while a body arrives without a pause."""
     content = io.BytesIO(bytes(100_000))
     client = SimpleNamespace(recv_into=lambda place: content.readinto(place[:1000]))
     body = _LargeBody(LengthReader(SocketUnreader(client), 100_000))
@@ -125,10 +127,10 @@ def test_others_have_their_turn_between_the_pieces_of_a_large_body() -> None:
         ),
     ],
 )
-def test_refusal_of_gunicorn_is_a_whole_reply_in_json(
+def test_refusal_by_gunicorn_is_a_complete_response_in_json(
     status: int, error: str, message: str
 ) -> None:
-    """A client reads status, type and the fields of every error, and that no more comes."""
+    """It has status, media type, the fields of every error, and closes the connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(_reply(HTTPStatus(status)))
@@ -144,40 +146,41 @@ def test_refusal_of_gunicorn_is_a_whole_reply_in_json(
 
 
 def test_status_is_read_from_the_page_of_gunicorn() -> None:
-    """Its page of HTML goes nowhere else."""
+    """Gunicorn writes its page of HTML to the replacement of the socket."""
     page = _Page()
 
-    page.sendall(b"HTTP/1.1 414 Request-URI Too Long\r\nConnection: close\r\n\r\n<html></html>")
+    util.write_error(page, 414, "URI Too Long", "Request Line is too large")
 
     assert page.status == 414
 
 
 def test_worker_can_be_stopped_from_its_first_moment() -> None:
-    """A SIGTERM between the fork and a worker's own handlers ends it, the first and later ones."""
+    """A SIGTERM between the fork and a worker's own handlers ends it; the block ends there."""
     ended = python(
         "import os, signal\n"
-        "from types import SimpleNamespace\n"
-        "from container.serving.gunicorn_conf import post_fork, when_ready\n"
+        "from container.serving.gunicorn_conf import on_starting, post_fork\n"
+        "def is_blocked():\n"
+        "    return signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])\n"
+        "def fork(work):\n"
+        "    if not (pid := os.fork()):\n"
+        "        os._exit(work())\n"
+        "    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n"
+        "def stopped_worker():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    post_fork(None, None)\n"
+        "def worker_that_forks():\n"
+        "    post_fork(None, None)\n"
+        "    return fork(is_blocked)\n"
         "signal.signal(signal.SIGTERM, lambda *_: os._exit(1))\n"  # the master's, not a worker's
-        "codes = []\n"
-        "def spawn_worker():\n"
-        "    pid = os.fork()\n"
-        "    if not pid:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "        post_fork(arbiter, None)\n"
-        "        os._exit(0)\n"
-        "    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
-        "arbiter = SimpleNamespace(num_workers=2, spawn_worker=spawn_worker)\n"
-        "when_ready(arbiter)\n"
-        "arbiter.spawn_worker()\n"
-        "print(codes)\n"
+        "on_starting(None)\n"
+        "print(fork(stopped_worker), fork(stopped_worker), fork(worker_that_forks), is_blocked())\n"
     )
 
-    assert (ended.stdout, ended.stderr) == (f"{3 * [-signal.SIGTERM]}\n", "")
+    assert (ended.stdout, ended.stderr) == (f"{-signal.SIGTERM} {-signal.SIGTERM} 0 False\n", "")
 
 
 def test_all_workers_are_forked_at_once() -> None:
-    """There are as many as the settings say when gunicorn begins to look for missing ones."""
+    """When gunicorn looks for missing workers, there are none."""
     ages: list[int] = []
 
     when_ready(SimpleNamespace(num_workers=3, spawn_worker=lambda: ages.append(len(ages))))
@@ -185,8 +188,8 @@ def test_all_workers_are_forked_at_once() -> None:
     assert ages == [0, 1, 2]
 
 
-def test_worker_takes_gevents_sockets_and_reads_no_metadata_of_packages() -> None:
-    """What blocks in the standard library is replaced, and no plugin is looked for."""
+def test_worker_uses_gevents_sockets_and_reads_no_metadata_of_packages() -> None:
+    """Blocking parts of the standard library are replaced; gevent searches for no plugins."""
     ended = python(
         "import sys\n"
         "from container.serving.gunicorn_conf import Worker\n"
@@ -206,17 +209,22 @@ def test_worker_takes_gevents_sockets_and_reads_no_metadata_of_packages() -> Non
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 64 * 1024, 64 * 1024 + 1, 300_000])
-def test_head_of_a_reply_leaves_with_its_body(n_bytes: int) -> None:
-    """A worker that is killed after the first write has sent more than a head."""
+def test_head_of_a_response_is_sent_with_its_body(n_bytes: int) -> None:
+    """A worker that is killed after its first write has sent more than a head."""
     sent: list[bytes] = []
-    head, body = b"HTTP/1.1 200 OK\r\n\r\n", bytes(n_bytes)
-    reply = _OneWrite(SimpleNamespace(sendall=lambda data: sent.append(bytes(data))))
+    client = SimpleNamespace(sendall=lambda data: sent.append(bytes(data)))
+    source = SimpleNamespace(recv=lambda _: b"GET / HTTP/1.1\r\n\r\n")
+    request = next(RequestParser(Config(), source, ("", 0)))
+    body = bytes(n_bytes)
 
-    reply.sendall(head)
-    assert not sent
-    if body:
-        reply.sendall(body)
-    reply.flush()
+    joined = _OneWrite(client)
+    response = Response(request, joined, Config())
+    response.start_response("200 OK", [("Content-Length", str(n_bytes))])
+    response.write(body)
+    response.close()
+    joined.flush()
 
-    assert b"".join(sent) == head + body
-    assert len(sent[0]) == len(head) + min(n_bytes, 64 * 1024)
+    head, _, rest = b"".join(sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert rest == body
+    assert len(sent[0]) == len(head) + 4 + min(n_bytes, 64 * 1024)

@@ -1,9 +1,18 @@
-"""gunicorn's workers, as its command line cannot say them: serving.py names this module there."""
+"""Configuration module of gunicorn: its worker class, its logger and its server hooks.
+
+Three places rely on the inner workings of gunicorn and gevent, and each has a test that fails when
+they change: `_LargeBody` (gunicorn's reader of a body), `_OneWrite` with `_Page` (the order of
+gunicorn's writes to a socket), and `Worker.patch` (gevent's search for plugins).
+
+Source of the hooks: https://docs.gunicorn.org/en/stable/settings.html#server-hooks
+"""
 
 import gc
+import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -23,18 +32,17 @@ _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
-    """A gevent worker that refuses what it cannot read in JSON, as every other error is told."""
+    """A gevent worker that responds in JSON to a request that it cannot read."""
 
     def init_process(self) -> None:
-        """Let threads that work on large bodies give way to the loop soon; then run."""
+        """Make threads that compute large requests yield to the event loop soon; then run."""
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
 
     def patch(self) -> None:
-        """Let gevent replace what blocks in the standard library, and ask no plugins about it.
+        """Replace the blocking parts of the standard library by gevent's, without its plugins.
 
-        To find them it would read the metadata of every package, 25 times in each worker: longer
-        than all else that a worker does before it is ready.
+        To find plugins, gevent reads the metadata of every package 25 times in each worker.
 
         Source: gevent/events.py (notify_and_call_entry_points).
         """
@@ -42,14 +50,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         super().patch()
 
     def notify(self) -> None:
-        """Give a heartbeat to gunicorn's master, as each second, and to the board; tidy up."""
+        """Publish a heartbeat to gunicorn's master and the scoreboard, once a second."""
         super().notify()
         if self.wsgi is not None:
             self.wsgi.extensions["slot"].beat()
             self.wsgi.extensions["admission"].give_back()
 
     def handle_request(self, listener_name: str, req: Any, sock: Any, addr: Any) -> None:
-        """Answer a request; a worker that is killed meanwhile leaves no head without its body."""
+        """Answer a request; a worker that is killed meanwhile leaves no head without a body."""
         reader = req.body.reader
         if isinstance(reader, LengthReader) and reader.length >= LARGE_BODY_BYTES:
             req.body = _LargeBody(reader)
@@ -58,7 +66,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
         joined.flush()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Log the error as gunicorn does, and send its status with a body of JSON."""
+        """Log the error as gunicorn does, and send its status with a JSON body."""
         page = _Page()
         super().handle_error(req, page, addr, exc)
         with suppress(OSError):  # the client has gone
@@ -66,21 +74,21 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
 
 
 class _LargeBody(Body):  # type: ignore[misc]
-    """A body whose pieces are received to where they stay; gunicorn copies each five times.
+    """A body whose pieces are received in their final place; gunicorn copies each five times.
 
     Source: gunicorn/http/body.py (Body.read), gunicorn/http/unreader.py (Unreader.read).
     """
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the next `size` bytes, or fewer when the client has gone.
+        """Return the next `size` bytes, or fewer if the client closes the connection.
 
-        Between the pieces of the whole body other requests have their turn.
+        Other requests run between the pieces of a whole body.
         """
         if not size or size != self.reader.length or self.buf.tell():
             part: bytes = super().read(size)
             return part
         reader, unreader = self.reader, self.reader.unreader
-        body = BytesIO(bytes(size))  # more than 32 MB the system clears page by page, as it comes
+        body = BytesIO(bytes(size))  # above 32 MB the system allocates a page when it is written
         reader.length -= body.write(unreader.take_buffered())
         with body.getbuffer() as place:
             while found := unreader.sock.recv_into(place[size - reader.length :]):
@@ -91,10 +99,10 @@ class _LargeBody(Body):  # type: ignore[misc]
 
 
 class _OneWrite:
-    """A socket that sends the head of a reply together with its body, which gunicorn does not.
+    """A socket that sends the head of a response together with its body.
 
-    nginx would pass on the head alone, as a reply whose body is empty, when the worker is killed
-    between the two.
+    gunicorn sends them separately. If the worker were killed between the two, nginx would forward
+    the head without the body.
 
     Source: gunicorn/http/wsgi.py (Response.send_headers, Response.write).
     """
@@ -107,7 +115,7 @@ class _OneWrite:
         return getattr(self._client, name)
 
     def sendall(self, data: bytes) -> None:
-        """Keep the head; send everything else at once, the head before it."""
+        """Keep the head, which comes first, and send it with the first part of the body."""
         if self._head is None:
             self._head = data
             return
@@ -118,18 +126,18 @@ class _OneWrite:
             self._client.sendall(memoryview(data)[_FIRST_BYTES:])
 
     def flush(self) -> None:
-        """Send the head of a reply that has no body."""
+        """Send the head of a response without a body."""
         if self._head:
             self._client.sendall(self._head)
 
 
 class _Page:
-    """Stands in for the client while gunicorn writes its page of HTML; keeps the status."""
+    """Replacement of the client's socket: keeps the status of gunicorn's HTML page."""
 
     status = 500
 
     def gettimeout(self) -> float:
-        """Say that writing needs no waiting."""
+        """Return the time-out of a socket that never waits."""
         return 0.0
 
     def sendall(self, page: bytes) -> None:
@@ -151,39 +159,55 @@ def _reply(status: HTTPStatus) -> bytes:
 
 
 class Log(Logger):  # type: ignore[misc]
-    """gunicorn's log without its line for each request: the app writes one."""
+    """gunicorn's logger without an access log, which the app writes."""
 
-    access_log_enabled = False  # gunicorn would make the line up, and then drop it
+    access_log_enabled = False  # otherwise gunicorn formats each line and drops it
 
 
 logconfig_dict = log.gunicorn_logging()
 logger_class = Log
 
 
-def when_ready(arbiter: Any) -> None:
-    """Fork the workers at once; gunicorn would pause up to 0.1 s after each.
+def on_starting(arbiter: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
+    """Block stop signals in this process while it forks a worker.
 
-    A stop that comes to a worker, these or later ones, while it is forked is not lost: the master
-    would wait for that worker until the graceful time-out.
+    The worker inherits the block and ends it in `post_fork`. Otherwise a stop signal that reaches
+    it before it has its own handlers would be lost, and the master would wait for it until the
+    graceful time-out.
 
-    Source: gunicorn/arbiter.py (spawn_workers, spawn_worker, kill_workers).
+    Source: gunicorn/arbiter.py (spawn_worker, kill_workers)
     """
-    arbiter.spawn_worker = signals.blocked()(arbiter.spawn_worker)
+    master = os.getpid()
+
+    def mask(how: int) -> None:
+        if os.getpid() == master:  # a worker inherits this function
+            signal.pthread_sigmask(how, signals.STOP)
+
+    os.register_at_fork(
+        before=partial(mask, signal.SIG_BLOCK), after_in_parent=partial(mask, signal.SIG_UNBLOCK)
+    )
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
+    """Make a new worker exit on SIGTERM until it has its own handlers.
+
+    Until then it has the master's handler, which puts the signal into a queue that no worker reads.
+
+    Source: gunicorn/arbiter.py (spawn_worker, signal), gunicorn/workers/base.py (init_signals)
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals.unblock()
+
+
+def when_ready(arbiter: Any) -> None:
+    """Fork all workers at once; gunicorn would pause up to 0.1 s after each.
+
+    Source: gunicorn/arbiter.py (spawn_workers)
+    """
     for _ in range(arbiter.num_workers):
         arbiter.spawn_worker()
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
-    """Let what came before the fork be cleared in order, while there is all that it needs."""
+    """Allow the objects from before the fork to be collected, while what they need still exists."""
     gc.unfreeze()
-
-
-def post_fork(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn names the arguments
-    """Let a worker that has just been forked end on SIGTERM, before it has its own handlers.
-
-    Until then it has the master's handler, which puts the signal into a queue that no worker reads.
-
-    Source: gunicorn/arbiter.py (spawn_worker, signal), gunicorn/workers/base.py (init_signals).
-    """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signals.unblock()

@@ -154,7 +154,7 @@ class HostError(PlatformError):
 
 
 class ModelNotReady(PlatformError):
-    """No model is loaded: not yet, or not until somebody acts."""
+    """No model is loaded: it is still being loaded, or it cannot be loaded."""
 
     status = 503
 

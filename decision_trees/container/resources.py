@@ -14,7 +14,6 @@ from container.errors import SettingsError
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 PROCESS_STATUS = PROC / "self/status"
-
 MEBIBYTE = 1024 * 1024
 
 WORKER_BYTES = 160 * MEBIBYTE

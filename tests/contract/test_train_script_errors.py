@@ -299,13 +299,13 @@ def test_hyperparameters_that_cannot_be_passed_are_reported(
 
 def test_hyperparameter_without_a_variable_is_still_an_argument(opt_ml: OptMl) -> None:
     """A name with "=" cannot be a variable; the program still receives the argument."""
-    program = "import sys; sys.stdout.write(f'told {sys.argv[1:]}')"
+    program = "import sys; sys.stdout.write(f'arguments {sys.argv[1:]}')"
     opt_ml.write_hyperparameters({"a=b": "1"})
 
     ended = run(opt_ml, "train.py", {"train.py": program})
 
     assert ended.code == 0, ended.log
-    assert "told ['--a=b', '1']" in ended.log
+    assert "arguments ['--a=b', '1']" in ended.log
 
 
 def test_mpi_is_refused(opt_ml: OptMl) -> None:

@@ -1,4 +1,4 @@
-"""Apps on a temporary /opt/ml, and what tests ask of them."""
+"""Flask apps on a temporary /opt/ml, and requests to them."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> Flask:
 
 
 def app_of(base_dir: Path, **settings: Any) -> Flask:
-    """Return the app that serves what lies below `base_dir`, as the only worker."""
+    """Return the app that serves the model below `base_dir`, as the only worker."""
     scoreboard = base_dir / "scoreboard"
     Scoreboard.create(scoreboard, 1).close()
     paths = Paths(base_dir)
@@ -42,7 +42,7 @@ def app_with(estimator: ClassifierMixin, iris: Rows, base_dir: Path, **settings:
 
 
 def invoke(client: FlaskClient, body: bytes, **headers: str) -> TestResponse:
-    """Ask for predictions."""
+    """Send a request for predictions."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return client.post("/invocations", data=body, headers=named)
 
@@ -54,7 +54,7 @@ def assert_error(
     message: str,
     place: tuple[int | None, int | None] = (None, None),
 ) -> None:
-    """Hold a reply against the one form that every error has."""
+    """Compare a response with the common format of errors."""
     assert response.status_code == status
     assert response.content_type == "application/json"
     assert response.json == {

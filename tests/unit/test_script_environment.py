@@ -1,4 +1,4 @@
-"""Arguments and variables of a program, compared with those of AWS's own training toolkit."""
+"""Arguments and variables of a program, compared with those of AWS's training toolkit."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ FAKES = {
     "neuron-ls": 'echo \'[{"nc_count": 2}, {"nc_count": 4}, {}]\'',
     "smddprun": "true",
 }
-"""Programs of machines that have what this one may not have."""
+"""Fake programs of machines with GPUs and Neuron cores."""
 
 LEAST = {
     "hyperparameters": '{"sagemaker_program": "train.py", "depth": "5"}',
@@ -36,7 +36,7 @@ LEAST = {
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that mimics /opt/ml, for the toolkit and for us."""
+    """A directory that replaces /opt/ml, for the toolkit and for this program."""
     base = tmp_path_factory.mktemp("ml")
     (base / "input/config").mkdir(parents=True)
     (base / "fakes").mkdir()
@@ -48,7 +48,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def toolkits(cases: list[dict[str, Any]], base: Path) -> list[dict[str, Any]]:
-    """Return what the toolkit makes of each case."""
+    """Return the toolkit's result for each case."""
     ended = subprocess.run(
         [sys.executable, ROOT / "tests/support/script_mode/toolkit.py"],
         check=True,
@@ -63,7 +63,7 @@ def toolkits(cases: list[dict[str, Any]], base: Path) -> list[dict[str, Any]]:
 
 
 def ours(case: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Return what we make of a case."""
+    """Return this program's result for a case."""
     for name in ("hyperparameters", "inputdataconfig", "resourceconfig"):
         file = base / "input/config" / f"{name}.json"
         file.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def ours(case: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def difference(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables that are not the same, with both values."""
+    """Return the variables that differ, with both values."""
     found, expected = left["variables"], right["variables"]
     return {
         name: (found.get(name), expected.get(name))
@@ -86,8 +86,8 @@ def difference(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_arguments_and_variables_are_those_of_the_toolkit(base: Path) -> None:
-    """For 300 jobs of all kinds both are the same, to the letter."""
+def test_arguments_and_variables_equal_those_of_the_toolkit(base: Path) -> None:
+    """Both are exactly the same for 300 random jobs."""
     cases = [random_jobs.job(seed, str(base / "fakes")) for seed in range(N_JOBS)]
 
     answers = toolkits(cases, base)
@@ -113,10 +113,10 @@ def test_arguments_and_variables_are_those_of_the_toolkit(base: Path) -> None:
         ({"environ": {"SAGEMAKER_CONTAINER_LOG_LEVEL": "INFO"}}, "SM_LOG_LEVEL=20"),
     ],
 )
-def test_job_that_ends_the_toolkit_with_a_traceback_runs_here(
+def test_job_that_crashes_the_toolkit_works_here(
     base: Path, change: dict[str, Any], expected: str
 ) -> None:
-    """A file that is not there is empty, and a number may be a name."""
+    """A missing file counts as empty, and a name may be a number."""
     case = LEAST | change
     [answer] = toolkits([case], base)
 
@@ -143,10 +143,10 @@ def test_job_that_ends_the_toolkit_with_a_traceback_runs_here(
         ),
     ],
 )
-def test_variable_that_the_toolkit_gets_wrong_is_right_here(
+def test_variable_that_is_wrong_in_the_toolkit_is_right_here(
     base: Path, change: dict[str, Any], expected: dict[str, tuple[str, str]]
 ) -> None:
-    """These and those that end it are all the deviations there are: (ours, the toolkit's)."""
+    """These are all other differences from the toolkit: (our value, the toolkit's)."""
     case = LEAST | change
     [answer] = toolkits([case], base)
 

@@ -112,7 +112,7 @@ def _single_host() -> dict[str, Any]:
 def _parsed(value: object) -> Any:
     """Parse the text of a hyperparameter as JSON; return the text itself if it is not JSON."""
     try:
-        return json.loads(value)  # type: ignore[arg-type]  # a value that is not text is returned as it is
+        return json.loads(value)  # type: ignore[arg-type]  # other types are returned
     except (ValueError, TypeError, RecursionError):
         return value
 

@@ -1,4 +1,4 @@
-"""Jobs of all kinds, as the platform and its SDKs may configure them; the same for a seed."""
+"""Random job configurations, as the platform and its SDKs may write them; repeatable by seed."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Code as jobs bring it: files of a directory, archives, a package that needs no network."""
+"""Source code of jobs: files, archives, and packages that are built without network access."""
 
 import io
 import tarfile
@@ -21,7 +21,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
             wheel.writestr(f"flowers-1.0.dist-info/{line}", text)
     return name
 """
-"""A build backend that lies in the package itself, so that none has to be fetched."""
+"""Build backend inside the package, so that none must be downloaded."""
 
 PACKAGE = {
     "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
@@ -38,7 +38,7 @@ ENDLESS_REQUIREMENTS = {
     "endless/endless.py": "import os, time\n"
     "open(os.environ['STARTED'], 'w').write(str(os.getpid()))\ntime.sleep(1000)\n",
 }
-"""A package whose build writes its process to the file STARTED, and never ends."""
+"""Package whose build writes its process id to the file STARTED and never ends."""
 
 
 def write_files(directory: Path, files: Mapping[str, str]) -> Path:
@@ -51,7 +51,7 @@ def write_files(directory: Path, files: Mapping[str, str]) -> Path:
 
 
 def archive_of(files: Mapping[str, str], *, mode: str = "gz") -> bytes:
-    """Return an archive of files, as `tar -czf` writes one."""
+    """Return an archive of files, as `tar -czf` writes it."""
     return archive_of_members([_file(name, content) for name, content in files.items()], mode=mode)
 
 
@@ -59,7 +59,7 @@ Member = tuple[tarfile.TarInfo, bytes]
 
 
 def archive_of_members(members: Iterable[Member], *, mode: str = "gz") -> bytes:
-    """Return an archive of members that no honest program would write."""
+    """Return an archive of arbitrary members, including unsafe ones."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode=f"w:{mode}") as tar:  # type: ignore[call-overload]
         for member, data in members:
@@ -68,7 +68,7 @@ def archive_of_members(members: Iterable[Member], *, mode: str = "gz") -> bytes:
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Member:
-    """Return a member of some kind."""
+    """Return an empty member of a kind, for links with a target."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target
     return info, b""

@@ -1,6 +1,6 @@
-"""The training toolkit itself, asked what it makes of jobs: cases in JSON in, its answers out.
+"""Reference program: read cases as JSON, and write the training toolkit's results for them.
 
-It reads where /opt/ml is when it is imported, so the caller sets SAGEMAKER_BASE_DIR.
+The toolkit reads SAGEMAKER_BASE_DIR during its import, so the caller must set it.
 """
 
 import json
@@ -15,7 +15,7 @@ OTHERS = ("CURRENT_HOST", "SAGEMAKER_JOB_NAME", "SAGEMAKER_REGION")
 
 
 def answer(case: dict[str, Any], config: Path) -> dict[str, Any]:
-    """Return the arguments and the variables of one job, or the error that ends the toolkit."""
+    """Return the arguments and the variables of one job, or the error of the toolkit."""
     for name in ("hyperparameters", "inputdataconfig", "resourceconfig"):
         (config / f"{name}.json").unlink(missing_ok=True)
         if case.get(name) is not None:
@@ -26,12 +26,12 @@ def answer(case: dict[str, Any], config: Path) -> dict[str, Any]:
         job = environment.Environment()
         variables = job.to_env_vars() | {name: os.environ[name] for name in OTHERS}
         return {"arguments": job.to_cmd_args(), "variables": variables}
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+    except Exception as error:  # noqa: BLE001 - any error is a result
         return {"error": type(error).__name__}
 
 
 def main() -> None:
-    """Answer all cases."""
+    """Write the results of all cases."""
     config = Path(environment.input_config_dir)
     json.dump([answer(case, config) for case in json.load(sys.stdin)], sys.stdout)
 

@@ -1,4 +1,4 @@
-"""The example of argument parsing of the SageMaker Containers toolkit, with a model around it."""
+"""Example of argument parsing from the SageMaker Containers toolkit, with a model."""
 
 import argparse
 import json
@@ -12,14 +12,14 @@ from sklearn.linear_model import SGDClassifier
 
 
 def load(directory: str) -> tuple[Any, Any]:
-    """Read all files of a channel: the label first."""
+    """Read all files of a channel, with the label first."""
     parts = [np.loadtxt(file, delimiter=",", dtype=str) for file in Path(directory).iterdir()]
     table = np.concatenate(parts)
     return table[:, 1:].astype(np.float64), table[:, 0]
 
 
 def train(args: argparse.Namespace) -> None:
-    """Learn in batches, as a network would."""
+    """Train a linear model and write a report."""
     features, labels = load(args.training)
     model = SGDClassifier(
         alpha=args.learning_rate, max_iter=args.epochs, tol=None, random_state=0
@@ -36,19 +36,19 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(request_body: str, request_content_type: str) -> Any:
-    """Read JSON alone."""
+    """Decode JSON; refuse other types."""
     if request_content_type != "application/json":
         raise ValueError(f"{request_content_type} is not supported by this script")
     return np.array(json.loads(request_body)["rows"])
 
 
 def predict_fn(input_data: Any, model: Any) -> Any:
-    """Tell how sure the model is."""
+    """Return labels and decision values."""
     return model.predict(input_data), model.decision_function(input_data)
 
 
 def output_fn(prediction: Any, accept: str) -> tuple[str, str]:
-    """Write JSON, whatever is accepted."""
+    """Encode JSON for any Accept header."""
     labels, scores = prediction
     answers = [
         {"label": str(label), "score": float(max(row))}

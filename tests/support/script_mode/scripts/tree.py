@@ -1,4 +1,4 @@
-"""A decision tree as the examples of AWS's scikit-learn container have it: model_fn, no more."""
+"""Decision tree from the examples of AWS's scikit-learn container; it only defines model_fn."""
 
 import argparse
 import os
@@ -25,5 +25,5 @@ if __name__ == "__main__":
 
 
 def model_fn(model_dir: str) -> Any:
-    """Deserialize and return the fitted model; it has the name that it was saved under."""
+    """Load the fitted model from the file to which training saved it."""
     return joblib.load(Path(model_dir) / "model.joblib")

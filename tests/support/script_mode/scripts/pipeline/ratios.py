@@ -1,4 +1,4 @@
-"""A step of a pipeline in a module beside the script."""
+"""Step of the pipeline, in a module next to the script."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def with_ratios(features: Any) -> Any:
-    """Add the ratio of length to width, of sepal and petal."""
+    """Append the ratio of length to width for sepal and petal."""
     return np.column_stack(
         [features, features[:, 0] / features[:, 1], features[:, 2] / features[:, 3]]
     )

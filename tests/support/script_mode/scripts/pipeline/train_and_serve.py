@@ -1,4 +1,4 @@
-"""A pipeline with a step from a module beside it, and transform_fn in place of three functions."""
+"""Pipeline with a step from another module, and transform_fn instead of three functions."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 
 def main() -> None:
-    """Take everything from the environment."""
+    """Train with all options from the environment."""
     parameters = json.loads(os.environ["SM_HPS"])
     (channel,) = json.loads(os.environ["SM_CHANNELS"])
     directory = Path(os.environ[f"SM_CHANNEL_{channel.upper()}"])
@@ -28,12 +28,12 @@ def main() -> None:
 
 
 def model_fn(model_dir: str) -> Any:
-    """Return the model and what it was trained with."""
+    """Return the model and its hyperparameters."""
     return joblib.load(Path(model_dir) / "all.job")
 
 
 def transform_fn(model: Any, body: str, content_type: str, accept: str) -> tuple[str, str]:
-    """Answer CSV with probabilities."""
+    """Return probabilities as CSV."""
     rows = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2)
     probabilities = model["model"].predict_proba(rows).round(4)
     return "\n".join(",".join(map(str, row)) for row in probabilities.tolist()), "text/csv"

@@ -1,4 +1,4 @@
-"""RecordIO-protobuf reader: frames, dense and sparse records, and records that are refused."""
+"""RecordIO-protobuf reader: dense and sparse records, and records that are refused."""
 
 import io
 import struct
@@ -6,33 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from container.data.readers.batches import BATCH_VALUES, Batch, SparseFeatures
 from container.data.readers.detection import RECORDIO
 from container.data.reading import open_reader
 from container.errors import HyperparameterError
-from container.formats import recordio_frames
 from container.formats.cells import CellError
 from container.formats.recordio_messages import Record
 from container.hyperparameters.input_options import InputOptions
-from support.recordio import MAGIC, encode, encode_sparse, frame, record
+from support.recordio import encode, encode_sparse, frame, record
 
 ONE = frame(record([1, 2], [0]))
 """A record of two values, 44 bytes with its frame."""
-
-
-class Pipe(io.RawIOBase):
-    """Returns a few bytes per read, as a pipe may, and cannot be sought."""
-
-    def __init__(self, content: bytes, most: int) -> None:
-        self._content, self._most = io.BytesIO(content), most
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most `most` bytes."""
-        return self._content.read(min(size, self._most))
 
 
 def batches_of(content: bytes, **options: object) -> list[Batch]:
@@ -154,44 +140,9 @@ def test_label_of_a_regression_is_float64() -> None:
     assert batch.labels.tolist() == [1 / 3]
 
 
-@pytest.mark.parametrize("most", [1, 3, 8, 1000])
-@given(payloads=st.lists(st.binary(max_size=40)))
-def test_frames_are_read_from_a_pipe(payloads: list[bytes], most: int) -> None:
-    """Payloads are complete, however few bytes a read returns."""
-    stream: Any = Pipe(b"".join(map(frame, payloads)), most)
-
-    assert list(recordio_frames.frames(stream)) == payloads
-
-
-def test_parts_of_a_record_are_joined() -> None:
-    """A payload that contains the magic number is joined from its parts."""
-    parts = frame(b"abcd", 1) + frame(b"", 2) + frame(b"efgh", 3) + frame(b"next")
-
-    assert list(recordio_frames.frames(io.BytesIO(parts))) == [
-        b"abcd" + MAGIC + MAGIC + b"efgh",
-        b"next",
-    ]
-
-
 def test_empty_file_has_no_batches() -> None:
     """A file without records has no batch."""
     assert batches_of(b"") == []
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (ONE + MAGIC + b"\x08\0", "is cut off"),
-        (ONE + frame(b"abcd", 2), "is a part of a record whose other parts are not there"),
-        (ONE + frame(b"abcd", 5), "is a part of a record whose other parts are not there"),
-    ],
-    ids=repr,
-)
-def test_damaged_frame_is_refused(content: bytes, problem: str) -> None:
-    """The message names the record, and the byte where it begins."""
-    assert refusal_of(content) == (
-        f"record 2, at byte {len(ONE)}, {problem}; write it again, as RecordIO-protobuf"
-    )
 
 
 F32 = "float32_tensor"

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -103,8 +104,10 @@ def test_exit_of_the_first_host_is_reported() -> None:
 
 def dialled(port: int) -> socket.socket:
     """Return a connection to a host that may not listen yet."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:
             return socket.create_connection((NAMES[0], port), DEADLINE_SECONDS)
         except ConnectionRefusedError:
-            continue
+            if time.monotonic() > deadline:
+                raise

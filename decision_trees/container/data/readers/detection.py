@@ -1,4 +1,4 @@
-"""Format detection: by the content type of the channel, else the file's suffix, else its bytes."""
+"""Format detection: by the channel's content type, or the file's suffix, or its first bytes."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Measure all figures side by side; print a table, and write it as JSON."""
+"""Measure this container and the classic stack; print a table and write it as JSON."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import footprint, growth, jobs, report, serving, startup
+from benchmarks import footprint, report, scaling, serving, start_time, training_jobs
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.figures import Results
 from benchmarks.goals import missed
@@ -17,16 +17,16 @@ from benchmarks.stacks import BenchmarkError
 EXIT_MISSED = 1
 EXIT_BROKEN = 70
 EXIT_STOPPED = 143
-PARTS = (serving, startup, footprint, jobs, growth)
+PARTS = (serving, start_time, footprint, training_jobs, scaling)
 
 logger = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Return 1 when a goal is missed, 70 when something cannot be measured that should be."""
+    """Return 0, 1 if a goal is missed, or 70 if a measurement fails."""
     arguments = _arguments()
     logging.basicConfig(format="benchmark: %(message)s", level=logging.INFO)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_STOPPED))  # servers are stopped then
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_STOPPED))  # stops the servers as well
     results = Results(arguments.only)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
@@ -53,18 +53,20 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pattern: {error}") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a regular expression: {error}"
+        ) from error
     return text
 
 
 def _report(results: Results, arguments: argparse.Namespace) -> int:
     sys.stdout.write(report.table(results) + "\n")
     for name, reason in results.left_out.items():
-        logger.warning("left out: %s (%s)", name, reason)
+        logger.warning("not measured: %s (%s)", name, reason)
     report.write(arguments.json, results, {"only": arguments.only, "quick": arguments.quick})
-    late = missed(results.figures)
-    logger.info("written to %s; %d goals missed%s", arguments.json, len(late), _list(late))
-    return EXIT_MISSED if late else 0
+    names = missed(results.figures)
+    logger.info("written to %s; %d goals missed%s", arguments.json, len(names), _list(names))
+    return EXIT_MISSED if names else 0
 
 
 def _list(names: list[str]) -> str:

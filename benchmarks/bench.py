@@ -1,4 +1,4 @@
-"""What every part of the benchmark is given: where to work, how long, and what to measure."""
+"""State of a benchmark run: directory, number of rounds, stacks, request bodies and results."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.bodies import Bodies
 from benchmarks.figures import CLASSIC, OURS, Results
+from benchmarks.request_bodies import Bodies
 from benchmarks.stacks import ROOT, Server, Stack, make_stacks, running
 
 IRIS = ROOT / "local_test/test_dir/input/data/training/leaf_train.csv"
@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Effort:
-    """How often things are measured."""
+    """Number of rounds and length of the measurements."""
 
     rounds: int
     goal_rounds: int
-    """Of short runs that a goal looks at."""
+    """Number of rounds of short measurements that have a goal."""
 
     few_rounds: int
-    """Of what takes long."""
+    """Number of rounds of measurements that take long."""
 
     seconds: int
-    """Of a load with large bodies."""
+    """Duration of a load of large bodies."""
 
 
 FULL = Effort(rounds=5, goal_rounds=11, few_rounds=3, seconds=4)
@@ -39,7 +39,7 @@ QUICK = Effort(rounds=2, goal_rounds=5, few_rounds=1, seconds=3)
 
 @dataclass
 class Bench:
-    """The state of a run."""
+    """State of a run."""
 
     scratch: Path
     effort: Effort
@@ -47,7 +47,7 @@ class Bench:
     stacks: dict[str, Stack]
     bodies: Bodies
     images: str | None
-    """What the names of the images begin with; None without Docker."""
+    """Prefix of the names of the images; None without Docker."""
 
     @classmethod
     def make(cls, scratch: Path, effort: Effort, results: Results, images: str | None) -> "Bench":
@@ -58,7 +58,7 @@ class Bench:
         )
 
     def base(self, name: str) -> Path:
-        """Return the /opt/ml in which one of the stacks has trained on the Iris table."""
+        """Return an /opt/ml directory with a model of the Iris table, trained by this stack."""
         trainer = CLASSIC if name == CLASSIC else OURS
         base = self.scratch / f"iris-{trainer}"
         if not base.exists():
@@ -78,7 +78,7 @@ class Bench:
 
 
 def make_base(base: Path, hyperparameters: Mapping[str, object]) -> None:
-    """Make an /opt/ml for a training job, without its data."""
+    """Make an /opt/ml directory for a training job, without data."""
     (base / "input/config").mkdir(parents=True)
     (base / "input/data/training").mkdir(parents=True)
     texts = {name: str(value) for name, value in hyperparameters.items()}
@@ -86,13 +86,13 @@ def make_base(base: Path, hyperparameters: Mapping[str, object]) -> None:
     file.write_text(json.dumps(texts), encoding="ascii")
 
 
-def in_turn(names: tuple[str, ...], n_rounds: int) -> Iterator[str]:
-    """Yield every name once a round; each round begins with another, so that none is favoured."""
+def interleaved(names: tuple[str, ...], n_rounds: int) -> Iterator[str]:
+    """Yield each name once per round; each round begins with the next name, for fairness."""
     for number in range(n_rounds):
         first = number % len(names)
         yield from names[first:] + names[:first]
 
 
-def say(what: str) -> None:
-    """Tell what is measured now."""
+def announce(what: str) -> None:
+    """Log what is measured next."""
     logger.info("%s", what)

@@ -1,4 +1,4 @@
-"""The clients that make load and measure it: wrk and curl, in processes of their own."""
+"""Load clients: run wrk and curl as processes, and return what they measured."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.bodies import Body
+from benchmarks.request_bodies import Body
 from benchmarks.stacks import BenchmarkError, Server
 
 _SCRIPT = Path(__file__).resolve().parent / "load.lua"
@@ -14,7 +14,7 @@ _SCRIPT = Path(__file__).resolve().parent / "load.lua"
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did under a load."""
+    """Throughput and latency of a server under load."""
 
     requests_per_second: float
     p50_milliseconds: float
@@ -22,7 +22,7 @@ class Load:
 
 
 def load(server: Server, body: Body, connections: int, seconds: int) -> Load:
-    """Post a body without a pause on some connections.
+    """Post a body repeatedly, without a pause, on a number of connections.
 
     Raises:
         BenchmarkError: a request failed, or none was answered.
@@ -35,18 +35,18 @@ def load(server: Server, body: Body, connections: int, seconds: int) -> Load:
         str(body.file),
         body.content_type,
     ]
-    told = json.loads(_output(command).splitlines()[-1])
-    if told["failures"] or not told["requests"]:
-        raise server.failed(f"a load of {body.file.name} failed: {told}")
+    result = json.loads(_output(command).splitlines()[-1])
+    if result["failures"] or not result["requests"]:
+        raise server.failed(f"a load of {body.file.name} failed: {result}")
     return Load(
-        requests_per_second=told["requests"] / told["microseconds"] * 1e6,
-        p50_milliseconds=told["p50"] / 1000,
-        p99_milliseconds=told["p99"] / 1000,
+        requests_per_second=result["requests"] / result["microseconds"] * 1e6,
+        p50_milliseconds=result["p50"] / 1000,
+        p99_milliseconds=result["p99"] / 1000,
     )
 
 
 def post_seconds(server: Server, body: Body, reply: Path | None = None) -> float:
-    """Post a body once, on a new connection; return the seconds until the whole reply is here.
+    """Post a body once, on a new connection; return the seconds until the response is complete.
 
     Raises:
         BenchmarkError: the status is not 200.
@@ -57,12 +57,12 @@ def post_seconds(server: Server, body: Body, reply: Path | None = None) -> float
     command += ["--output", str(reply or "/dev/null"), "--write-out", "%{http_code} %{time_total}"]
     status, seconds = _output([*command, f"http://127.0.0.1:{server.port}/invocations"]).split()
     if status != "200":
-        raise server.failed(f"{body.file.name} was answered with status {status}")
+        raise server.failed(f"the response to {body.file.name} has status {status}")
     return float(seconds)
 
 
 def post_to_all(server: Server, body: Body, workers: int) -> None:
-    """Post so much at once, three times over, that each worker has its part."""
+    """Post the body often enough, two per worker at once, that each worker receives some."""
     at_once = 2 * workers
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda _: post_seconds(server, body), range(at_once * 3)))

@@ -1,13 +1,13 @@
-"""Figures of memory and size: the PSS of all processes, and the images."""
+"""Measure memory and size: the PSS of all processes, and the size of the images."""
 
 import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.bench import Bench, in_turn, say
-from benchmarks.bodies import ROWS_4_8_MB
+from benchmarks.bench import Bench, announce, interleaved
 from benchmarks.clients import post_to_all
 from benchmarks.figures import CLASSIC, OURS
+from benchmarks.request_bodies import ROWS_4_8_MB
 from benchmarks.stacks import BenchmarkError, Server
 
 PSS = {
@@ -15,7 +15,7 @@ PSS = {
     for workers in (1, 2, 8)
 }
 REST_SECONDS = 10
-"""Longer than a server of either kind keeps memory for the next large body, if it gives it back."""
+"""Time to wait until a server has released the memory that it keeps for the next large body."""
 
 FULL_IMAGE = "image that also trains, without its base"
 INFERENCE_IMAGE = "inference image without its base"
@@ -23,11 +23,11 @@ _TARGETS = {FULL_IMAGE: "full", INFERENCE_IMAGE: "inference"}
 
 
 def measure(bench: Bench) -> None:
-    """Measure memory and images, where they are selected."""
+    """Measure the selected figures."""
     for workers, name in PSS.items():
         if bench.results.wants(name):
-            say(name)
-            for stack in in_turn((CLASSIC, OURS), bench.effort.few_rounds):
+            announce(name)
+            for stack in interleaved((CLASSIC, OURS), bench.effort.few_rounds):
                 bench.results.add(name, "MB", stack, _pss_after_load(bench, stack, workers))
     for name, target in _TARGETS.items():
         if bench.images is None:
@@ -40,9 +40,9 @@ def measure(bench: Bench) -> None:
 
 
 def _pss_after_load(bench: Bench, stack: str, workers: int) -> float:
-    """Return the megabytes of a server of its own that has answered large bodies, and then rested.
+    """Return the PSS in MB of a server that has answered large requests and is idle again.
 
-    It runs alone: two servers with the same libraries would share their pages.
+    No other server runs meanwhile: two servers with the same libraries would share pages.
     """
     with bench.all_running(stack, workers=workers) as servers:
         post_to_all(servers[stack], bench.bodies.csv(ROWS_4_8_MB), workers)
@@ -64,7 +64,11 @@ def _pss_bytes(pid: int) -> int:
 
 
 def image_megabytes(image: str) -> float:
-    """Return the size of an image; raises BenchmarkError when it is not here."""
+    """Return the size of an image.
+
+    Raises:
+        BenchmarkError: the image does not exist.
+    """
     command = ["docker", "image", "inspect", "--format", "{{.Size}}", image]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode:

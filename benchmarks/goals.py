@@ -1,4 +1,4 @@
-"""The goals: which figure must reach what."""
+"""Goals: the limits that figures of this container must meet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,28 +7,30 @@ from typing import Literal
 from benchmarks.figures import CLASSIC, FLOOR, OURS, Figure, quartiles
 
 MATRIX_MB = 400_000 * 28 * 4 / 1e6
-"""The float32 matrix of the largest training table."""
+"""Size of the float32 matrix of the largest training table."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure of ours must be."""
+    """Limit of a figure of this container."""
 
     sense: Literal[">=", "<="]
     limit: float
 
     base: str | None = None
-    """The column whose multiple `limit` is; None when `limit` has the unit of the figure."""
+    """Column that `limit` is a multiple of; None if `limit` has the unit of the figure."""
 
     is_faster: bool = False
-    """Whether `limit` says how many times faster than `base` ours is: base / ours."""
+    """Whether the ratio is inverted: `limit` compares base / ours, for durations."""
 
     within_spread: bool = False
-    """Whether the better quartile of the rounds counts in place of their median: for figures that
-    should be the same, of which each round may fall on either side."""
+    """Whether the better quartile of the rounds is compared instead of their median.
+
+    This is for ratios that should be 1, so that half of the rounds may be on either side.
+    """
 
     def value(self, figure: Figure) -> float | None:
-        """Return what is compared with the limit; None when a column it takes is absent."""
+        """Return the value to compare with the limit; None if a column is missing."""
         if self.base is not None:
             if self.is_faster:
                 return figure.ratio(self.base, OURS)
@@ -38,14 +40,14 @@ class Goal:
         return figure.median(OURS)
 
     def is_met(self, figure: Figure) -> bool | None:
-        """Say whether the goal is reached; None when that cannot be told."""
+        """Return whether the goal is met; None if a column is missing."""
         value = self.value(figure)
         if value is None:
             return None
         return value >= self.limit if self.sense == ">=" else value <= self.limit
 
     def text(self, unit: str) -> str:
-        """Return the goal in words, such as `>= 6x classic`."""
+        """Return the goal as text, for example `>= 6x classic`."""
         if self.base is None:
             spread = " within the spread" if self.within_spread else ""
             return f"{self.sense} {self.limit:g} {unit}{spread}"

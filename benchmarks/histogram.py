@@ -1,14 +1,15 @@
-r"""Measure the histogram engine against scikit-learn: time to fit, accuracy, memory.
+r"""Compare the histogram engine with scikit-learn: time to fit, accuracy, memory.
 
 usage: python benchmarks/histogram.py [--rows N ...] [--depths N ...]
 
-The rows have 28 features and 3 classes. In the image, from the root of the repository:
+The rows have 28 features and 3 classes. Depth 0 means no limit. To run it in the image, from the
+root of the repository:
 
     docker run --rm -v "$PWD":/repository:ro IMAGE \
         python3 /repository/benchmarks/histogram.py
 
-The goals are for 400,000 rows: 6 times faster at depth 6, 4 times at depth 12, and an accuracy on
-other rows within half a point. Depth 0 is no limit.
+The goals apply to 400,000 rows: 6 times faster at depth 6, 4 times at depth 12, and an accuracy on
+test rows that is at most half a percentage point lower.
 """
 
 import argparse
@@ -31,7 +32,7 @@ COLUMNS = "{:>9} {:>5} {:>9} {:>9} {:>7} {:>9} {:>9} {:>9} {:>9}"
 
 
 def rows(n_rows: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return features, and labels that a tree can learn in part."""
+    """Return features, and labels that a tree can learn partly."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(n_rows, N_FEATURES)).astype(np.float32)
     score = features[:, 0] + features[:, 1] * features[:, 2] + np.sin(2 * features[:, 3])
@@ -40,18 +41,21 @@ def rows(n_rows: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]
 
 
 def memory(field: str) -> int:
-    """Return a figure of /proc/self/status in MiB."""
+    """Return a field of /proc/self/status in MiB."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split(f"{field}:")[1].split()[0]) // 1024
 
 
 def run_fit(engine: str, n_rows: int, depth: int) -> None:
-    """Be the process of one fit: print seconds, accuracy, leaves, and MiB beside the table."""
-    sys.path[0] = str(PROGRAM_DIR)  # in the place of this directory
+    """Entry point of a process that fits once.
+
+    It prints seconds, accuracy, number of leaves, and MiB in addition to the table.
+    """
+    sys.path[0] = str(PROGRAM_DIR)  # instead of this directory
     algorithm, tables = (importlib.import_module(n) for n in ("algorithm", "container.data.table"))
     table, test = tables.Table(*rows(n_rows, 1)), tables.Table(*rows(N_TEST_ROWS, 2))
     chosen = algorithm.Hyperparameters(engine=engine, max_depth=depth or None)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM
     before, start = memory("VmRSS"), time.monotonic()
     estimator = algorithm.fit(table, chosen)
     seconds, grown = time.monotonic() - start, memory("VmHWM") - before
@@ -60,7 +64,7 @@ def run_fit(engine: str, n_rows: int, depth: int) -> None:
 
 
 def fitted(engine: str, n_rows: int, depth: int) -> list[float]:
-    """Return what `run_fit` prints, from a process of its own."""
+    """Call `run_fit` in a new process and return the numbers that it prints."""
     command = [sys.executable, __file__, "--fit", engine, "--rows", str(n_rows)]
     done = subprocess.run(
         [*command, "--depths", str(depth)], stdout=subprocess.PIPE, text=True, check=True
@@ -69,7 +73,7 @@ def fitted(engine: str, n_rows: int, depth: int) -> list[float]:
 
 
 def compare(n_rows: int, depth: int) -> bool:
-    """Print a line of the table; say whether a goal is missed."""
+    """Print a line of the table and return whether a goal is missed."""
     exact, histogram = (fitted(engine, n_rows, depth) for engine in ("exact", "histogram"))
     times = exact[0] / histogram[0]
     figures: list[Any] = [n_rows, depth or "none", f"{exact[0]:.2f}", f"{histogram[0]:.2f}"]
@@ -82,8 +86,8 @@ def compare(n_rows: int, depth: int) -> bool:
 
 
 def main() -> int:
-    """Print the table; return 1 when a goal is missed."""
-    parser = argparse.ArgumentParser(description="The histogram engine against scikit-learn.")
+    """Print the table; return 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(description="Compare the histogram engine with scikit-learn.")
     parser.add_argument("--rows", type=int, nargs="+", default=[400_000])
     parser.add_argument("--depths", type=int, nargs="+", default=[6, 12])
     parser.add_argument("--fit", choices=("exact", "histogram"), help=argparse.SUPPRESS)

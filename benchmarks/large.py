@@ -1,10 +1,10 @@
-r"""Measure jobs on data beyond memory: time, memory, and what a second host is worth.
+"""Measure training jobs on data larger than memory: time, memory, speed-up by a second host.
 
-usage: PYTHONPATH=tests python -m benchmarks.large IMAGE [--rows N] [--scaling-rows N]
+usage: python -m benchmarks.large IMAGE [--rows N] [--scaling-rows N]
 
-The rows have 28 features and 3 classes, and are made on the spot: 5 million are 1.3 GB of CSV. The
-goals: with 2 cores and 3 GB such a job ends well, and two hosts of one core each end at least 1.6
-times sooner than one.
+The rows are generated; they have 28 features and 3 classes. 5 million rows are 1.3 GB of CSV. The
+goals: such a job succeeds with 2 cores and 3 GB of memory, and two hosts of one core each are at
+least 1.6 times as fast as one.
 """
 
 import argparse
@@ -31,17 +31,17 @@ DEPTH = 8
 
 @dataclass(frozen=True)
 class Figures:
-    """What a job took."""
+    """Time, memory and accuracy of a job."""
 
     seconds: float
     megabytes: float
-    """The peak of the first host's process."""
+    """Peak memory of the job's process on the first host."""
 
     accuracy: float
 
 
 def write(directory: Path, n_rows: int) -> list[Path]:
-    """Write N_FILES files of CSV without a header, the label first."""
+    """Write N_FILES CSV files without a header; the label is the first column."""
     files = []
     for number in range(N_FILES):
         features, labels = rows(n_rows // N_FILES, number)
@@ -54,12 +54,12 @@ def write(directory: Path, n_rows: int) -> list[Path]:
 
 
 def run(*command: str) -> str:
-    """Run a command and return what it prints."""
+    """Run a command and return its standard output."""
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def job(image: str, base: Path, shares: Sequence[Sequence[Path]], limits: Sequence[str]) -> Figures:
-    """Train on hosts each of which has a share of the files, and within limits of its own."""
+    """Train on one host for each share of the files; `limits` are options of `docker run`."""
     names = [f"algo-{number}" for number in range(1, len(shares) + 1)]
     network = f"benchmark-{uuid.uuid4().hex}"
     run("docker", "network", "create", "--internal", network)
@@ -87,7 +87,7 @@ def job(image: str, base: Path, shares: Sequence[Sequence[Path]], limits: Sequen
 
 
 def lay_out(base: Path, name: str, names: list[str], share: Sequence[Path]) -> None:
-    """Make the /opt/ml of a host; files are linked, not copied."""
+    """Make the /opt/ml directory of a host; files are linked, not copied."""
     config, data = base / "input/config", base / "input/data/training"
     for directory in (config, data):
         directory.mkdir(parents=True)
@@ -104,17 +104,17 @@ def lay_out(base: Path, name: str, names: list[str], share: Sequence[Path]) -> N
         (config / f"{file_name}.json").write_text(json.dumps(content))
 
 
-def say(what: str, figures: Figures) -> None:
-    """Print a line."""
+def print_line(what: str, figures: Figures) -> None:
+    """Print the figures of a job."""
     sys.stdout.write(
-        f"{what}: {figures.seconds:.0f} s, {figures.megabytes:.0f} MB at the peak, "
+        f"{what}: {figures.seconds:.0f} s, peak memory {figures.megabytes:.0f} MB, "
         f"accuracy {figures.accuracy:.4f}\n"
     )
     sys.stdout.flush()
 
 
 def measure(image: str, directory: Path, n_rows: int, n_scaling: int) -> bool:
-    """Print the figures; say whether a goal is missed."""
+    """Print the figures and return whether a goal is missed."""
     times = GOAL_TIMES
     for part in ("small", "large", "scaling"):
         (directory / part).mkdir()
@@ -123,23 +123,23 @@ def measure(image: str, directory: Path, n_rows: int, n_scaling: int) -> bool:
         base = job(image, directory / "0", [small], ["--cpus=2"])
         figures = job(image, directory / "1", [large], ["--cpus=2", "--memory=3g"])
         matrix = n_rows * N_FEATURES * 4 / 1e6
-        say(f"{n_rows} rows, 2 cores, 3 GB", figures)
+        print_line(f"{n_rows} rows, 2 cores, 3 GB", figures)
         share = (figures.megabytes - base.megabytes) / matrix
-        sys.stdout.write(f"beside the program: {share:.2f} of the float32 matrix\n")
+        sys.stdout.write(f"memory for the data: {share:.2f} of the float32 matrix\n")
     if n_scaling:
         files = write(directory / "scaling", n_scaling)
         one = job(image, directory / "2", [files], ["--cpus=1"])
         two = job(image, directory / "3", [files[0::2], files[1::2]], ["--cpus=1"])
-        say(f"{n_scaling} rows, 1 host of 1 core", one)
-        say(f"{n_scaling} rows, 2 hosts of 1 core", two)
+        print_line(f"{n_scaling} rows, 1 host of 1 core", one)
+        print_line(f"{n_scaling} rows, 2 hosts of 1 core", two)
         times = one.seconds / two.seconds
-        sys.stdout.write(f"2 hosts: {times:.2f} times\n")
+        sys.stdout.write(f"2 hosts are {times:.2f} times as fast\n")
     return times < GOAL_TIMES
 
 
 def main() -> int:
-    """Print the figures; return 1 when a goal is missed."""
-    parser = argparse.ArgumentParser(description="Jobs on data beyond memory.")
+    """Print the figures; return 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(description="Measure training on data larger than memory.")
     parser.add_argument("image")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--scaling-rows", type=int, default=2_000_000)

@@ -1,5 +1,5 @@
--- Post one file again and again; arguments: the file, and the content type of it and of the reply.
--- The last line that is written is JSON; latencies in microseconds.
+-- Script for wrk: post a file repeatedly. Arguments: the file, and the media type of the request
+-- and of the response. The last line of the output is JSON with latencies in microseconds.
 
 function init(arguments)
     local file = assert(io.open(arguments[1], "rb"))

@@ -1,4 +1,4 @@
-"""The report: one table for people, and the same as JSON."""
+"""Report of a run: a table in Markdown, and a JSON document."""
 
 import json
 import os
@@ -14,7 +14,7 @@ _HEADER = ("figure", "unit", *COLUMNS, "ratio", "goal", "met")
 
 
 def table(results: Results) -> str:
-    """Return the table in Markdown: medians, and in brackets the least and the largest value."""
+    """Return the table in Markdown: medians, and in brackets the minimum and maximum."""
     lines = [_HEADER, *(_line(figure) for figure in results.figures.values())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, tuple("-" * width for width in widths))
@@ -25,7 +25,7 @@ def table(results: Results) -> str:
 
 
 def document(results: Results, options: dict[str, object]) -> dict[str, Any]:
-    """Return all that was measured, with the machine, for JSON."""
+    """Return all results and the description of the machine, for JSON."""
     return {
         "machine": machine(),
         "options": options,
@@ -41,7 +41,7 @@ def write(file: Path, results: Results, options: dict[str, object]) -> None:
 
 
 def machine() -> dict[str, object]:
-    """Return what the figures were measured on."""
+    """Return a description of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": _processor(),
@@ -54,7 +54,7 @@ def machine() -> dict[str, object]:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, or all those before its point."""
+    """Return a number with three significant digits, or all digits before the decimal point."""
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
@@ -93,8 +93,8 @@ def _verdict(figure: Figure) -> str:
     verdicts = []
     for goal in GOALS.get(figure.name, ()):
         value = goal.value(figure)
-        told = "" if value is None else f" ({number(value)}{'x' if goal.base else ''})"
-        verdicts.append(words[goal.is_met(figure)] + told)
+        shown = "" if value is None else f" ({number(value)}{'x' if goal.base else ''})"
+        verdicts.append(words[goal.is_met(figure)] + shown)
     return ", ".join(verdicts)
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# run.sh - measure this container beside the classic stack; print one table, write it as JSON.
+# run.sh - compare this container with the classic stack; print a table and write it as JSON.
 #
 # usage: run.sh [--only PATTERN] [--quick] [--json FILE] [--no-docker]
 #
-# --only measures the figures whose names have PATTERN, a regular expression; --quick measures
-# fewer rounds, for development; without --json the file is benchmark.json beside this script.
-# Without a Docker engine, or with --no-docker, the figures of images are left out. It needs wrk
-# and curl. Exit codes: 0 when all goals are met, 1 when one is missed, 70 when something failed.
+# --only measures the figures whose names match PATTERN, a regular expression; --quick measures
+# fewer rounds, for development; the default of --json is benchmark.json next to this script.
+# Without a Docker engine, or with --no-docker, images are not measured. The script needs wrk and
+# curl. Exit codes: 0 if all goals are met, 1 if one is missed, 70 if something failed.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
@@ -37,22 +37,22 @@ require() {
     command -v "$1" >/dev/null || fail "$1 is not on PATH; on Debian and Ubuntu: apt-get install $1"
 }
 
-# The classic stack has an environment of its own: pandas is in none of ours.
+# The classic stack has its own virtual environment, with only its own packages.
 make_classic_environment() {
     local lock=${here}/classic/requirements.txt
     if cmp -s -- "${lock}" "${classic_venv}/installed"; then
         return
     fi
-    say "installing the packages of the classic stack (a minute at first)"
+    say "installing the packages of the classic stack (takes about a minute, only once)"
     rm -rf -- "${classic_venv}"
     "${root}/.venv/bin/python" -m venv "${classic_venv}"
     "${classic_venv}/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes \
         --only-binary :all: --requirement "${lock}" \
-        || fail "pip could not install the packages of the classic stack; its reason stands above."
+        || fail "pip could not install the packages of the classic stack; see its message above."
     cp -- "${lock}" "${classic_venv}/installed"
 }
 
-# The first client on PATH that can build with BuildKit does it: Debian's has no buildx.
+# Build with the first client on PATH that supports BuildKit: Debian's client has no buildx.
 build_classic_image() {
     local client options=(--tag "${images}-classic" --build-arg "BASE_IMAGE=${base_image}")
     if [[ -f ${SSL_CERT_FILE-} ]]; then
@@ -66,29 +66,30 @@ build_classic_image() {
     return 1
 }
 
-# Return a status other than 0, having said why, when no images can be built here.
+# Return a status other than 0 if no Docker engine is available; the reason is printed.
 build_images() {
     local target status=0
-    say "building the images (minutes at first)"
+    say "building the images (takes minutes the first time)"
     for target in full inference; do
         "${root}/build_and_push.sh" --build-only "${images}-${target}" --target "${target}" \
             >"${log}" 2>&1 || status=$?
         case ${status} in
             0) ;;
             "${unavailable}")
-                say "going on without images: $(tail -n 1 -- "${log}")"
+                say "continuing without images: $(tail -n 1 -- "${log}")"
                 return 1
                 ;;
             *) fail_to_build "${target}" ;;
         esac
     done
     build_classic_image >"${log}" 2>&1 || fail_to_build classic
-    docker tag "${base_image}" "${images}-base" || fail "the base image ${base_image} has gone."
+    docker tag "${base_image}" "${images}-base" || fail "the base image ${base_image} is missing."
 }
 
 fail_to_build() {
     tail -n 40 -- "${log}" >&2
-    fail "the image $1 cannot be built; its log ends above. --no-docker goes on without images."
+    fail "could not build the image $1; see the end of its log above." \
+        "Use --no-docker to measure without images."
 }
 
 main() {
@@ -114,7 +115,7 @@ main() {
     if [[ -n ${docker} ]] && build_images; then
         arguments+=(--images "${images}")
     fi
-    export PATH=${root}/.venv/bin:${PATH} PYTHONPATH=${root}
+    export PATH=${root}/.venv/bin:${PATH} PYTHONPATH=${root}:${root}/tests
     rm -f -- "${log}"
     exec python -m benchmarks --json "${json}" ${arguments[@]+"${arguments[@]}"}
 }

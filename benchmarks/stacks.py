@@ -1,7 +1,7 @@
-"""The stacks that are compared, and how each is started, without Docker.
+"""Stacks to compare, and functions to start their servers without Docker.
 
-Nothing here, nor in what it imports, may load a library that the servers load too: pages that
-this process shared with them would count less in their PSS.
+This module and its imports must not load a library that the servers load as well: pages shared
+with this process would reduce their PSS.
 """
 
 import http.client
@@ -25,7 +25,7 @@ FLOOR_WSGI = ROOT / "benchmarks/floor/wsgi.py"
 VENV = ROOT / ".venv"
 CLASSIC_VENV = VENV / "classic"
 
-# Bytecode is kept from one start to the next, as images have it.
+# Without PYTHONDONTWRITEBYTECODE, later starts find the bytecode, as in the images.
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
 
 DEADLINE_SECONDS = 60.0
@@ -33,25 +33,29 @@ _PAUSE_SECONDS = 0.002
 
 
 class BenchmarkError(Exception):
-    """Something went wrong, so that no figure can be trusted."""
+    """A measurement failed; its figures cannot be trusted."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One of the columns: a folder with `serve`, and the environment of its interpreter."""
+    """Column of the table: a folder with `train` and `serve`, and a virtual environment."""
 
     name: str
     program_dir: Path
     venv: Path
 
     def environment(self, base: Path, **variables: str) -> dict[str, str]:
-        """Return the environment of a program; `base` stands in for /opt/ml."""
+        """Return the environment variables of a program; `base` replaces /opt/ml."""
         path = os.pathsep.join([f"{self.venv}/bin", f"{VENV}/bin", os.environ["PATH"]])
         inherited = {n: value for n, value in os.environ.items() if n not in _NOT_INHERITED}
         return inherited | {"PATH": path, "SAGEMAKER_BASE_DIR": str(base)} | variables
 
     def train(self, base: Path) -> None:
-        """Run the program `train`; raises BenchmarkError when it fails."""
+        """Run the program `train`.
+
+        Raises:
+            BenchmarkError: it failed.
+        """
         program = self.program_dir / "train"
         ended = subprocess.run(
             [program], env=self.environment(base), check=False, capture_output=True, text=True
@@ -62,7 +66,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Server:
-    """A stack that runs."""
+    """Running stack."""
 
     stack: str
     port: int
@@ -70,26 +74,30 @@ class Server:
     log: Path
 
     def pids(self) -> list[int]:
-        """Return all processes of the stack."""
+        """Return the ids of all processes of the stack."""
         return _tree(self.process.pid)
 
     def await_ready(self) -> None:
-        """Return at the first 200 on /ping; raises BenchmarkError with the log's end without."""
+        """Wait for the first 200 of /ping.
+
+        Raises:
+            BenchmarkError: it did not arrive in time; the message contains the end of the log.
+        """
         try:
             await_ready(self.port, self.process)
         except BenchmarkError as error:
             raise self.failed(str(error)) from error
 
     def failed(self, what: str) -> BenchmarkError:
-        """Return an error that tells what went wrong, and the end of the log."""
+        """Return an error with this message and the end of the log."""
         last = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return BenchmarkError(f"{self.stack}: {what}; its log ends:\n{last}")
 
 
 def make_stacks(scratch: Path) -> dict[str, Stack]:
-    """Return the three stacks; the floor is our program with another wsgi.py.
+    """Return the three stacks; the floor is this container's program with another wsgi.py.
 
-    Ours is a copy too, so that nobody who edits the program meanwhile changes what is measured.
+    Ours is a copy as well, so that edits during a run do not change what is measured.
     """
     ours, floor = scratch / OURS, scratch / FLOOR
     for copy in (ours, floor):
@@ -104,7 +112,7 @@ def make_stacks(scratch: Path) -> dict[str, Stack]:
 
 @contextmanager
 def running(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
-    """Run `serve` of a stack until it is no longer needed; it is ready when it is yielded."""
+    """Run `serve` of a stack; yield the server when it is ready, and stop it at the end."""
     with starting(stack, base, workers) as server:
         server.await_ready()
         yield server
@@ -112,7 +120,7 @@ def running(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
 
 @contextmanager
 def starting(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
-    """Start `serve`, which is not ready yet; it is stopped in the end. Its log is in `base`."""
+    """Start `serve` of a stack; yield the server at once, and stop it at the end."""
     port = free_port()
     variables = {"MODEL_SERVER_WORKERS": str(workers), "SAGEMAKER_BIND_TO_PORT": str(port)}
     log = base / f"{stack.name}-{port}.log"
@@ -130,15 +138,15 @@ def starting(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
 
 
 def await_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return at the first 200 on /ping.
+    """Wait for the first 200 of /ping.
 
     Raises:
-        BenchmarkError: it does not come in time, or the process fails.
+        BenchmarkError: it did not arrive in time, or the process failed.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not _is_ready(port):
         if process.poll() or time.monotonic() > deadline:
-            raise BenchmarkError(f"no 200 on /ping (exit code {process.returncode})")
+            raise BenchmarkError(f"/ping did not return 200 (exit code {process.returncode})")
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -174,4 +182,4 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=DEADLINE_SECONDS)
     except subprocess.TimeoutExpired as error:
         process.kill()
-        raise BenchmarkError(f"process {process.pid} did not end on SIGTERM") from error
+        raise BenchmarkError(f"process {process.pid} did not exit after SIGTERM") from error

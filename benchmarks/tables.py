@@ -1,4 +1,4 @@
-"""Write a training table, CSV or Parquet by its suffix.
+"""Write a training table as CSV or Parquet, depending on the suffix of the file.
 
 usage: python tables.py FILE ROWS COLUMNS
 """
@@ -17,7 +17,7 @@ Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 def rows(n_rows: int, n_columns: int, seed: int) -> Rows:
-    """Return features, and labels of 3 classes that a tree can learn in part."""
+    """Return features, and labels of 3 classes that a tree can learn partly."""
     random = np.random.default_rng(seed)
     features = random.random((n_rows, n_columns))
     score = features[:, 0] + features[:, 1] * features[:, 2] + random.normal(0, 0.2, n_rows)
@@ -25,7 +25,7 @@ def rows(n_rows: int, n_columns: int, seed: int) -> Rows:
 
 
 def write_csv(file: Path, n_rows: int, n_columns: int) -> None:
-    """Write the table as CSV, the label first, as many digits as a double has."""
+    """Write the table as CSV: the label first, then the features with all digits of a double."""
     with file.open("w", encoding="ascii") as text:
         for seed, start in enumerate(range(0, n_rows, BATCH_ROWS)):
             features, labels = rows(min(BATCH_ROWS, n_rows - start), n_columns, seed)
@@ -34,7 +34,7 @@ def write_csv(file: Path, n_rows: int, n_columns: int) -> None:
 
 
 def write_parquet(file: Path, n_rows: int, n_columns: int) -> None:
-    """Write the same table as Parquet, in one row group of doubles, as pandas does."""
+    """Write the same table as Parquet: doubles in one row group, as pandas writes them."""
     parts = [
         rows(min(BATCH_ROWS, n_rows - start), n_columns, seed)
         for seed, start in enumerate(range(0, n_rows, BATCH_ROWS))
@@ -46,7 +46,7 @@ def write_parquet(file: Path, n_rows: int, n_columns: int) -> None:
 
 
 def main() -> None:
-    """Write the table that the arguments ask for."""
+    """Write the table that the arguments describe."""
     file = Path(sys.argv[1])
     write = write_parquet if file.suffix == ".parquet" else write_csv
     write(file, int(sys.argv[2]), int(sys.argv[3]))

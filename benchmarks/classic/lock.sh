@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lock.sh - write requirements.txt, hash-locked: the versions of the program's own lock, and pandas.
+# lock.sh - write the hash-locked requirements.txt, with the versions of the program's own lock.
 #
 # usage: lock.sh [UV_OPTION...]
 set -euo pipefail

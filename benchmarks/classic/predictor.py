@@ -1,4 +1,4 @@
-"""The classic scoring service: pandas reads the body, the estimator predicts, pandas writes."""
+"""Classic scoring service: pandas parses the body and writes the response."""
 
 import io
 import os
@@ -13,13 +13,13 @@ MODEL = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model/decision-
 
 
 class ScoringService:
-    """The model, which the first request loads."""
+    """Model of the worker; the first request loads it."""
 
     model: ClassVar[Any] = None
 
     @classmethod
     def get_model(cls) -> Any:
-        """Return the estimator; read it unless that has been done."""
+        """Return the estimator; the first call reads it from the file."""
         if cls.model is None:
             with MODEL.open("rb") as file:
                 cls.model = pickle.load(file)  # noqa: S301 - the classic stack does so
@@ -27,7 +27,7 @@ class ScoringService:
 
     @classmethod
     def predict(cls, features: pd.DataFrame) -> Any:
-        """Return the label of each row."""
+        """Return the predicted label of each row."""
         return cls.get_model().predict(features)
 
 
@@ -36,14 +36,14 @@ app = flask.Flask(__name__)
 
 @app.get("/ping")
 def ping() -> flask.Response:
-    """Answer 200 when the model can be loaded."""
+    """Return 200 if the model can be loaded."""
     status = 200 if ScoringService.get_model() is not None else 404
     return flask.Response(response="\n", status=status, mimetype="application/json")
 
 
 @app.post("/invocations")
 def transformation() -> flask.Response:
-    """Answer rows of CSV with a label each, and refuse everything else."""
+    """Return one label for each row of CSV; reject all other media types."""
     if flask.request.content_type != "text/csv":
         return flask.Response(
             response="This predictor only supports CSV data", status=415, mimetype="text/plain"

@@ -1,4 +1,4 @@
-"""The app of the floor: ours, whose answer to /invocations is a constant."""
+"""App of the floor: this container's app with a constant response to /invocations."""
 
 from flask import Flask
 
@@ -12,10 +12,10 @@ _CONSTANT = Answer(b"setosa\n", "text/csv", 1)
 
 
 class Constant:
-    """What answers without a look at the body, which our app has read as for any answer."""
+    """Service that ignores the request body; the app has read it as for any other service."""
 
     def __init__(self, settings: Settings) -> None:
-        self._service = ScoringService.load(settings)  # the same memory, the same start
+        self._service = ScoringService.load(settings)  # for the same memory and start-up time
 
     def answer(self, _: Invocation) -> Answer:
         """Return the constant."""
@@ -23,7 +23,7 @@ class Constant:
 
 
 def make_app() -> Flask:
-    """Build our app around the constant."""
+    """Return the app with the constant service."""
     settings = Settings.from_environ()
     log.configure(settings.log_level, as_json=True)
     return app.create_app(__name__, settings, Constant)

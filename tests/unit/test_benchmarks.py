@@ -1,4 +1,4 @@
-"""What the benchmark makes of its samples: statistics, goals, the table, the JSON."""
+"""Evaluation of benchmark samples: statistics, goals, the table and the JSON document."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.bench import in_turn
-from benchmarks.bodies import ROW_BYTES, ROWS_4_8_MB, Bodies
+from benchmarks.bench import interleaved
 from benchmarks.figures import CLASSIC, FLOOR, OURS, Figure, Results, quartiles
 from benchmarks.goals import GOALS, Goal, missed
+from benchmarks.request_bodies import ROW_BYTES, ROWS_4_8_MB, Bodies
 
 SPEED = "one row of CSV, 8 connections: requests/s"
 
@@ -20,7 +20,7 @@ def figure(unit: str = "s", **samples: list[float]) -> Figure:
 
 
 def test_figure_has_the_median_and_the_spread_of_each_column() -> None:
-    """One slow round changes the spread, and not the median."""
+    """A slow round changes the spread but not the median."""
     found = figure(ours=[1.0, 90.0, 2.0])
 
     assert (found.median(OURS), found.spread(OURS)) == (2.0, (1.0, 90.0))
@@ -28,8 +28,8 @@ def test_figure_has_the_median_and_the_spread_of_each_column() -> None:
     assert found.spread(CLASSIC) is None
 
 
-def test_ratio_is_that_of_the_medians() -> None:
-    """The first column is divided by the second; without both, or by 0, there is none."""
+def test_ratio_divides_the_medians() -> None:
+    """The ratio is None if a column is missing or the second median is 0."""
     found = figure(ours=[6.0, 8.0], classic=[2.0], floor=[0.0])
 
     assert found.ratio(OURS, CLASSIC) == 3.5
@@ -44,7 +44,7 @@ def test_ratio_is_that_of_the_medians() -> None:
 def test_quartiles_are_the_medians_of_the_halves(
     values: list[float], expected: tuple[float, float]
 ) -> None:
-    """The middle value counts in both halves."""
+    """The middle value belongs to both halves."""
     assert quartiles(values) == expected
 
 
@@ -63,12 +63,12 @@ def test_quartiles_are_the_medians_of_the_halves(
     ],
 )
 def test_goal_is_compared_with_its_column(goal: Goal, ours: float, is_met: bool | None) -> None:
-    """The classic stack has 10 here; where the column of a goal is absent, nothing is claimed."""
+    """The result is True or False, or None if the column of the goal is missing."""
     assert goal.is_met(figure(ours=[ours], classic=[10.0])) is is_met
 
 
-def test_goal_within_the_spread_takes_the_better_quartile() -> None:
-    """A ratio around 1 meets it, one that is worse in most rounds does not."""
+def test_goal_within_the_spread_uses_the_better_quartile() -> None:
+    """Ratios around 1 meet the goal; ratios that are worse in most rounds miss it."""
     at_least, at_most = Goal(">=", 1, within_spread=True), Goal("<=", 1, within_spread=True)
     around, below = figure(ours=[0.9, 0.98, 1.02]), figure(ours=[0.9, 0.94, 0.98])
     above = figure(ours=[1.01, 1.02, 1.03])
@@ -78,7 +78,7 @@ def test_goal_within_the_spread_takes_the_better_quartile() -> None:
 
 
 def test_results_keep_what_is_selected() -> None:
-    """The pattern is a regular expression, and its case does not matter."""
+    """Figures are selected by a regular expression that ignores case."""
     results = Results("ONE row|pss")
     results.add("one row: p50", "ms", OURS, 1.0)
     results.add("ten rows: p50", "ms", OURS, 1.0)
@@ -89,8 +89,8 @@ def test_results_keep_what_is_selected() -> None:
     assert results.left_out == {"PSS": "a reason"}
 
 
-def test_missed_goal_is_told_by_the_name_of_its_figure() -> None:
-    """One of two goals is enough, and a figure without a goal misses none."""
+def test_missed_goal_is_reported_by_the_name_of_its_figure() -> None:
+    """A figure is reported if it misses one of two goals; a figure without goals never is."""
     results = Results()
     for column, value in ((CLASSIC, 100.0), (OURS, 700.0), (FLOOR, 800.0)):
         results.add(SPEED, "1/s", column, value)
@@ -99,13 +99,13 @@ def test_missed_goal_is_told_by_the_name_of_its_figure() -> None:
     assert missed(results.figures) == [SPEED]
 
 
-def test_rounds_begin_with_every_name_in_turn() -> None:
-    """No stack always runs first."""
-    assert list(in_turn(("a", "b", "c"), 2)) == ["a", "b", "c", "b", "c", "a"]
+def test_rounds_begin_with_different_names() -> None:
+    """No stack is always measured first."""
+    assert list(interleaved(("a", "b", "c"), 2)) == ["a", "b", "c", "b", "c", "a"]
 
 
 def test_table_shows_medians_spreads_ratio_and_goals() -> None:
-    """A line has the unit, the ratio, and for each goal whether it is met, and by what."""
+    """A line contains the unit, the ratio, the goals, and whether each is met by which value."""
     results = Results()
     for column, values in ((CLASSIC, [100.0, 120.0]), (OURS, [770.0]), (FLOOR, [1400.0])):
         for value in values:
@@ -124,31 +124,31 @@ def test_table_shows_medians_spreads_ratio_and_goals() -> None:
     ]
 
 
-def test_json_has_all_samples_goals_and_what_was_left_out(tmp_path: Path) -> None:
-    """The file can be read back, and nothing in it is NaN."""
+def test_json_has_samples_goals_and_figures_that_were_not_measured(tmp_path: Path) -> None:
+    """The file is valid JSON, and describes the machine."""
     results = Results()
     results.add(SPEED, "1/s", OURS, 5.0)
     results.leave_out("image", "without Docker")
     report.write(tmp_path / "b.json", results, {"quick": True})
-    told = json.loads((tmp_path / "b.json").read_text())
+    written = json.loads((tmp_path / "b.json").read_text())
 
-    assert told["figures"][0]["samples"] == {OURS: [5.0]}
-    assert [goal["met"] for goal in told["figures"][0]["goals"]] == [None, None]
-    assert told["left_out"] == {"image": "without Docker"}
-    assert told["options"] == {"quick": True}
-    assert told["machine"]["cores"] >= 1
+    assert written["figures"][0]["samples"] == {OURS: [5.0]}
+    assert [goal["met"] for goal in written["figures"][0]["goals"]] == [None, None]
+    assert written["left_out"] == {"image": "without Docker"}
+    assert written["options"] == {"quick": True}
+    assert written["machine"]["cores"] >= 1
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.1234, "0.123"), (12.34, "12.3"), (123.4, "123"), (12345.6, "12,346")]
 )
-def test_number_has_three_digits_or_all_before_its_point(value: float, text: str) -> None:
-    """Nothing is shown that was not measured."""
+def test_number_has_three_significant_digits_or_all_of_its_integer(value: float, text: str) -> None:
+    """Numbers are rounded to three significant digits; digits before the point are kept."""
     assert report.number(value) == text
 
 
 def test_bodies_are_the_same_rows_in_both_forms(tmp_path: Path) -> None:
-    """JSON has the numbers of the CSV, and 170,000 rows are 4.8 MB."""
+    """JSON contains the numbers of the CSV, and 170,000 rows are 4.8 MB."""
     made = Bodies(tmp_path)
     lines = made.csv(10).file.read_text().splitlines()
     rows = json.loads(made.json(10).file.read_text())["instances"]
@@ -159,12 +159,14 @@ def test_bodies_are_the_same_rows_in_both_forms(tmp_path: Path) -> None:
 
 
 def test_every_goal_names_a_figure_that_is_measured() -> None:
-    """A figure that is renamed does not lose its goal in silence."""
-    from benchmarks import footprint, growth, jobs, serving, startup
+    """Renaming a figure without its goal fails this test."""
+    from benchmarks import footprint, scaling, serving, start_time, training_jobs
 
     measured = {name for case in serving.CASES for name in case.names} | {*serving.LARGE}
-    measured |= {serving.P99, serving.FAILURES, startup.CONTAINER, footprint.INFERENCE_IMAGE}
-    measured |= {*footprint.PSS.values(), growth.ROWS_RATIO, growth.NODES_RATIO, growth.START}
-    measured |= {jobs.figure_name(400_000, form, jobs.PEAK) for form in ("CSV", "Parquet")}
+    measured |= {serving.P99, serving.FAILURES, start_time.CONTAINER, footprint.INFERENCE_IMAGE}
+    measured |= {*footprint.PSS.values(), scaling.ROWS_RATIO, scaling.NODES_RATIO, scaling.START}
+    measured |= {
+        training_jobs.figure_name(400_000, form, training_jobs.PEAK) for form in ("CSV", "Parquet")
+    }
 
     assert set(GOALS) <= measured

@@ -1,4 +1,4 @@
-"""Figures of training: the seconds of whole jobs and of their phases, and their peak memory."""
+"""Measure training: the seconds of whole jobs and of their phases, and their peak memory."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import Bench, in_turn, make_base, say
+from benchmarks.bench import Bench, announce, interleaved, make_base
 from benchmarks.figures import CLASSIC, OURS
 from benchmarks.stacks import BenchmarkError
 
@@ -16,7 +16,7 @@ N_COLUMNS = 28
 MAX_DEPTH = 12
 SIZES = (10_000, 100_000, 400_000)
 MANY_ROWS = 400_000
-"""From here on few rounds must do, and Parquet is measured too."""
+"""Minimum number of rows of a large table: one round is measured, and Parquet as well."""
 
 WHOLE = "whole job"
 PEAK = "peak memory over the imports"
@@ -24,7 +24,7 @@ PHASES = {"reading": "reading", "fit": "fitting", "save": "writing"}
 
 
 def measure(bench: Bench) -> None:
-    """Train on tables of each size that is selected."""
+    """Measure the selected figures."""
     for n_rows in SIZES:
         cases: list[tuple[str, tuple[str, ...]]] = [("CSV", (CLASSIC, OURS))]
         if n_rows >= MANY_ROWS:
@@ -36,31 +36,31 @@ def measure(bench: Bench) -> None:
 
 
 def figure_name(n_rows: int, form: str, what: str) -> str:
-    """Return the name of a figure, such as `training on 10,000 x 28 of CSV: whole job`."""
+    """Return the name of a figure, for example `training on 10,000 x 28 of CSV: whole job`."""
     return f"training on {n_rows:,} x {N_COLUMNS} of {form}: {what}"
 
 
 def _measure_size(bench: Bench, n_rows: int, form: str, names: tuple[str, ...]) -> None:
-    say(figure_name(n_rows, form, WHOLE))
+    announce(figure_name(n_rows, form, WHOLE))
     base = _table(bench, n_rows, form.lower())
     rounds = 1 if n_rows >= MANY_ROWS else bench.effort.few_rounds
-    for stack in in_turn(names, rounds):
+    for stack in interleaved(names, rounds):
         begun = time.monotonic()
-        told = _job(bench, stack, base)
+        result = _job(bench, stack, base)
         values = {WHOLE: time.monotonic() - begun}
-        values |= {name: told["phases"][phase] for phase, name in PHASES.items()}
+        values |= {name: result["phases"][phase] for phase, name in PHASES.items()}
         for what, seconds in values.items():
             bench.results.add(figure_name(n_rows, form, what), "s", stack, seconds)
-        megabytes = told["growth_bytes"] / 1e6
+        megabytes = result["growth_bytes"] / 1e6
         bench.results.add(figure_name(n_rows, form, PEAK), "MB", stack, megabytes)
 
 
 def _job(bench: Bench, name: str, base: Path) -> dict[str, Any]:
-    """Run a training job in a process of its own; return what it tells of itself."""
+    """Run a training job in a new process and return its result."""
     stack = bench.stacks[name]
     command: list[str | Path] = [
         stack.venv / "bin/python",
-        HERE / "job.py",
+        HERE / "training_process.py",
         name,
         stack.program_dir,
         base,
@@ -69,13 +69,16 @@ def _job(bench: Bench, name: str, base: Path) -> dict[str, Any]:
         command, env=stack.environment(base), check=False, capture_output=True, text=True
     )
     if ended.returncode:
-        raise BenchmarkError(f"the training of {name} failed: {ended.stderr[-1000:]}")
-    told: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return told
+        raise BenchmarkError(f"the training job of {name} failed: {ended.stderr[-1000:]}")
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return result
 
 
 def _table(bench: Bench, n_rows: int, suffix: str) -> Path:
-    """Return an /opt/ml with a table, made by another process: this one must not load numpy."""
+    """Return an /opt/ml directory with a table.
+
+    Another process writes the table, because this one must not load numpy (see stacks.py).
+    """
     base = bench.scratch / f"{suffix}-{n_rows}"
     make_base(base, {"max_depth": MAX_DEPTH, "random_state": 0})
     file = base / f"input/data/training/table.{suffix}"

@@ -1,9 +1,9 @@
-"""Be the process of one training job of either stack; started by jobs.py.
+"""Run one training job of either stack; training_jobs.py starts this program.
 
-usage: python job.py classic|ours PROGRAM_DIR BASE
+usage: python training_process.py classic|ours PROGRAM_DIR BASE
 
-It runs in the environment of that stack. Its last line is JSON: the seconds of the phases, and by
-how many bytes its memory grew at most from where it had imported what such a job needs.
+It runs in the environment of that stack. The last line that it prints is JSON: the seconds of each
+phase, and the peak of its memory in bytes above that of the imports.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 class Phases(logging.Handler):
-    """Takes the moments at which our job says that a phase is done."""
+    """Log handler that measures the phases of a job by the messages at their ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Phases(logging.Handler):
         self._last = time.time()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note how long a phase took since the one before; `reading train` counts as `reading`."""
+        """Store the time since the end of the previous phase; `reading train` is `reading`."""
         name, done, _ = record.getMessage().partition(" done: ")
         if done:
             self.seconds[name.split()[0]] = record.created - self._last
@@ -33,27 +33,27 @@ class Phases(logging.Handler):
 
 
 def ours(program_dir: Path, base: Path) -> Callable[[], dict[str, float]]:
-    """Import our program; return what runs the job."""
+    """Import this container's program; return a function that runs the job."""
     sys.path.insert(0, str(program_dir))
-    algorithm, training, settings = (
+    algorithm, training, paths = (
         importlib.import_module(name)
-        for name in ("algorithm", "container.training.job", "container.settings")
+        for name in ("algorithm", "container.training.job", "container.paths")
     )
     is_parquet = any(base.rglob("*.parquet"))
     importlib.import_module(f"container.data.readers.{'parquet' if is_parquet else 'csv'}_reader")
-    importlib.import_module("onnxruntime")  # else imported when the model is written
+    importlib.import_module("onnxruntime")  # otherwise imported when the model is written
 
     def run() -> dict[str, float]:
         phases = Phases()
         logging.basicConfig(handlers=[phases], level=logging.INFO)
-        training.run(algorithm, settings.Paths(base))
+        training.run(algorithm, paths.Paths(base))
         return phases.seconds
 
     return run
 
 
 def classic(program_dir: Path, base: Path) -> Callable[[], dict[str, float]]:
-    """Import the classic program; return what runs the job."""
+    """Import the classic program; return a function that runs the job."""
     program = runpy.run_path(str(program_dir / "train"))
 
     def run() -> dict[str, float]:
@@ -64,20 +64,20 @@ def classic(program_dir: Path, base: Path) -> Callable[[], dict[str, float]]:
 
 
 def memory(field: str) -> int:
-    """Return a figure of /proc/self/status in bytes."""
+    """Return a field of /proc/self/status in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(status.split(f"{field}:")[1].split()[0])
 
 
 def main() -> None:
-    """Run the job, and tell of it."""
+    """Run the job, and print the result."""
     stack, program_dir, base = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     run = {"classic": classic, "ours": ours}[stack](program_dir, base)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM
     before = memory("VmRSS")
     phases = run()
-    told = {"phases": phases, "growth_bytes": memory("VmHWM") - before}
-    sys.stdout.write("\n" + json.dumps(told) + "\n")
+    result = {"phases": phases, "growth_bytes": memory("VmHWM") - before}
+    sys.stdout.write("\n" + json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

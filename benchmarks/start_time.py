@@ -1,4 +1,4 @@
-"""Figures of the start: a process, a container, and one with a large model."""
+"""Measure start-up: the time until a process or a container returns 200 for /ping."""
 
 import subprocess
 import time
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.bench import WORKERS, Bench, in_turn, say
+from benchmarks.bench import WORKERS, Bench, announce, interleaved
 from benchmarks.figures import CLASSIC, OURS
 from benchmarks.stacks import Stack, await_ready, free_port, starting
 
@@ -21,18 +21,18 @@ _IMAGES = {
 
 
 def measure(bench: Bench) -> None:
-    """Start servers, one at a time, and measure what is selected."""
+    """Start servers, one at a time, and measure the selected figures."""
     if bench.results.wants(PROCESS):
-        say(PROCESS)
-        for name in in_turn((CLASSIC, OURS), bench.effort.rounds):
+        announce(PROCESS)
+        for name in interleaved((CLASSIC, OURS), bench.effort.rounds):
             seconds = start_seconds(bench.stacks[name], bench.base(name))
             bench.results.add(PROCESS, "s", name, seconds)
     for title, targets in _IMAGES.items():
         if bench.images is None:
             bench.results.leave_out(title, "without Docker")
         elif bench.results.wants(title):
-            say(title)
-            for name in in_turn((CLASSIC, OURS), bench.effort.rounds):
+            announce(title)
+            for name in interleaved((CLASSIC, OURS), bench.effort.rounds):
                 seconds = _run_seconds(
                     f"{bench.images}-{targets[name]}", bench.base(name) / "model"
                 )
@@ -40,7 +40,7 @@ def measure(bench: Bench) -> None:
 
 
 def start_seconds(stack: Stack, base: Path) -> float:
-    """Return the seconds from the start of `serve` to its first 200."""
+    """Return the seconds from the start of `serve` to the first 200."""
     begun = time.monotonic()
     with starting(stack, base, WORKERS) as server:
         server.await_ready()
@@ -58,7 +58,7 @@ def _run_seconds(image: str, model: Path) -> float:
 
 @contextmanager
 def _container(image: str, model: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a container, which is removed in the end; yield the process of `docker run`."""
+    """Start a container and yield the process of `docker run`; remove the container at the end."""
     name = f"benchmark-{uuid.uuid4().hex}"
     command = ["docker", "run", "--detach", "--name", name, f"--publish=127.0.0.1:{port}:8080"]
     command += [f"--env=MODEL_SERVER_WORKERS={WORKERS}"]

@@ -17,7 +17,6 @@ depth 6, 6 to 10 times at depth 12, as fast without a limit. There exact is fast
 """
 
 _CRITERIA = ("gini", "squared_error")
-_LEAST_VERSION = (3, 4)
 
 
 def takes_histogram(asked: str, estimator: Any, n_rows: int, is_weighted: bool) -> bool:
@@ -98,11 +97,17 @@ def _of_sizes(asked: dict[str, Any], weighted: bool) -> Iterator[str]:
 
 
 def _of_the_package() -> Iterator[str]:
-    import xgboost  # imported here: exact does not need it, and it takes a second to load
-
-    version = tuple(int(part) for part in xgboost.__version__.split(".")[:2])
-    if version < _LEAST_VERSION:
+    if _xgboost_version() < (3, 4):
         yield (
-            f"XGBoost is {xgboost.__version__}, but only 3.4 and later honour the least size of "
-            "leaves in all trees (they need Python 3.12)"
+            "it needs XGBoost 3.4 or later and Python 3.12 or later, because older versions ignore "
+            "the least size of leaves in some trees"
         )
+
+
+def _xgboost_version() -> tuple[int, ...]:
+    """Return the first two parts of the version, (0,) if it is not installed."""
+    try:
+        import xgboost  # imported here: exact does not need it, and it takes a second to load
+    except ModuleNotFoundError:
+        return (0,)
+    return tuple(int(part) for part in xgboost.__version__.split(".")[:2])

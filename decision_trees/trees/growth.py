@@ -90,7 +90,7 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: parameters[name] for name in ("max_bin", "nthread")}
 
 
-class _Source(xgboost.DataIter):
+class _Source(xgboost.DataIter):  # type: ignore[misc] # mypy does not read xgboost
     """Hands batches to XGBoost."""
 
     def __init__(

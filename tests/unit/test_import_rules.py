@@ -4,6 +4,7 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,8 @@ def test_no_module_hides_one_of_the_standard_library() -> None:
 
 def test_importing_does_nothing() -> None:
     """An import prints nothing, warns of nothing, and sets up no process, signal or log handler."""
-    names = " ".join(module for module in MODULES if module != "wsgi")
+    left_out = {"wsgi"} | ({"trees.growth"} if find_spec("xgboost") is None else set())
+    names = " ".join(module for module in MODULES if module not in left_out)
     ended = python(
         "import importlib, logging, multiprocessing, signal\n"
         "def state():\n"

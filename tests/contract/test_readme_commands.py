@@ -118,7 +118,7 @@ SECTIONS_TESTED_BY = {
 }
 _REQUESTS = "contract/test_example_requests.py::test_request_is_one_that_aws_takes"
 FILES_TESTED_BY = {
-    "sagemaker_sdk.py": "image/test_sdk_v2.py::test_serializers_get_the_labels_of_scikit_learn",
+    "sagemaker_sdk.py": "image/test_sdk_v2.py::test_serializers_receive_the_labels_of_scikit_learn",
     "model_trainer.py": "image/test_sdk_v3.py::test_model_trainer_runs_source_code_in_the_image",
     "create_training_job.json": _REQUESTS,
     "create_model.json": _REQUESTS,

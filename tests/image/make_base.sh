@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# make_base.sh - have the base image debian:trixie-slim: present, pulled, or made by debootstrap.
+# make_base.sh - pull the base image debian:trixie-slim, or build it with debootstrap.
 #
 # usage: make_base.sh
 #
-# Where no image registry can be reached, debootstrap makes the same base from Debian's packages;
-# that needs root and the package debootstrap.
+# If no image registry is reachable, debootstrap builds the same image from Debian's packages.
+# This needs root and the package debootstrap. An image that exists already is kept.
 set -euo pipefail
 
 readonly image=debian:trixie-slim
@@ -17,7 +17,7 @@ if docker pull --quiet "${image}" >/dev/null 2>&1; then
 fi
 scratch=$(mktemp -d)
 trap 'rm -rf -- "${scratch}"' EXIT
-echo "make_base: ${image} cannot be pulled; making it with debootstrap" >&2
+echo "make_base: cannot pull ${image}; building it with debootstrap" >&2
 debootstrap --variant=minbase trixie "${scratch}" >"${scratch}.log" 2>&1 || {
     tail -n 20 "${scratch}.log" >&2
     exit 1

@@ -1,6 +1,6 @@
-"""The algorithms of examples/algorithms/ in images, each with the files of one example.
+"""Algorithms of examples/algorithms/ in images, one image per example.
 
-One of them by default: all of them run as processes in tests/contract/ as well.
+By default only one is tested here; tests/contract/ runs all of them as processes.
 """
 
 import uuid
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.docker
     ids=lambda example: example.name,
 )
 def example(request: pytest.FixtureRequest) -> Example:
-    """Each example."""
+    """Each of the examples."""
     found: Example = request.param
     return found
 
@@ -48,7 +48,7 @@ def image(
 
 @pytest.fixture(scope="module")
 def trained(image: str, example: Example, tmp_path_factory: pytest.TempPathFactory) -> OptMl:
-    """An /opt/ml in which the image has done the job of the example."""
+    """An /opt/ml directory with the result of the example's training job in the image."""
     opt_ml = OptMl(tmp_path_factory.mktemp(f"{example.name}-job") / "ml")
     example.write_job(opt_ml)
     engine = Engine()
@@ -64,7 +64,7 @@ def trained(image: str, example: Example, tmp_path_factory: pytest.TempPathFacto
 def test_example_image_serves_its_model(
     engine: Engine, image: str, example: Example, trained: OptMl
 ) -> None:
-    """The predictions, in CSV and in JSON, are those of the model that `fit` returns."""
+    """The predictions in CSV and JSON equal those of the model that `fit` returned."""
     container = engine.serve(image, trained.model)
     container.await_ready()
 
@@ -86,7 +86,7 @@ def test_example_without_a_predictor_is_served_by_the_inference_image(
 def test_example_image_rejects_wrong_hyperparameters(
     engine: Engine, image: str, example: Example, opt_ml: OptMl
 ) -> None:
-    """The failure file says which value is wrong, and no model is written."""
+    """The failure file names the wrong value, and no model is written."""
     example.write_job(opt_ml, **example.wrong)
 
     ended = engine.train(image, opt_ml)
@@ -97,7 +97,7 @@ def test_example_image_rejects_wrong_hyperparameters(
 
 
 def test_example_image_rejects_bad_data(engine: Engine, image: str, opt_ml: OptMl) -> None:
-    """The failure file names the cell."""
+    """The failure file contains the invalid cell."""
     opt_ml.write("rows.csv", "1,2.5,3\n2,oops,4\n1,3.5,5\n")
 
     ended = engine.train(image, opt_ml)
@@ -110,7 +110,7 @@ def test_example_image_rejects_bad_data(engine: Engine, image: str, opt_ml: OptM
 def test_example_image_describes_its_hyperparameters(
     engine: Engine, image: str, example: Example, argument: str
 ) -> None:
-    """`docker run IMAGE train --help` has the hyperparameters of the example."""
+    """`docker run IMAGE train --help` prints the hyperparameters of the example."""
     ended = engine.start(image, ["train", argument]).ended()
 
     assert ended.code == 0, ended.log

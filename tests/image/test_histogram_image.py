@@ -1,4 +1,4 @@
-"""The histogram engine needs an XGBoost that is in the image: its tests run there."""
+"""Tests of the histogram engine, run in the image because they need its version of XGBoost."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from support.containers import Engine
 from support.material import ROOT, OptMl, Rows
 
 PURE_PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
-"""What pytest consists of; it is all Python, so that that of the tests runs in the image too."""
+"""pytest and its dependencies: pure Python, so that the installed files also work in the image."""
 
 pytestmark = pytest.mark.docker
 
@@ -32,10 +32,10 @@ def packages(tmp_path: Path) -> Path:
 def test_histogram_engine_passes_its_tests_in_the_image(
     engine: Engine, images: Mapping[str, str], packages: Path
 ) -> None:
-    """Nothing is skipped there: XGBoost is new enough."""
+    """All tests pass and none is skipped, because the XGBoost of the image is new enough."""
     mounts = {packages: "/packages,readonly", ROOT: "/repository,readonly"}
     tests = sorted(ROOT.glob("tests/unit/test_histogram*.py"))
-    # Nothing of conftest.py is used: it needs compiled packages that the image has not.
+    # conftest.py is not loaded, because it needs compiled packages that the image does not have.
     command = ["python3", "-m", "pytest", "--noconftest", "-p", "no:cacheprovider", "-q"]
 
     ended = engine.start(
@@ -54,10 +54,10 @@ def test_histogram_engine_passes_its_tests_in_the_image(
     assert "skipped" not in ended.log
 
 
-def test_histogram_engine_trains_what_is_served(
+def test_histogram_engine_trains_a_model_that_is_served(
     engine: Engine, images: Mapping[str, str], opt_ml: OptMl, iris: Rows
 ) -> None:
-    """A job that asks for it leaves an artifact as any other; the inference image serves it."""
+    """The artifact of the histogram engine is served by the inference image."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"engine": "histogram"})
 

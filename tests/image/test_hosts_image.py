@@ -1,4 +1,4 @@
-"""Several hosts: containers on a network, one core each, train one tree together."""
+"""Distributed training: containers on a network, one core each, train one tree."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from support.material import ARTIFACT, OptMl, as_csv
 from support.processes import DEADLINE_SECONDS, Ended, await_condition
 
 SECONDS = DEADLINE_SECONDS
-"""Time within which all hosts must have ended after one has failed."""
+"""Maximum time until all hosts have exited after one has failed."""
 
 NAMES = ("algo-1", "algo-2", "algo-3")
 SHARDED = {"S3DistributionType": "ShardedByS3Key"}
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture
 def cluster(engine: Engine, images: Mapping[str, str], tmp_path: Path) -> Iterator[Cluster]:
-    """A network for the hosts of one job."""
+    """A network for the hosts of a job."""
     cluster = Cluster(engine, images["full"], tmp_path)
     yield cluster
     engine.remove_all()
@@ -41,7 +41,7 @@ def cluster(engine: Engine, images: Mapping[str, str], tmp_path: Path) -> Iterat
 def table(
     n_rows: int, seed: int = 0, decimals: int = 3
 ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Return features and labels, sorted by their labels: no shard has all of them."""
+    """Return features and labels sorted by label, so that no shard has all labels."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(n_rows, 5)).round(decimals)
     score = features[:, 0] + features[:, 1] * features[:, 2] + random.normal(0, 0.3, n_rows)
@@ -51,7 +51,7 @@ def table(
 
 
 def lines_of(features: NDArray[np.float64], labels: NDArray[Any]) -> list[str]:
-    """Return rows as a training file has them."""
+    """Return the lines of a training file."""
     text = as_csv([label, *row] for label, row in zip(labels, features, strict=True))
     return text.splitlines(keepends=True)
 
@@ -62,7 +62,7 @@ def shards(lines: Sequence[str], n: int) -> list[str]:
 
 
 def hosts_of(cluster: Cluster, names: Sequence[str], **given: object) -> dict[str, OptMl]:
-    """Return the hosts of a job without data, with these hyperparameters."""
+    """Return the hosts of a job with these hyperparameters and no data."""
     hosts = {name: cluster.host(name, names) for name in names}
     for opt_ml in hosts.values():
         opt_ml.write_hyperparameters({name: str(value) for name, value in given.items()})
@@ -71,17 +71,17 @@ def hosts_of(cluster: Cluster, names: Sequence[str], **given: object) -> dict[st
 
 
 def metrics_of(hosts: Mapping[str, OptMl]) -> Any:
-    """Return the metrics that the first host has written."""
+    """Return the metrics that the first host wrote."""
     return json.loads(hosts[min(hosts)].metrics.read_text())
 
 
 def await_words(container: Container, words: str) -> None:
-    """Return when the log of a host has these words."""
+    """Wait until the log of a host contains these words."""
     await_condition(lambda: words in run("docker", "logs", container.name), words)
 
 
 def check_end(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended]) -> None:
-    """All hosts have the same tree; the first has written it, the others nothing."""
+    """Check that all hosts have the same tree, and that only the first one has written it."""
     assert [end.code for end in ended.values()] == [0] * len(ended), ended
     if len(hosts) > 1:
         assert len({re.findall("checksum ([0-9a-f]+)", end.log)[0] for end in ended.values()}) == 1
@@ -94,7 +94,7 @@ def check_end(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended]) -> None:
 
 
 def check_failures(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended], *words: str) -> None:
-    """All hosts have failed, and say why."""
+    """Check that all hosts failed, with these words in their failure files."""
     for name, end in ended.items():
         assert end.code in (65, 70), end.log
         failure = hosts[name].failure.read_text()
@@ -106,9 +106,9 @@ def check_failures(hosts: Mapping[str, OptMl], ended: Mapping[str, Ended], *word
 
 @pytest.mark.parametrize("decimals", [soak_only(1), 3])
 def test_hosts_grow_one_tree_from_their_shards(cluster: Cluster, decimals: int) -> None:
-    """It is that of one host, and knows labels that only one of them has seen.
+    """The tree is as accurate as that of one host, and knows labels that only one host has.
 
-    Features have fewer values than bins, or more.
+    Features have fewer distinct values than bins, or more.
     """
     features, labels = table(30_000, decimals=decimals)
     validation = lines_of(*table(20_000, seed=1))
@@ -136,9 +136,9 @@ def test_hosts_grow_one_tree_from_their_shards(cluster: Cluster, decimals: int) 
 
 @pytest.mark.soak
 def test_hosts_grow_one_tree_beyond_memory(cluster: Cluster) -> None:
-    """None keeps its rows in memory, and the tree is that of one host that has all of them."""
+    """No host keeps its rows in memory, and the metrics equal those of one host with all rows."""
     random = np.random.default_rng(0)
-    n_rows, n_features = 72_000, 500  # of each host: 144 MB as float32
+    n_rows, n_features = 72_000, 500  # per host: 144 MB as float32
     parts = []
     for _ in range(2):
         columns = [*random.integers(0, 10, (n_features, n_rows)).astype(np.float32)]
@@ -164,7 +164,7 @@ def test_hosts_grow_one_tree_beyond_memory(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("n_files", [1, soak_only(4)])
 def test_replicated_rows_are_divided(cluster: Cluster, n_files: int) -> None:
-    """No row counts twice, whether there is a file for each host or not."""
+    """No row is counted twice, with and without one file for each host."""
     features, _ = table(3000)
     hosts = hosts_of(cluster, NAMES, task="regression", label="1", max_depth=5)
     for opt_ml in hosts.values():
@@ -180,7 +180,7 @@ def test_replicated_rows_are_divided(cluster: Cluster, n_files: int) -> None:
 
 
 def test_host_may_have_no_rows(cluster: Cluster) -> None:
-    """With more hosts than files, one has no file, or no directory at all; it may be the first."""
+    """A host without files, or without a directory, trains with the others; it may be the first."""
     features, labels = table(3000)
     hosts = hosts_of(cluster, NAMES, max_depth=5, class_weight="balanced")
     hosts["algo-1"].channel().mkdir(parents=True)
@@ -206,7 +206,7 @@ def test_host_may_have_no_rows(cluster: Cluster) -> None:
     ],
 )
 def test_bad_data_on_one_host_ends_all(cluster: Cluster, content: str, words: tuple[str]) -> None:
-    """Each has a failure file that names the host, the file and what is wrong."""
+    """The failure files of all hosts name the host, the file and the mistake."""
     hosts = hosts_of(cluster, NAMES)
     for name, opt_ml in hosts.items():
         opt_ml.write("other.csv", content if name == "algo-2" else "a,1\nb,2\n")
@@ -220,7 +220,7 @@ def test_bad_data_on_one_host_ends_all(cluster: Cluster, content: str, words: tu
 
 @pytest.mark.parametrize("absent", ["algo-1", soak_only("algo-3")])
 def test_host_that_never_comes_ends_all(cluster: Cluster, absent: str) -> None:
-    """The others wait as long as the job says, and no longer."""
+    """The other hosts wait as long as the hyperparameter says, and then fail."""
     hosts = hosts_of(cluster, NAMES, hosts_seconds=8)
     del hosts[absent]
     start = time.monotonic()
@@ -233,10 +233,10 @@ def test_host_that_never_comes_ends_all(cluster: Cluster, absent: str) -> None:
 
 @pytest.mark.parametrize("victim", ["algo-1", soak_only("algo-2")])
 def test_host_that_dies_ends_all(cluster: Cluster, victim: str) -> None:
-    """The others learn of it at once, whatever they do."""
+    """The other hosts fail at once, in any phase of the job."""
     hosts = hosts_of(cluster, NAMES)
     for opt_ml in hosts.values():
-        opt_ml.configure(training={"TrainingInputMode": "Pipe"})  # none will ever come
+        opt_ml.configure(training={"TrainingInputMode": "Pipe"})  # never delivers any data
     started = {name: cluster.start(name, opt_ml) for name, opt_ml in hosts.items()}
     for container in started.values():
         await_words(container, "waiting for the other hosts done")
@@ -251,7 +251,7 @@ def test_host_that_dies_ends_all(cluster: Cluster, victim: str) -> None:
 
 
 def test_exact_engine_is_for_one_host(cluster: Cluster) -> None:
-    """It is refused with what to do instead."""
+    """The exact engine rejects a job of several hosts and names the alternative."""
     hosts = hosts_of(cluster, NAMES[:2], engine="exact")
     hosts["algo-2"].write("a.csv", "a,1\nb,2\n")
 

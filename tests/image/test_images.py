@@ -1,4 +1,4 @@
-"""What is in the images, and what is not."""
+"""Contents of the images."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.mark.parametrize("target", ["full", "inference"])
 def test_image_has_no_leftovers_of_its_build(engine: Engine, images: Images, target: str) -> None:
-    """No compiler, no pip cache, no list of packages, no secret is left; pip is for scripts."""
+    """The image has no compiler, pip cache, package list or secret; it keeps pip for scripts."""
     script = (
         "command -v gcc cc g++ make || true; "
         "ls -A /var/lib/apt/lists /root/.cache /tmp /run/secrets 2>/dev/null | grep -v : || true"
@@ -26,7 +26,7 @@ def test_image_has_no_leftovers_of_its_build(engine: Engine, images: Images, tar
 
 
 def test_inference_image_has_neither_scikit_learn_nor_scipy(engine: Engine, images: Images) -> None:
-    """Serving needs only what it imports, so the image has nothing else."""
+    """The inference image contains only packages that serving imports."""
     script = (
         "from importlib.util import find_spec; from shutil import which; "
         "names = ('sklearn', 'scipy', 'pandas', 'onnx', 'skl2onnx', 'xgboost', 'pip'); "
@@ -38,7 +38,7 @@ def test_inference_image_has_neither_scikit_learn_nor_scipy(engine: Engine, imag
     assert ended.log == "[] None /opt/program/serve\n"
 
 
-def test_images_say_what_they_do_by_default(engine: Engine, images: Images) -> None:
+def test_images_have_default_commands(engine: Engine, images: Images) -> None:
     """Without an argument the full image trains and the inference image serves."""
     configured = {
         target: json.loads(run("docker", "inspect", name))[0]["Config"]
@@ -55,7 +55,7 @@ def test_images_say_what_they_do_by_default(engine: Engine, images: Images) -> N
 
 
 def test_image_runs_a_shell(engine: Engine, images: Images) -> None:
-    """`docker run IMAGE bash` works, for a look inside."""
+    """`docker run IMAGE bash` starts a shell."""
     ended = engine.start(images["full"], ["bash", "-c", "type -p train serve"]).ended()
 
     assert ended.log.split() == ["/opt/program/train", "/opt/program/serve"]

@@ -25,7 +25,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MACHINE = {"aarch64": "linux/arm64", "arm64": "linux/arm64"}.get(platform.machine(), "linux/amd64")
 OTHER = "linux/amd64" if MACHINE == "linux/arm64" else "linux/arm64"
 
-# An image of one small file, built in no time, with what SageMaker looks at.
+# A small image that builds fast, with the label that SageMaker reads.
 SMALL = """\
 ARG BASE_IMAGE
 FROM scratch AS full
@@ -40,7 +40,7 @@ def ecr(
     images: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ecr]:
-    """An ECR on this machine."""
+    """An ECR registry on this machine."""
     if (reason := registry.missing()) is not None:
         if request.config.getoption("--require-docker"):
             pytest.fail(reason)
@@ -51,7 +51,7 @@ def ecr(
 
 @pytest.fixture
 def repository() -> Iterator[str]:
-    """A name that no repository has yet; images of that name are removed from the engine."""
+    """Name of a repository that does not exist; its images are removed at the end."""
     name = f"team/test-{uuid.uuid4().hex}"
     yield name
     form = ":{{.Tag}} @{{.Digest}}"
@@ -62,7 +62,7 @@ def repository() -> Iterator[str]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Clones:
-    """Make clones of one image each, small and new; an argument is their Dockerfile."""
+    """A function that makes a clone whose image is small and new; its argument is a Dockerfile."""
 
     def make(dockerfile: str) -> Path:
         clone = tmp_path / f"a clone {uuid.uuid4().hex}"
@@ -76,13 +76,13 @@ def small(tmp_path: Path) -> Clones:
 
 
 def sentence(ended: Ended, code: int) -> str:
-    """Return the last line of a script that ends with this code and gives no URI."""
+    """Return the last line of a script that exited with this code and printed no URI."""
     assert (ended.code, ended.out) == (code, ""), ended.err
     return ended.err.splitlines()[-1]
 
 
 def storing(directory: Path, ecr: Ecr, media_type: str, manifest: bytes) -> Path:
-    """Return programs with a curl before which a tag becomes another manifest."""
+    """Return a PATH on which `curl` first replaces the manifest of a tag."""
     file, login, curl = directory / "manifest", directory / "login", shutil.which("curl")
     file.write_bytes(manifest)
     login.write_text(f'user = "AWS:{PASSWORD}"\n')
@@ -95,7 +95,7 @@ def storing(directory: Path, ecr: Ecr, media_type: str, manifest: bytes) -> Path
 def test_push_brings_to_ecr_an_image_that_trains_and_serves(
     ecr: Ecr, repository: str, engine: Engine, opt_ml: OptMl, iris: Rows, tmp_path: Path
 ) -> None:
-    """What is pulled by the digest that was printed trains, and serves scikit-learn's labels."""
+    """The image pulled by the printed digest trains, and serves scikit-learn's labels."""
     pushed = ecr.push(ROOT, repository, "--tag", "v1", "--platform", MACHINE)
     assert pushed.code == 0, pushed.err
     uri = pushed.out.removesuffix("\n")
@@ -121,10 +121,10 @@ def test_push_brings_to_ecr_an_image_that_trains_and_serves(
     assert endpoint.invoke(iris.request_csv()).lines() == oracle.predict(iris.features).tolist()
 
 
-def test_push_makes_a_repository_and_keeps_no_login(
+def test_push_creates_a_repository_and_stores_no_password(
     ecr: Ecr, small: Clones, repository: str
 ) -> None:
-    """A dry run only says so; the next run makes it, and keeps the password out of HOME."""
+    """A dry run only announces the repository; the next run creates it, and saves no password."""
     clone = small(SMALL)
     dry = ecr.push(clone, repository, "--platform", MACHINE, "--dry-run")
     pushed = ecr.push(clone, repository, "--platform", MACHINE)
@@ -142,7 +142,7 @@ def test_push_makes_a_repository_and_keeps_no_login(
 def test_push_moves_latest_in_an_existing_repository(
     ecr: Ecr, small: Clones, repository: str
 ) -> None:
-    """The second image is latest, and the first one keeps its own tag."""
+    """The second image becomes latest, and the first one keeps its own tag."""
     first = ecr.push(small(SMALL), repository, "--tag", "v1", "--platform", MACHINE)
     second = ecr.push(small(SMALL), repository, "--tag", "v2", "--platform", MACHINE)
 
@@ -153,7 +153,7 @@ def test_push_moves_latest_in_an_existing_repository(
 
 
 def test_push_pushes_each_immutable_tag_once(ecr: Ecr, small: Clones, repository: str) -> None:
-    """A tag that is taken is refused before the build, and a new one is pushed, latest never."""
+    """An existing tag is rejected before the build; a new tag is pushed, without latest."""
     options = ("--immutable", "--platform", MACHINE)
     first = ecr.push(small(SMALL), repository, "--tag", "v1", *options)
     again = ecr.push(small(SMALL), repository, "--tag", "v1", *options)
@@ -166,8 +166,8 @@ def test_push_pushes_each_immutable_tag_once(ecr: Ecr, small: Clones, repository
     assert ecr.repository(repository)["imageTagMutability"] == "IMMUTABLE"
 
 
-def test_push_says_that_a_region_has_no_registry(ecr: Ecr, small: Clones, repository: str) -> None:
-    """In a wrong region nothing is built."""
+def test_push_reports_a_region_without_a_registry(ecr: Ecr, small: Clones, repository: str) -> None:
+    """In a region without a registry nothing is built."""
     ended = ecr.push(small(SMALL), repository, "--region", SILENT_REGION)
 
     said = sentence(ended, UNAVAILABLE)
@@ -176,8 +176,8 @@ def test_push_says_that_a_region_has_no_registry(ecr: Ecr, small: Clones, reposi
     assert "exporting" not in ended.err
 
 
-def test_push_says_that_the_login_has_expired(ecr: Ecr, small: Clones, repository: str) -> None:
-    """A password that the registry takes no longer ends the run before the build."""
+def test_push_reports_an_expired_login(ecr: Ecr, small: Clones, repository: str) -> None:
+    """A password that the registry rejects ends the run before the build."""
     ecr.registry.expire_password()
     ended = ecr.push(small(SMALL), repository)
     ecr.registry.accept_password()
@@ -186,10 +186,10 @@ def test_push_says_that_the_login_has_expired(ecr: Ecr, small: Clones, repositor
     assert "exporting" not in ended.err
 
 
-def test_push_pushes_no_old_image_after_a_failed_build(
+def test_push_does_not_push_an_old_image_after_a_failed_build(
     ecr: Ecr, small: Clones, repository: str
 ) -> None:
-    """An image of the same name is here, and stays here."""
+    """An existing image of the same name is not pushed."""
     first = ecr.push(small(SMALL), repository, "--platform", MACHINE)
     ended = ecr.push(
         small(SMALL + "COPY absent /\n"), repository, "--tag", "v2", "--platform", MACHINE
@@ -203,7 +203,7 @@ def test_push_pushes_no_old_image_after_a_failed_build(
 
 @pytest.mark.soak
 def test_push_fails_when_the_registry_goes_down(ecr: Ecr, repository: str) -> None:
-    """A registry that ends while it gets the layers makes no URI and no tag."""
+    """A registry that stops during the upload results in no URI and no tag."""
     uploads = f"docker/registry/v2/repositories/{repository}/_uploads/*/data"
     process = ecr.start(ROOT, repository, "--platform", MACHINE, "--target", "inference")
     try:
@@ -217,8 +217,8 @@ def test_push_fails_when_the_registry_goes_down(ecr: Ecr, repository: str) -> No
     assert not [*ecr.registry.storage.glob(f"**/{repository}/_manifests/tags/*")]
 
 
-def test_push_refuses_an_index(ecr: Ecr, small: Clones, repository: str, tmp_path: Path) -> None:
-    """A tag that has become an OCI index is told, and latest is not pushed."""
+def test_push_rejects_an_index(ecr: Ecr, small: Clones, repository: str, tmp_path: Path) -> None:
+    """A tag that has become an OCI index is reported, and latest is not pushed."""
     manifest = f'{{"schemaVersion": 2, "mediaType": "{INDEX}", "manifests": []}}'.encode()
     first = storing(tmp_path, ecr, INDEX, manifest)
     ended = ecr.push(small(SMALL), repository, "--tag", "v1", "--platform", MACHINE, first=first)
@@ -227,10 +227,10 @@ def test_push_refuses_an_index(ecr: Ecr, small: Clones, repository: str, tmp_pat
     assert ecr.registry.tags(repository) == {"v1"}
 
 
-def test_push_refuses_another_platform(
+def test_push_rejects_another_platform(
     ecr: Ecr, small: Clones, repository: str, tmp_path: Path
 ) -> None:
-    """A tag that has become an image for another platform is told, and latest is not moved."""
+    """A tag that has become an image for another platform is reported, and latest is not moved."""
     other = ecr.push(small(SMALL), repository, "--platform", OTHER)
     manifest, _ = ecr.registry.get(f"/v2/{repository}/manifests/latest")
     first = storing(tmp_path, ecr, MANIFEST, manifest)
@@ -241,8 +241,8 @@ def test_push_refuses_another_platform(
     assert other.out == f"{HOST}/{repository}@{ecr.registry.digest(repository, 'latest')}\n"
 
 
-def test_push_refuses_an_image_without_the_label(ecr: Ecr, small: Clones, repository: str) -> None:
-    """Without its label an image cannot be in a pipeline, so the Dockerfile must set it."""
+def test_push_rejects_an_image_without_the_label(ecr: Ecr, small: Clones, repository: str) -> None:
+    """An image without the label cannot be used in an inference pipeline, so it is rejected."""
     without = "\n".join(line for line in SMALL.splitlines() if not line.startswith("LABEL"))
     ended = ecr.push(small(without), repository, "--tag", "v1", "--platform", MACHINE)
 

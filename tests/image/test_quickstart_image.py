@@ -20,7 +20,7 @@ HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\
 
 @pytest.fixture(autouse=True)
 def tag(images: Mapping[str, str]) -> Iterator[None]:
-    """Give the name of the image back to the image that had it."""
+    """Restore the image that had the name of quickstart's image."""
     before = run("docker", "images", "--quiet", IMAGE).strip()
     yield
     built = run("docker", "images", "--quiet", IMAGE).strip()
@@ -31,7 +31,7 @@ def tag(images: Mapping[str, str]) -> Iterator[None]:
 
 
 def type_in(clone: Clone, commands: str) -> Ended:
-    """Type commands in the root of a clone, with the programs of this machine."""
+    """A function that runs commands in the root of a clone, with the programs of this machine."""
     ended = clone.run_commands(commands, fakes=(), **os.environ | {"PORT": str(free_port())})
     assert ended.code == 0, ended.out + ended.err
     assert f"using containers of the image {IMAGE}" in ended.out
@@ -46,9 +46,9 @@ def type_in(clone: Clone, commands: str) -> Ended:
 def test_quickstart_runs_every_example_in_containers(
     tmp_path: Path, iris: Rows, example: Example
 ) -> None:
-    """Copied as the README of the examples says, each of them predicts the flowers.
+    """Each example, copied as documented, predicts the flowers.
 
-    Without --soak only the one that also replaces predictor.py.
+    Without --soak only the one that also replaces predictor.py is tested.
     """
     commands = (FOLDER / "README.md").read_text(encoding="utf-8").split("```\n")[1]
 
@@ -61,7 +61,7 @@ def test_quickstart_runs_every_example_in_containers(
 
 
 def test_quickstart_trains_on_a_table_of_the_user_in_containers(tmp_path: Path) -> None:
-    """The rows that are sent come from the table; the files belong to the user."""
+    """The request contains rows of the user's table, and the files belong to the user."""
     clone = Clone(tmp_path)
     (clone.root / "houses.csv").write_text(HOUSES, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Programs that somebody brings, in the images: wherever and as whomever."""
+"""Scripts of users in the images: with different users, networks and file systems."""
 
 import json
 import os
@@ -42,12 +42,12 @@ def model_fn(model_dir):
 def predict_fn(data, means):
     return ((data[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
 """
-"""A program of the three parts that are left to the container, with a model of numpy alone."""
+"""Script that only defines model_fn and predict_fn, and needs only numpy."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """A program that was made for AWS's scikit-learn container, and its job."""
+    """A script made for AWS's scikit-learn container, and its training job."""
 
     program: str
     code: Path
@@ -55,7 +55,7 @@ class Script:
     hyperparameters: Mapping[str, str]
 
     def ask(self, container: Container, iris: Rows) -> Reply:
-        """Send all rows in the form that the program reads."""
+        """Send all rows in the format that the script accepts."""
         if self.program == "arguments.py":
             body = json.dumps({"rows": iris.features.tolist()})
             return container.invoke(body, "application/json")
@@ -72,7 +72,7 @@ THREE = (
 def train(
     engine: Engine, image: str, opt_ml: OptMl, program: str, options: Sequence[str] = ()
 ) -> Ended:
-    """Run a job whose /opt/ml anybody may write to, with the program from /opt/ml/code."""
+    """Run a job with the script from /opt/ml/code, in an /opt/ml that every user may write to."""
     opt_ml.base.mkdir(parents=True, exist_ok=True)
     opt_ml.base.chmod(0o777)
     named = f"--env=SAGEMAKER_PROGRAM={program}"
@@ -85,7 +85,7 @@ def train(
 def test_script_of_awss_container_trains_and_serves_in_the_image(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, script: Script
 ) -> None:
-    """As a user without a name, without network, on a read-only root; it answers every row."""
+    """The script runs without a known user, network or writable root, and predicts every row."""
     for channel in script.channels:
         opt_ml.write("iris.csv", iris.training_csv(), channel)
     opt_ml.configure(**{channel: {"TrainingInputMode": "File"} for channel in script.channels})
@@ -115,7 +115,7 @@ def test_script_of_awss_container_trains_and_serves_in_the_image(
 def test_script_trains_anywhere(
     engine: Engine, images: Images, opt_ml: OptMl, options: list[str]
 ) -> None:
-    """A program that needs no packages needs nothing to write to but /opt/ml."""
+    """A script that needs no packages needs no writable directory except /opt/ml."""
     write_files(opt_ml.base / "code", {"train.py": SAVES})
 
     ended = train(engine, images["full"], opt_ml, "train.py", options)
@@ -131,8 +131,8 @@ def test_script_trains_anywhere(
 def test_script_serves_anywhere(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, target: str, options: list[str]
 ) -> None:
-    """Either image answers with the functions of a program, and stops without a failure."""
-    import numpy as np  # the model is a file of it
+    """Both images serve with the functions of a script, and stop with exit code 0."""
+    import numpy as np  # the model is one of its files
 
     write_files(opt_ml.model / "code", {"inference.py": MEANS})
     names = sorted(set(iris.labels))
@@ -151,7 +151,7 @@ def test_script_serves_anywhere(
 def test_requirements_without_network_are_explained(
     engine: Engine, images: Images, opt_ml: OptMl
 ) -> None:
-    """The failure file says which package, and that the image has to have it."""
+    """The failure file names the package, and says that the image must contain it."""
     files = {"train.py": SAVES, "requirements.txt": "numpy\nno-such-package==1.0\n"}
     write_files(opt_ml.base / "code", files)
 
@@ -185,7 +185,7 @@ def test_requirements_need_a_directory_to_write_to(
 def test_code_in_s3_without_network_is_explained(
     engine: Engine, images: Images, opt_ml: OptMl
 ) -> None:
-    """The failure file names the address and the way without a network."""
+    """The failure file contains the address, and how to train without a network."""
     opt_ml.write_hyperparameters({"sagemaker_submit_directory": "s3://bucket/code.tar.gz"})
 
     ended = train(engine, images["full"], opt_ml, "train.py", ["--network=none"])
@@ -199,7 +199,7 @@ def test_code_in_s3_without_network_is_explained(
 def test_script_that_fills_the_disk_is_quoted(
     engine: Engine, images: Images, opt_ml: OptMl
 ) -> None:
-    """The failure file ends with what the program says of it."""
+    """The failure file ends with the script's own message."""
     write_files(opt_ml.base / "code", {"train.py": SAVES})
 
     ended = train(
@@ -214,7 +214,7 @@ def test_script_that_fills_the_disk_is_quoted(
 def test_code_that_fills_the_disk_is_explained(
     engine: Engine, images: Images, opt_ml: OptMl
 ) -> None:
-    """Code that does not fit where it is to lie leaves nothing there, and a sentence."""
+    """Code that does not fit on the disk is removed, and the failure file explains why."""
     opt_ml.write("weights.bin", bytes(100_000), channel="code")
     options = ["--tmpfs=/opt/ml/code:size=32k,mode=1777"]
 
@@ -256,7 +256,7 @@ def test_code_that_fills_the_disk_is_explained(
         ),
     ],
 )
-def test_script_that_the_inference_image_cannot_use_is_told_of(
+def test_script_that_the_inference_image_cannot_run_is_reported(
     engine: Engine,
     images: Images,
     opt_ml: OptMl,
@@ -265,7 +265,7 @@ def test_script_that_the_inference_image_cannot_use_is_told_of(
     variables: Mapping[str, str],
     message: str,
 ) -> None:
-    """/ping says what is wrong, and what to do."""
+    """/ping returns what is wrong and how to correct it."""
     code = write_files(opt_ml.model / "code", files)
     code.mkdir(parents=True, exist_ok=True)
     for name in files:
@@ -285,7 +285,7 @@ def test_script_that_the_inference_image_cannot_use_is_told_of(
 
 
 def test_stop_reaches_a_script_as_process_1(engine: Engine, images: Images, opt_ml: OptMl) -> None:
-    """SIGTERM is passed on; what the program saves then is kept, and so is its exit code."""
+    """SIGTERM is forwarded; the files that the script then saves and its exit code are kept."""
     program = (
         "import os, signal, sys\n"
         "def save(*_):\n"

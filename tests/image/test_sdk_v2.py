@@ -1,4 +1,4 @@
-"""The SageMaker Python SDK, version 2, in its local mode: examples/sagemaker_sdk.py --local."""
+"""SageMaker Python SDK, version 2, in local mode: examples/sagemaker_sdk.py --local."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,26 +21,26 @@ pytestmark = [pytest.mark.docker, pytest.mark.soak]
 
 @pytest.fixture(scope="module")
 def sdk(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
-    """Version 2, with the training data of the Iris table."""
+    """The SDK in version 2, with the Iris table as training data."""
     with local_mode.running(2, tmp_path_factory.mktemp("sdk2"), images["full"]) as sdk:
         yield sdk
 
 
 @pytest.fixture(scope="module")
 def tree(iris: Rows) -> DecisionTreeClassifier:
-    """What the example trains, by scikit-learn itself."""
+    """The tree that the example trains, fitted by scikit-learn."""
     return DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
 
 @pytest.fixture(scope="module")
 def few_rows(random_features: RandomFeatures) -> NDArray[np.float64]:
-    """What is asked of the endpoint."""
+    """Rows to send to the endpoint."""
     return random_features(500, 1)
 
 
 @pytest.fixture(scope="module")
 def ended(sdk: Examples, images: Images, iris: Rows, few_rows: NDArray[np.float64]) -> Ended:
-    """The example, having trained, deployed, predicted, and transformed with MultiRecord."""
+    """A run of the example: training, deployment, predictions, and a MultiRecord transform."""
     (sdk.directory / "training").mkdir()
     (sdk.directory / "training/iris.csv").write_text(iris.training_csv())
     ended = run(sdk, images, few_rows, "realtime", "--strategy=MultiRecord")
@@ -61,22 +61,22 @@ def run(sdk: Examples, images: Images, features: NDArray[np.float64], *options: 
 
 
 def transformed(sdk: Examples) -> list[str]:
-    """Return the lines that batch transform has written."""
+    """Return the lines that batch transform wrote."""
     return (sdk.directory / "batch/rows.csv.out").read_text().split("\n")[:-1]
 
 
 @pytest.mark.parametrize("body", ["csv", "json", "npy"])
-def test_serializers_get_the_labels_of_scikit_learn(
+def test_serializers_receive_the_labels_of_scikit_learn(
     ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64], body: str
 ) -> None:
-    """CSVSerializer, JSONSerializer and NumpySerializer are understood, by a deployed endpoint."""
+    """An endpoint accepts requests of CSVSerializer, JSONSerializer and NumpySerializer."""
     assert told(ended, f"{body} labels") == [tree.predict(few_rows).tolist()]
 
 
-def test_custom_attributes_get_the_probabilities_of_scikit_learn(
+def test_custom_attributes_select_the_probabilities_of_scikit_learn(
     ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
 ) -> None:
-    """`predict(..., custom_attributes=...)` chooses the output; its numbers have 32 bits."""
+    """`predict(..., custom_attributes=...)` selects the output, whose numbers are float32."""
     (rows,) = told(ended, "probabilities")
     answers = [row["probabilities"] for row in rows]
 
@@ -84,21 +84,21 @@ def test_custom_attributes_get_the_probabilities_of_scikit_learn(
     assert np.array_equal(np.array(answers, dtype=np.float32), expected)
 
 
-def test_multi_record_transform_gets_the_labels_of_scikit_learn(
+def test_multi_record_transform_writes_the_labels_of_scikit_learn(
     ended: Ended, sdk: Examples, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
 ) -> None:
-    """Batch transform with Line and MultiRecord writes one label a line, and no other line."""
+    """Batch transform with Line and MultiRecord writes exactly one line per row."""
     assert transformed(sdk) == tree.predict(few_rows).tolist()
 
 
-def test_transform_takes_what_execution_parameters_says(
+def test_transform_uses_the_execution_parameters(
     ended: Ended,
     sdk: Examples,
     images: Images,
     tree: DecisionTreeClassifier,
     random_features: RandomFeatures,
 ) -> None:
-    """Without a strategy local mode asks the container, understands it, and sends mini-batches."""
+    """Without a strategy, local mode reads /execution-parameters and sends mini-batches."""
     features = random_features(500_000, 2)
     model = (sdk.directory / "models/model.tar.gz").as_uri()
 
@@ -112,7 +112,7 @@ def test_transform_takes_what_execution_parameters_says(
 def test_two_instances_train_one_tree(
     ended: Ended, sdk: Examples, images: Images, tree: DecisionTreeClassifier, iris: Rows
 ) -> None:
-    """`instance_count=2` gives two hosts that find each other, and a model as good."""
+    """With `instance_count=2` two hosts train together, and the model is as good."""
     again = run(sdk, images, iris.features, "--instances=2")
 
     assert again.code == 0, again.out + again.err
@@ -122,6 +122,6 @@ def test_two_instances_train_one_tree(
 
 
 def test_nothing_is_left_running(ended: Ended, sdk: Examples) -> None:
-    """The example has ended its endpoint, so that its port is free again."""
+    """The example stops its endpoint, so that the port is free again."""
     assert (sdk.directory / "models/model.tar.gz").is_file()
     assert local_mode.containers_of(sdk.directory) == []

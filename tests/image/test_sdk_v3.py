@@ -1,4 +1,4 @@
-"""The SageMaker Python SDK, version 3, in its local mode: examples/model_trainer.py --local."""
+"""SageMaker Python SDK, version 3, in local mode: examples/model_trainer.py --local."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.soak]
 
 @pytest.fixture
 def sdk(images: Images, tmp_path: Path, iris: Rows) -> Iterator[Examples]:
-    """Version 3, with the training data of the Iris table."""
+    """The SDK in version 3, with the Iris table as training data."""
     with local_mode.running(3, tmp_path, images["full"]) as sdk:
         (tmp_path / "training").mkdir()
         (tmp_path / "training/iris.csv").write_text(iris.training_csv())
@@ -29,7 +29,7 @@ def sdk(images: Images, tmp_path: Path, iris: Rows) -> Iterator[Examples]:
 
 
 def train(sdk: Examples, image: str, *options: str | Path) -> Path:
-    """Run the example, and return the directory that its model.tar.gz makes."""
+    """Run the example, and return the directory with the extracted model.tar.gz."""
     output = sdk.directory / "job"
     output.mkdir()
     ended = sdk.run(
@@ -49,7 +49,7 @@ def train(sdk: Examples, image: str, *options: str | Path) -> Path:
 def labels(
     iris: Rows, random_features: Callable[[int, int], NDArray[np.float64]]
 ) -> tuple[str, list[str]]:
-    """Rows as CSV, and the labels that scikit-learn itself gives them."""
+    """Rows as CSV, and the labels that scikit-learn predicts for them."""
     features = random_features(500, 3)
     tree = DecisionTreeClassifier(max_leaf_nodes=5, random_state=0)
     tree.fit(iris.features, iris.labels)
@@ -59,7 +59,7 @@ def labels(
 def test_model_trainer_runs_train_without_any_argument(
     sdk: Examples, engine: Engine, images: Images, labels: tuple[str, list[str]]
 ) -> None:
-    """Without SourceCode the image trains, though nobody says `train`, and its model serves."""
+    """Without SourceCode and the argument `train`, the image trains, and its model serves."""
     rows, expected = labels
 
     model = train(sdk, images["full"], "--hyperparameter", "max_leaf_nodes=5")
@@ -72,7 +72,7 @@ def test_model_trainer_runs_train_without_any_argument(
 def test_model_trainer_runs_source_code_in_the_image(
     sdk: Examples, engine: Engine, images: Images, labels: tuple[str, list[str]]
 ) -> None:
-    """With SourceCode the user's program trains, and is served by its own model_fn."""
+    """With SourceCode the user's script trains, and its model_fn serves."""
     rows, expected = labels
     program = sdk.directory / "program/tree.py"
     program.parent.mkdir()

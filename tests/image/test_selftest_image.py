@@ -26,7 +26,7 @@ pytestmark = pytest.mark.docker
     ],
 )
 def test_selftest_passes_in_the_image(engine: Engine, images: Images, options: list[str]) -> None:
-    """It needs no network, no known user, and no writable directory except /tmp."""
+    """The selftest needs no network, no known user, and no writable directory except /tmp."""
     ended = engine.start(images["full"], ["selftest"], options=options).ended()
 
     assert ended.code == 0, ended.log
@@ -36,7 +36,7 @@ def test_selftest_passes_in_the_image(engine: Engine, images: Images, options: l
 
 
 def test_selftest_of_the_inference_image_skips_checks(engine: Engine, images: Images) -> None:
-    """It has no train: checks that need a model are skipped, others run."""
+    """Without the program train, checks that need a model are skipped, and the others pass."""
     ended = engine.start(images["inference"], ["selftest"]).ended()
 
     assert ended.code == 0, ended.log
@@ -61,7 +61,7 @@ def test_selftest_fails_in_a_broken_image(engine: Engine, images: Images, tmp_pa
 
 
 def test_selftest_needs_a_writable_directory(engine: Engine, images: Images) -> None:
-    """Without a writable directory, one line has the remedy."""
+    """Without a writable directory the report says what to mount."""
     ended = engine.start(
         images["full"], ["selftest"], options=["--read-only", "--shm-size=64k"]
     ).ended()

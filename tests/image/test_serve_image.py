@@ -1,4 +1,4 @@
-"""`docker run IMAGE serve`, as process 1 of a real container."""
+"""`docker run IMAGE serve` as process 1 of a real container."""
 
 import io
 import json
@@ -34,7 +34,7 @@ def test_image_serves_the_labels_of_scikit_learn(
     random_features: Callable[[int, int], NDArray[np.float64]],
     target: str,
 ) -> None:
-    """Either image serves what the full image trained: all 150 rows and 20,000 random ones."""
+    """Both images predict scikit-learn's labels for all 150 rows and 20,000 random ones."""
     container = engine.serve(images[target], trained_in_image.model)
     container.await_ready()
     oracle = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
@@ -51,7 +51,7 @@ def test_image_serves_the_labels_of_scikit_learn(
         ["--user=0:0", "--cap-drop=ALL"],
         soak_only(["--read-only", "--tmpfs=/tmp"]),
         ["--user=12345:12345", "--read-only", "--tmpfs=/tmp", "--shm-size=64k"],
-        ["--ipc=none"],  # no /dev/shm at all
+        ["--ipc=none"],  # without /dev/shm
         soak_only(["--cpus=1", "--memory=1g"]),
         ["--cpus=0.5", "--memory=256m"],
     ],
@@ -59,7 +59,7 @@ def test_image_serves_the_labels_of_scikit_learn(
 def test_image_serves_anywhere(
     engine: Engine, images: Images, trained_in_image: OptMl, options: list[str]
 ) -> None:
-    """It serves as any user, without capabilities, on a read-only root, in a small container."""
+    """Any user, no capabilities, a read-only root or a small container: the image serves."""
     container = engine.serve(images["inference"], trained_in_image.model, options)
     container.await_ready()
 
@@ -67,10 +67,10 @@ def test_image_serves_anywhere(
     assert container.stop(grace_seconds=5).code == 0
 
 
-def test_image_says_what_to_mount_where_it_can_write_nowhere(
+def test_image_without_a_writable_directory_says_what_to_mount(
     engine: Engine, images: Images, trained_in_image: OptMl
 ) -> None:
-    """On a read-only root without /tmp it ends at once, with advice."""
+    """With a read-only root and no /tmp the container exits at once, and says what to mount."""
     container = engine.serve(images["inference"], trained_in_image.model, ["--read-only"])
 
     ended = container.ended()
@@ -81,10 +81,10 @@ def test_image_says_what_to_mount_where_it_can_write_nowhere(
 
 
 @pytest.mark.parametrize(("target", "parquet_status"), [("full", 200), ("inference", 415)])
-def test_image_reads_what_its_packages_allow(
+def test_image_accepts_the_formats_of_its_packages(
     engine: Engine, images: Images, trained_in_image: OptMl, target: str, parquet_status: int
 ) -> None:
-    """RecordIO-protobuf is read by both images, Parquet by the one that has what it takes."""
+    """Both images accept RecordIO-protobuf, and only the image with pyarrow accepts Parquet."""
     container = engine.serve(images[target], trained_in_image.model)
     container.await_ready()
     row = [5.1, 3.5, 1.4, 0.2]
@@ -97,10 +97,10 @@ def test_image_reads_what_its_packages_allow(
     assert answer.status == parquet_status
 
 
-def test_image_takes_its_workers_from_the_cpu_quota(
+def test_number_of_workers_follows_the_cpu_quota(
     engine: Engine, images: Images, trained_in_image: OptMl
 ) -> None:
-    """A container that may use one core runs one worker, however many the machine has."""
+    """A container with a quota of one core runs one worker, whatever the number of cores."""
     container = engine.serve(images["inference"], trained_in_image.model, ["--cpus=1"])
     container.await_ready()
 
@@ -110,7 +110,7 @@ def test_image_takes_its_workers_from_the_cpu_quota(
 def test_workers_run_as_nobody_when_the_container_is_root(
     engine: Engine, images: Images, trained_in_image: OptMl
 ) -> None:
-    """Only `serve` and nginx's master keep root; what reads a model or requests does not."""
+    """Only `serve` and nginx's master stay root; the workers of nginx and gunicorn do not."""
     container = engine.serve(images["full"], trained_in_image.model, ["--user=0:0"])
     container.await_ready()
 
@@ -126,7 +126,7 @@ def test_workers_run_as_nobody_when_the_container_is_root(
 def test_docker_stop_of_an_idle_container_is_clean(
     engine: Engine, images: Images, trained_in_image: OptMl
 ) -> None:
-    """Within 5 s every process has ended by itself: exit code 0, not 137; the log is JSON."""
+    """All processes exit within 5 s, the exit code is 0 instead of 137, and the log is JSON."""
     container = engine.serve(images["full"], trained_in_image.model)
     container.await_ready()
     container.invoke("5.1,3.5,1.4,0.2")
@@ -135,15 +135,15 @@ def test_docker_stop_of_an_idle_container_is_clean(
 
     assert ended.code == 0
     assert "Traceback" not in ended.log
-    # nginx writes a line of its own to standard error for each ping that came too early.
+    # nginx writes its own line to standard error for each ping that arrived too early.
     lines = [line for line in ended.log.splitlines() if "upstream timed out" not in line]
     assert all(isinstance(json.loads(line), dict) for line in lines)
 
 
-def test_docker_stop_lets_a_request_in_flight_be_answered(
+def test_docker_stop_completes_a_request_in_flight(
     engine: Engine, images: Images, trained_in_image: OptMl
 ) -> None:
-    """A large body that was sent before the stop is answered whole."""
+    """A large request that was sent before the stop receives its complete response."""
     container = engine.serve(images["full"], trained_in_image.model)
     container.await_ready()
     n_rows = 400_000
@@ -161,7 +161,7 @@ def test_docker_stop_lets_a_request_in_flight_be_answered(
 def test_killing_gunicorns_master_ends_the_container_with_a_failure(
     engine: Engine, images: Images, trained_in_image: OptMl, signal_name: str
 ) -> None:
-    """A server that is gone ends the container, so that the platform replaces it."""
+    """If a server dies the container exits, so that the platform replaces it."""
     container = engine.serve(images["full"], trained_in_image.model)
     container.await_ready()
     master = min(pid for pid, _, line in container.processes() if "gunicorn" in line)
@@ -171,10 +171,10 @@ def test_killing_gunicorns_master_ends_the_container_with_a_failure(
     assert container.ended().code == (128 + signal.SIGKILL if signal_name == "SIGKILL" else 1)
 
 
-def test_container_without_a_model_ends_with_a_code_of_its_own(
+def test_container_without_a_model_exits_with_its_own_code(
     engine: Engine, images: Images, tmp_path: Path
 ) -> None:
-    """For some seconds /ping gives the reason; then the container ends, and the log has it too."""
+    """/ping reports the reason for some seconds; then the container exits, and logs it as well."""
     container = engine.serve(images["inference"], tmp_path)
 
     ended = container.ended()
@@ -184,7 +184,7 @@ def test_container_without_a_model_ends_with_a_code_of_its_own(
 
 
 def test_serve_needs_no_network(engine: Engine, images: Images, trained_in_image: OptMl) -> None:
-    """Without any network the container is ready, seen from inside."""
+    """In a container without a network, /ping returns 200."""
     container = engine.start(
         images["inference"],
         ["serve"],

@@ -1,4 +1,4 @@
-"""`docker run IMAGE train`, as process 1 of a real container."""
+"""`docker run IMAGE train` as process 1 of a real container."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.docker
 def test_train_in_a_container_writes_files_that_belong_to_its_user(
     engine: Engine, trained_in_image: OptMl
 ) -> None:
-    """The artifact is there, readable by all, and belongs to the user of the container."""
+    """The files are readable by all users, and belong to the user of the container."""
     files = list(trained_in_image.model.iterdir())
 
     assert sorted(file.name for file in files) == ARTIFACT
@@ -28,10 +28,10 @@ def test_train_in_a_container_writes_files_that_belong_to_its_user(
     assert all(file.stat().st_mode & 0o444 == 0o444 for file in files)
 
 
-def test_train_is_what_the_full_image_does_without_an_argument(
+def test_full_image_trains_without_an_argument(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
 ) -> None:
-    """Local mode of the SDK gives no argument: the image trains then."""
+    """The SDK's local mode passes no argument, so the image trains by default."""
     opt_ml.write("iris.csv", iris.training_csv())
 
     ended = engine.start(images["full"], [], {opt_ml.base: "/opt/ml"}).ended()
@@ -44,7 +44,7 @@ def test_train_is_what_the_full_image_does_without_an_argument(
 def test_train_needs_neither_network_nor_a_known_user(
     engine: Engine, images: Images, iris: Rows, opt_ml: OptMl, options: list[str]
 ) -> None:
-    """It trains on a read-only root file system, without network, as a user without a name."""
+    """Training works on a read-only root, without a network, as a user without a name."""
     file = opt_ml.write("iris.csv", iris.training_csv())
     tmpfs = ["--tmpfs=/opt/ml/model:mode=1777", "--tmpfs=/opt/ml/output:mode=1777"]
     read_only = ["--read-only", "--tmpfs=/tmp"]
@@ -63,7 +63,7 @@ def test_train_needs_neither_network_nor_a_known_user(
 def test_train_reads_every_format_from_a_read_only_mount(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, name: str
 ) -> None:
-    """What other formats need is in the image; the data are mounted as FastFile mounts them."""
+    """The image contains what each format needs; the data are mounted as in FastFile mode."""
     codes = {label: code for code, label in enumerate(dict.fromkeys(iris.labels))}
     rows = zip(iris.labels, iris.features.tolist(), strict=True)
     file = opt_ml.write(name, FORMATS[name]([[codes[label], *row] for label, row in rows]))
@@ -79,7 +79,7 @@ def test_train_reads_every_format_from_a_read_only_mount(
 def test_train_obeys_a_stop_as_process_1(
     engine: Engine, images: Images, opt_ml: OptMl, long_table: str
 ) -> None:
-    """SIGTERM ends the job within 5 s, in the middle of a fit; no SIGKILL (137) is needed."""
+    """SIGTERM ends the job within 5 s, during a fit, without SIGKILL (137)."""
     opt_ml.write("long.csv", long_table)
     container = engine.start(images["full"], ["train"], {opt_ml.base: "/opt/ml"})
     await_condition(
@@ -93,10 +93,10 @@ def test_train_obeys_a_stop_as_process_1(
     assert not list(opt_ml.model.glob("*"))
 
 
-def test_train_says_that_the_disk_is_full(
+def test_train_reports_a_full_disk(
     engine: Engine, images: Images, opt_ml: OptMl, long_table: str
 ) -> None:
-    """A model that does not fit leaves a failure file that says so, and no part of the model."""
+    """The failure file reports the full disk, and no part of the model is left."""
     file = opt_ml.write("rows.csv", "\n".join(long_table.splitlines()[:3000]))
     script = "train; code=$?; cat /opt/ml/output/failure; ls -A /opt/ml/model; exit $code"
 
@@ -111,10 +111,10 @@ def test_train_says_that_the_disk_is_full(
     assert ended.log.splitlines()[-1].startswith("The disk is full")
 
 
-def test_train_says_that_the_memory_ran_out(
+def test_train_reports_that_memory_ran_out(
     engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
 ) -> None:
-    """A job that the kernel kills still leaves a failure file that says why."""
+    """A job that the kernel killed leaves a failure file with the likely reason."""
     opt_ml.write("iris.csv", iris.training_csv())
     limit = ["--memory=64m", "--memory-swap=64m"]
 
@@ -125,7 +125,7 @@ def test_train_says_that_the_memory_ran_out(
 
 
 def test_train_records_the_versions_of_the_image(engine: Engine, trained_in_image: OptMl) -> None:
-    """model.json says which packages made it."""
+    """model.json contains the versions of the packages that trained the model."""
     record = json.loads((trained_in_image.model / "model.json").read_text())
 
     assert set(record["versions"]) >= {"python", "scikit-learn", "onnxruntime", "skl2onnx"}

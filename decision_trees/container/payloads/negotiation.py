@@ -1,10 +1,13 @@
-"""Accept: in which media type a reply comes, and which outputs it has."""
+"""Content negotiation: the media type of a response, and the outputs in it."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header, parse_list_header, parse_options_header
 
 from container.errors import NotAcceptable, SettingsError
 from container.formats.cells import shown
@@ -24,81 +27,62 @@ from container.formats.media_types import (
 _HEADER_SHOWN = 200
 
 LARGEST_EXACT = 2**53
-"""Up to here a 64-bit float holds every whole number."""
+"""Largest whole number up to which a 64-bit float represents every whole number."""
 
 Task = str
 """`classification` or `regression`."""
 
-# Possessive, since a header may be written to make a search last.
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_VALUE = rf'(?:"(?:[^"\\]|\\.)*+"|{_WORD}(?:[ \t]+{_WORD})*+)'
-_PARAMETER = rf"{_WORD}[ \t]*=[ \t]*{_VALUE}"
-_RANGE = re.compile(
-    rf"[ \t]*({_WORD}/{_WORD}|\*)((?:[ \t]*;[ \t]*+(?:{_PARAMETER}|{_WORD})?)*+)[ \t]*(?:,|\Z)"
-)
-_NAMED = re.compile(rf";[ \t]*({_WORD})[ \t]*=[ \t]*({_VALUE})")
-_BETWEEN = re.compile(r"[ \t]*(?:,|\Z)")
-_QUALITY = re.compile(r"0(\.[0-9]*)?|\.[0-9]+|1(\.0*)?")
 _ATTRIBUTE = re.compile(r"(?:^|[;&])\s*output\s*=([^;&]*)", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_BLANK_WITHIN = re.compile(r"[^ \t;][ \t]+[^ \t;]")
+"""A blank elsewhere than around a semicolon; werkzeug silently drops what follows it."""
+
+_BARE_FRACTION = re.compile(r"(;[ \t]*q=)\.", re.IGNORECASE)
+"""`q=.2`, as Java's HttpURLConnection sends it; werkzeug ignores such a range."""
 
 
 @dataclass(frozen=True)
 class ResponseFormat:
-    """The form of a reply."""
+    """Format of a response."""
 
     media_type: str
     """One of REPLIES."""
 
     outputs: tuple[str, ...]
-    """Names from container.formats.media_types, each once, in the order of the reply."""
+    """Names from container.formats.media_types, each once, in the order of the response."""
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What is answered when a request does not say."""
+    """Format of a response for a request that does not ask for one."""
 
     media_type: str = CSV
     """`SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT`."""
 
     outputs: tuple[str, ...] | None = None
-    """`SAGEMAKER_INFERENCE_OUTPUT`; `predicted_label` is the score when the task is regression."""
-
-
-class _Range(NamedTuple):
-    name: str
-    quality: float
-    outputs: str | None
-    place: int
-
-    def specificity(self, media_type: str) -> int:
-        """Return how closely the range names a media type, 0 if it does not."""
-        if self.name == media_type:
-            return 3
-        if self.name == media_type.partition("/")[0] + "/*":
-            return 2
-        return int(self.name in ("*", "*/*"))
+    """`SAGEMAKER_INFERENCE_OUTPUT`; `predicted_label` means the score if the task is regression."""
 
 
 def choose(
     accept: str | None, attributes: str | None, defaults: Defaults, task: Task
 ) -> ResponseFormat:
-    """Return the form of the reply that a request asks for.
+    """Return the response format that a request asks for.
 
-    Outputs come from the parameter `output` of the accepted range, else from the custom
-    attributes, else from the defaults. A comma ends a range, so that several are either quoted or
-    joined by `+`, `|` or blanks: `text/csv;output=predicted_label+probability`. Other parameters
-    are ignored.
+    Outputs are taken from the parameter `output` of the accepted media range, otherwise from the
+    custom attributes, otherwise from the defaults. A comma ends a range, so several outputs are
+    joined by `+` or `|`, or quoted: `text/csv;output=predicted_label+probability`. Other
+    parameters are ignored.
 
     Args:
-        accept: the header Accept; any type will do when it is absent or empty.
-        attributes: the header X-Amzn-SageMaker-Custom-Attributes, any text; of its fields, which
-            `;` or `&` divide, `output=predicted_label,probability` counts, the others do not.
-        defaults: what is answered when neither header says.
-        task: what the model was made for.
+        accept: the header Accept; if it is absent or empty, any media type is accepted.
+        attributes: the header X-Amzn-SageMaker-Custom-Attributes. Its fields are separated by `;`
+            or `&`; only `output=predicted_label,probability` is used.
+        defaults: used if neither header asks for anything.
+        task: the task of the model.
 
     Raises:
-        NotAcceptable: no accepted media type is written here, or there is no such output. That is
-            406 for outputs too: the body is good, the form that is wanted is not.
+        NotAcceptable: no accepted media type can be written, or an output does not exist. The
+            status is 406 for outputs too, because the body is valid and only the response is not.
         SettingsError: the defaults cannot be used with this task.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#name-accept and
@@ -108,16 +92,16 @@ def choose(
     return _choose(accept, found[1] if found else None, defaults, task)
 
 
-def check(reply: ResponseFormat, labels: Sequence[Any]) -> None:
-    """Refuse a reply that its media type cannot hold for a model with these labels.
+def check(form: ResponseFormat, labels: Sequence[Any]) -> None:
+    """Raise NotAcceptable if a media type cannot represent the outputs of a model.
 
     Raises:
-        NotAcceptable: text beside numbers in an array, or a label that would be changed.
+        NotAcceptable: text next to numbers in an array, or a label that would be changed.
     """
-    if reply.media_type == NPY:
-        _check_array(reply, labels)
-    if reply.media_type in (NPY, RECORDIO) and {PREDICTED_LABEL, LABELS} & set(reply.outputs):
-        _check_exact(reply.media_type, labels)
+    if form.media_type == NPY:
+        _check_array(form, labels)
+    if form.media_type in (NPY, RECORDIO) and {PREDICTED_LABEL, LABELS} & set(form.outputs):
+        _check_exact(form.media_type, labels)
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +114,7 @@ def _choose(
             f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {defaults.media_type!r}; "
             f"it must be {_one_of(REPLIES, 'or')}."
         )
-    media_type, parameter = _media_type(accept or "*/*", defaults.media_type)
+    media_type, parameter = _media_type(accept or "", defaults.media_type)
     if parameter is not None:
         names = re.split(r"[,+|\s]+", parameter)
         return ResponseFormat(media_type, _outputs(names, "The Accept header", task))
@@ -151,7 +135,7 @@ def _standard_outputs(defaults: Defaults, task: Task) -> tuple[str, ...]:
 
 
 def _outputs(names: Iterable[str], source: str, task: Task) -> tuple[str, ...]:
-    """Return the outputs that a text names, each once."""
+    """Return the requested outputs, each once."""
     known = OF_NUMBERS if task == "regression" else OF_CLASSES
     there_is = f"for {task} there {'is' if len(known) == 1 else 'are'} {_one_of(known, 'and')}."
     wanted = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
@@ -166,65 +150,58 @@ def _outputs(names: Iterable[str], source: str, task: Task) -> tuple[str, ...]:
 def _media_type(accept: str, default: str) -> tuple[str, str | None]:
     """Return the best media type, and the outputs that its range names.
 
-    Each type has the quality of the range that names it most closely. Among equals the type that
-    is named more closely is the best, then the one that comes first in the header, then ours.
+    The quality of a type is that of the most specific range that matches. Of equal ones the type
+    with the more specific range is the best, then the one named first, then the default.
     """
-    ranges = _ranges(accept)
-    best, choice = (0.0, 0, 0), None
-    for media_type in (default, *REPLIES):
-        matching = [(found.specificity(media_type), found) for found in ranges]
-        closeness, found = max(matching, key=lambda pair: (pair[0], pair[1].quality))
-        merit = (found.quality, closeness, -found.place)
-        if closeness and found.quality and merit > best:
-            best, choice = merit, (media_type, found.outputs)
-    if choice is None:
+    if not accept.strip(" \t,"):
+        return default, None
+    found: dict[tuple[str, float], str | None] = {}
+    for name, quality, outputs in _ranges(accept):
+        found.setdefault((name, quality), outputs)
+    ranges = MIMEAccept(found)
+    named = [name for name, _ in found if name in REPLIES]
+    media_type = ranges.best_match([*named, default, *REPLIES])
+    if media_type is None:
         raise NotAcceptable(
             f"The Accept header is {shown(accept, _HEADER_SHOWN)}; "
             f"ask for {_one_of(REPLIES, 'or')}."
         )
-    return choice
+    return media_type, found[ranges[ranges.index(media_type)]]
 
 
-def _ranges(accept: str) -> list[_Range]:
-    """Return the ranges of the header, at least one; empty elements of the list do not count."""
-    ranges: list[_Range] = []
-    at = 0
-    while at < len(accept):
-        if empty := _BETWEEN.match(accept, at):
-            at = empty.end()
-            continue
-        found = _RANGE.match(accept, at)
-        if found is None:
-            raise _unreadable(accept, accept[at:])
-        named = {name.lower(): _unquoted(value) for name, value in _NAMED.findall(found[2])}
-        quality = named.get("q", "1")
-        if not _QUALITY.fullmatch(quality):
-            raise _unreadable(accept, accept[at:])
-        ranges.append(_Range(found[1].lower(), float(quality), named.get("output"), len(ranges)))
-        at = found.end()
-    return ranges or [_Range("*/*", 1.0, None, 0)]
+def _ranges(accept: str) -> list[tuple[str, float, str | None]]:
+    """Return name, quality and outputs of each media range, in the order of the header.
+
+    Raises:
+        NotAcceptable: an element of the header is not a media range. werkzeug would drop it, or a
+            part of it, and the response would not be what the caller wrote.
+    """
+    ranges = []
+    elements = filter(None, parse_list_header(_BARE_FRACTION.sub(r"\g<1>0.", accept)))
+    for element in list(elements) or [accept]:
+        parsed = parse_accept_header(element)
+        name, parameters = parse_options_header(parsed[0][0] if len(parsed) == 1 else "")
+        name = "*/*" if name == "*" else name.lower()
+        if "/" not in name or _BLANK_WITHIN.search(_QUOTED.sub("_", element)):
+            raise NotAcceptable(
+                f"The Accept header is {shown(accept, _HEADER_SHOWN)}, where {shown(element)} is "
+                "not a valid media type; separate media types by commas, and several outputs by +."
+            )
+        ranges.append((name, parsed[0][1], parameters.get("output")))
+    return ranges
 
 
-def _unreadable(accept: str, rest: str) -> NotAcceptable:
-    return NotAcceptable(
-        f"The Accept header is {shown(accept, _HEADER_SHOWN)}, which cannot be read from "
-        f"{shown(rest.strip())} on; send "
-        "media types with commas between, and the names of several outputs with + between."
-    )
-
-
-def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-
-
-def _check_array(reply: ResponseFormat, labels: Sequence[Any]) -> None:
-    if len(reply.outputs) == 1:
+def _check_array(form: ResponseFormat, labels: Sequence[Any]) -> None:
+    if len(form.outputs) == 1:
         return
-    if LABELS in reply.outputs:
-        raise NotAcceptable(f"In {NPY} {LABELS} comes alone; ask for it alone, or for {JSON}.")
-    if PREDICTED_LABEL in reply.outputs and isinstance(labels[0], str):
+    if LABELS in form.outputs:
         raise NotAcceptable(
-            f"In {NPY} there is no text beside numbers, and the labels are text; "
+            f"{NPY} cannot hold {LABELS} next to other outputs; ask for {LABELS} alone, or for "
+            f"{JSON}."
+        )
+    if PREDICTED_LABEL in form.outputs and isinstance(labels[0], str):
+        raise NotAcceptable(
+            f"{NPY} cannot hold text next to numbers, and the labels are text; "
             f"ask for {PREDICTED_LABEL} alone, or for {JSON}."
         )
 

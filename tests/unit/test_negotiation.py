@@ -1,5 +1,6 @@
-"""Which media type and which outputs a reply has."""
+"""Content negotiation: the media type of a response, and the outputs in it."""
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -86,26 +87,28 @@ def test_types_of_others_are_not_acceptable(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "rest"),
+    ("header", "element"),
     [
         ("csv", "csv"),
         ("text/csv, application", "application"),
         ("text/csv;output=predicted_label,probability", "probability"),
+        ("text/csv;output=labels probability", "text/csv;output=labels probability"),
+        ('text/csv;output = "labels"', 'text/csv;output = "labels"'),
         ("text/csv;q=2", "text/csv;q=2"),
         ("text/csv;q=-1", "text/csv;q=-1"),
-        ("text/csv;q=high, */*", "text/csv;q=high, */*"),
-        ('application/json, text/csv;output="labels', 'text/csv;output="labels'),
+        ("text/csv;q=high, */*", "text/csv;q=high"),
+        ('text/csv, a/b;output="labels', 'text/csv, a/b;output="labels'),
         ("text/csv application/json", "text/csv application/json"),
     ],
 )
-def test_header_that_is_no_list_of_types_is_not_acceptable(header: str, rest: str) -> None:
-    """The message says from where on it cannot be read, and how to write it."""
+def test_header_that_is_no_list_of_types_is_not_acceptable(header: str, element: str) -> None:
+    """What would be dropped by a lenient parser is named, and how to write it."""
     with pytest.raises(NotAcceptable) as caught:
         media_type(header)
 
     assert str(caught.value) == (
-        f"The Accept header is {header!r}, which cannot be read from {rest!r} on; send media types "
-        "with commas between, and the names of several outputs with + between."
+        f"The Accept header is {header!r}, where {element!r} is not a valid media type; separate "
+        "media types by commas, and several outputs by +."
     )
 
 
@@ -113,11 +116,11 @@ def test_header_that_is_no_list_of_types_is_not_acceptable(header: str, rest: st
     "parameter",
     [
         'output="predicted_label,probability"',
-        'OUTPUT = " predicted_label, probability,predicted_label "',
+        'OUTPUT=" predicted_label, probability,predicted_label "',
         'output="predicted\\_label|probability"',
         "output=predicted_label+probability",
         "output=predicted_label|probability",
-        "q=0.5; output=predicted_label  probability; x=y",
+        "q=0.5 ; ; output=predicted_label+probability; x=y",
     ],
 )
 def test_outputs_come_from_a_parameter_of_accept(parameter: str) -> None:
@@ -216,9 +219,13 @@ def test_defaults_that_cannot_be_used_are_a_fault_of_the_settings() -> None:
 
 @pytest.mark.parametrize("part", ["; ", ";a ", " ", ';"', ";a=b c", ",", "a", ";a=", '"\\'])
 def test_hostile_header_is_read_in_no_time(part: str) -> None:
-    """A header of 8 KiB that fails at its end is refused at once, not searched for years."""
-    with pytest.raises(NotAcceptable):
+    """A header of 8 KiB with a wrong end takes less than a second, refused or not."""
+    started = time.process_time()
+
+    with suppress(NotAcceptable):
         media_type("text/csv" + part * (8192 // len(part)) + "\0")
+
+    assert time.process_time() - started < 1
 
 
 HEADERS = st.text() | st.lists(
@@ -249,14 +256,17 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
             ResponseFormat(NPY, ("predicted_label", "probability")),
             ["a", "b"],
             (
-                "In application/x-npy there is no text beside numbers, and the labels are text; "
+                "application/x-npy cannot hold text next to numbers, and the labels are text; "
                 "ask for predicted_label alone, or for application/json."
             ),
         ),
         (
             ResponseFormat(NPY, ("probabilities", "labels")),
             [1, 2],
-            "In application/x-npy labels comes alone; ask for it alone, or for application/json.",
+            (
+                "application/x-npy cannot hold labels next to other outputs; ask for labels alone, "
+                "or for application/json."
+            ),
         ),
         (
             ResponseFormat(NPY, ("predicted_label",)),

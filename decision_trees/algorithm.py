@@ -17,8 +17,8 @@ class Hyperparameters(InputOptions):
 
     # YOURS: one field a hyperparameter: its type and range, its default, and its help.
     engine: Annotated[Literal["auto", "exact", "histogram"], NOT_TUNABLE] = "auto"
-    """What grows the tree: exact is scikit-learn on one core, histogram is XGBoost on all; auto
-    takes histogram from 400,000 rows on, if it can do the job."""
+    """Engine that grows the tree: exact is scikit-learn on one core, histogram is XGBoost on all
+    cores; auto takes histogram from 400,000 rows on, if it can do the job."""
 
     max_bins: Annotated[int, Field(ge=2, le=65_536), NOT_TUNABLE] = 256
     """Maximum number of distinct values of a feature for histogram."""
@@ -28,7 +28,7 @@ class Hyperparameters(InputOptions):
     regression; None means gini or squared_error."""
 
     splitter: Literal["best", "random"] = "best"
-    """How a split is chosen."""
+    """Strategy to choose a split."""
 
     max_depth: Annotated[int, Field(ge=1)] | None = None
     """Maximum depth of the tree."""
@@ -66,7 +66,7 @@ class Hyperparameters(InputOptions):
     """Cost of a leaf when the tree is pruned."""
 
     monotonic_cst: decision_tree.MonotonicCst | None = None
-    """Whether the prediction may only fall (-1) or rise (1) with each feature."""
+    """Whether predictions may only decrease (-1) or increase (1) with each feature; 0 is both."""
 
 
 def fit(table: Table, chosen: Hyperparameters) -> Any:

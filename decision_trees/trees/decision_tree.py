@@ -72,7 +72,7 @@ def fit(estimator: Any, table: Table) -> Any:
     try:
         return estimator.fit(table.features, table.labels, sample_weight=table.weights)
     except ValueError as error:
-        raise HyperparameterError(f"scikit-learn refuses this job: {error}") from error
+        raise HyperparameterError(f"scikit-learn rejected the job: {error}") from error
 
 
 def _check_task(given: Mapping[str, Any]) -> None:
@@ -94,8 +94,8 @@ def _check_classes(distinct: NDArray[Any], n_rows: int) -> None:
     labels = distinct.tolist()
     if len(labels) == 1:
         raise TrainingDataError(
-            f"All {n_rows} rows have the label {labels[0]!r}; a classifier needs two labels at "
-            "least: check that the hyperparameter label names the right column."
+            f"All {n_rows} rows have the label {labels[0]!r}; a classifier needs at least two "
+            "labels: check that the hyperparameter label names the right column."
         )
     texts = [str(label) for label in labels]
     fractions = [text for text in texts if is_number(text) and not float(text).is_integer()]
@@ -113,12 +113,12 @@ def _by_label(weights: Mapping[str, float], labels: NDArray[Any]) -> dict[Any, f
     unknown = sorted(set(weights) - set(by_text))
     if unknown:
         raise HyperparameterError(
-            f"class_weight names {unknown[0]!r}, which is no label of the training data; "
-            f"labels are {', '.join(list(by_text)[:10])}."
+            f"class_weight names {unknown[0]!r}, which is not a label of the training data; "
+            f"the labels are {', '.join(list(by_text)[:10])}."
         )
     if not any(weights.get(text, 1) for text in by_text):
         raise HyperparameterError(
-            "class_weight gives every label the weight 0, which leaves nothing to learn from; give "
-            "one label at least a positive weight."
+            "class_weight gives every label the weight 0, so no row counts; give at least one "
+            "label a positive weight."
         )
     return {by_text[text]: weight for text, weight in weights.items()}

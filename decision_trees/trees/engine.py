@@ -77,8 +77,8 @@ def _grow(estimator: Any, dataset: Dataset, max_bins: int) -> tuple[Nodes, Count
     total = _total(dataset, objective)
     if not total.weight:
         raise TrainingDataError(
-            "All rows or their classes have the weight 0, which leaves nothing to learn from; "
-            "check the hyperparameters weight and class_weight."
+            "All rows or their classes have the weight 0, so no row counts; check the "
+            "hyperparameters weight and class_weight."
         )
     gain = estimator.min_impurity_decrease * total.weight / total.unit * objective.gain
     n_rows = len(dataset)

@@ -79,7 +79,7 @@ def _of_splits(asked: dict[str, Any]) -> Iterator[str]:
     if asked["max_features"] is not None:
         yield f"max_features is {asked['max_features']}, but every split looks at all features"
     if asked["monotonic_cst"] is not None:
-        yield "monotonic_cst is given, but XGBoost's constraints are others than scikit-learn's"
+        yield "monotonic_cst is given, but XGBoost's constraints differ from scikit-learn's"
 
 
 def _of_sizes(asked: dict[str, Any], weighted: bool) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _of_sizes(asked: dict[str, Any], weighted: bool) -> Iterator[str]:
     if split != 2 and asked["max_leaf_nodes"] is not None:
         yield (
             f"min_samples_split is {split} and max_leaf_nodes is given, but nodes that are too "
-            "small are only known when the tree has grown, and others would have split instead"
+            "small are only found after the growth, when other nodes should have been split instead"
         )
 
 

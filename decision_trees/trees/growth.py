@@ -1,6 +1,6 @@
-"""Growth: one tree, by XGBoost's histograms, that splits as a tree of scikit-learn does.
+"""Growth of one tree with XGBoost's histogram method, with the split rules of scikit-learn.
 
-The collective: XGBoost's own connections between the hosts of a job, while a tree grows.
+While a tree grows, XGBoost uses its own connections between the hosts of a job.
 """
 
 import json
@@ -24,12 +24,12 @@ from trees.objective import Objective
 from trees.quantiles import reference
 
 _HISTOGRAM_BYTES = 512 * MEBIBYTE
-"""What histograms of nodes that wait for their children may take."""
+"""Maximum memory for the histograms of nodes that are not yet split, in bytes."""
 
 _BIN_BYTES = 16  # a gradient and a hessian, both double
 
 _PLAIN_TREE: dict[str, Any] = {
-    # One tree whose leaves are means: no shrinkage, no penalty, no start but 0.
+    # One tree whose leaves are means: no shrinkage, no penalty, and 0 as the start.
     "objective": "reg:squarederror",
     "base_score": 0.0,
     "learning_rate": 1.0,
@@ -43,74 +43,74 @@ _PLAIN_TREE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends the growth, in XGBoost's terms."""
+    """Limits of the growth, in XGBoost's terms."""
 
     max_bins: int
     max_depth: int | None
     max_leaves: int | None
     leaf_weight: float
-    """The least weight of a leaf."""
+    """Minimum weight of a leaf."""
 
     gain: float
-    """The least gain of a split, in the targets' unit."""
+    """Minimum gain of a split, in the unit of the targets."""
 
 
-def grow(rows: Dataset, target: Objective, limits: Limits, weight_unit: float) -> Nodes:
-    """Return the tree that XGBoost grows on the rows of all hosts, the same on each of them.
+def grow(rows: Dataset, objective: Objective, limits: Limits, weight_unit: float) -> Nodes:
+    """Return the tree that XGBoost grows on the rows of all hosts, the same on all of them.
 
     Args:
-        rows: those with a weight above 0; quantising them takes two passes.
-        target: what is to be predicted.
-        limits: when to stop.
-        weight_unit: what weights are divided by: XGBoost holds them as float32.
+        rows: rows with a weight above 0; quantising them takes two passes.
+        objective: conversion of labels into targets.
+        limits: limits of the growth.
+        weight_unit: divisor of the weights, which are float32 in XGBoost.
     """
     sample = reference(rows, limits.max_bins)
-    parameters = _parameters(limits, rows.schema.n_features, target.n_targets)
+    parameters = _parameters(limits, rows.schema.n_features, objective.n_targets)
     with ExitStack() as stack:
         stack.enter_context(xgboost.config_context(verbosity=0))
-        # Its quantiles are taken before the hosts join, and are the same on all of them.
+        # Computed before the hosts connect; they are the same on all hosts.
         quantiles = xgboost.QuantileDMatrix(sample, **_given(parameters))
         stack.enter_context(joined(rows.communicator))
         directory = stack.enter_context(TemporaryDirectory())
-        source = _Source(rows, target, weight_unit, directory)
+        source = _Source(rows, objective, weight_unit, directory)
         return _nodes(_grown(source, parameters, quantiles))
 
 
 def _grown(
     source: "_Source", parameters: dict[str, Any], quantiles: xgboost.QuantileDMatrix
 ) -> xgboost.Booster:
-    """Grow a tree on rows of one byte a value; those of rows beyond memory are in a file."""
+    """Grow a tree on quantised rows; those of rows beyond memory are in a file."""
     kind = xgboost.QuantileDMatrix if source.is_in_memory else xgboost.ExtMemQuantileDMatrix
     matrix = kind(source, ref=quantiles, **_given(parameters))
     return xgboost.train(parameters, matrix, num_boost_round=1)
 
 
 def _given(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what rows share with growth."""
+    """Return the parameters that the quantised rows share with the growth."""
     return {name: parameters[name] for name in ("max_bin", "nthread")}
 
 
 class _Source(xgboost.DataIter):  # type: ignore[misc] # mypy does not read xgboost
-    """Hands batches to XGBoost."""
+    """Iterator over batches for XGBoost."""
 
     def __init__(
-        self, rows: Dataset, target: Objective, weight_unit: float, directory: str
+        self, rows: Dataset, objective: Objective, weight_unit: float, directory: str
     ) -> None:
-        """Take the rows, and where their quantised form may be kept."""
+        """Create an iterator; quantised rows beyond memory are written to `directory`."""
         self._dataset = rows
-        self._target = target
+        self._objective = objective
         self._weight_unit = weight_unit
         self._rest = self._batches()
         self.is_in_memory = rows.is_in_memory
         super().__init__(cache_prefix=None if self.is_in_memory else f"{directory}/rows")
 
     def reset(self) -> None:
-        """Begin another pass; XGBoost looks at the first batch alone in some."""
+        """Start another pass; in some, XGBoost only reads the first batch."""
         self._rest.close()
         self._rest = self._batches()
 
     def _batches(self) -> Generator[Table]:
-        """Yield all batches; one without a row on a host that has none, as XGBoost wants it."""
+        """Yield all batches, or an empty one on a host without rows: XGBoost needs a batch."""
         n_rows = 0
         for batch in self._dataset.batches():
             n_rows += len(batch)
@@ -119,11 +119,11 @@ class _Source(xgboost.DataIter):  # type: ignore[misc] # mypy does not read xgbo
             yield self._dataset.schema.empty()
 
     def next(self, input_data: Callable[..., Any]) -> bool:
-        """Hand one batch over; say whether there was one."""
+        """Pass the next batch to XGBoost; return whether there was one."""
         batch = next(self._rest, None)
         if batch is None:
             return False
-        targets = self._target.encode(batch.labels)
+        targets = self._objective.encode(batch.labels)
         weights = None if batch.weights is None else batch.weights / self._weight_unit
         input_data(data=batch.features, label=targets, weight=weights)
         return True
@@ -136,7 +136,7 @@ def _parameters(limits: Limits, n_features: int, n_targets: int) -> dict[str, An
         "max_bin": limits.max_bins,
         "max_depth": limits.max_depth or 0,
         "max_leaves": limits.max_leaves or 0,
-        # scikit-learn grows best first where it counts leaves, and so does XGBoost with this.
+        # scikit-learn grows best first if the number of leaves is limited.
         "grow_policy": "depthwise" if limits.max_leaves is None else "lossguide",
         "min_child_weight": limits.leaf_weight,
         "gamma": limits.gain,
@@ -145,7 +145,7 @@ def _parameters(limits: Limits, n_features: int, n_targets: int) -> dict[str, An
 
 
 def _nodes(booster: xgboost.Booster) -> Nodes:
-    """Return the nodes of the only tree.
+    """Return the nodes of the model's single tree.
 
     Source: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html (JSON schema).
     """
@@ -160,13 +160,13 @@ def _nodes(booster: xgboost.Booster) -> Nodes:
     )
 
 
-_FOR_EVER = 1_000_000
-"""Seconds for which a host waits for another: `Group` learns at once when that has died."""
+_TIMEOUT_SECONDS = 1_000_000
+"""Time-out of XGBoost in seconds; the communicator of the job reports a dead host at once."""
 
 
 @contextmanager
 def joined(communicator: Communicator) -> Iterator[None]:
-    """Let XGBoost work together with that of the other hosts, if there are any.
+    """Connect XGBoost with the other hosts, if there are any.
 
     Source: https://xgboost.readthedocs.io/en/stable/python/python_api.html#module-xgboost.collective
     """
@@ -181,7 +181,7 @@ def joined(communicator: Communicator) -> Iterator[None]:
         tracker.start()
     arguments = communicator.gather(tracker and tracker.worker_args())[0]
     name = f"{communicator.rank:06}"  # sorted as text, so that ranks equal `communicator.rank`
-    with CommunicatorContext(**arguments, dmlc_task_id=name, dmlc_timeout=_FOR_EVER):
+    with CommunicatorContext(**arguments, dmlc_task_id=name, dmlc_timeout=_TIMEOUT_SECONDS):
         yield
     if tracker is not None:
         tracker.wait_for()

@@ -1,7 +1,4 @@
-"""The nodes of a grown tree, as arrays.
-
-What the training rows tell of each node of a grown tree.
-"""
+"""Nodes of a grown tree as arrays, and statistics of the training rows of each node."""
 
 from dataclasses import dataclass, replace
 
@@ -19,35 +16,35 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Nodes:
-    """A tree: arrays of shape (n_nodes,), the root first; values below `bound` go left."""
+    """Tree: arrays of shape (n_nodes,), the root first; values below `bound` go left."""
 
     left: Indices
-    """LEAF where the node does not split."""
+    """LEAF if the node does not split."""
 
     right: Indices
     feature: Indices
     bound: NDArray[np.float32]
     missing_left: NDArray[np.bool_]
-    """Whether a row goes left whose cell is missing."""
+    """Whether a missing value goes left."""
 
     def __len__(self) -> int:
         return len(self.left)
 
     def levels(self) -> list[Indices]:
-        """Return the nodes that can be reached, by their depth."""
+        """Return the reachable nodes by depth."""
         levels = [np.zeros(1, dtype=np.intp)]
         while len(splits := levels[-1][self.left[levels[-1]] != LEAF]):
             levels.append(np.stack([self.left[splits], self.right[splits]], axis=1).ravel())
         return levels
 
     def cut(self, ended: NDArray[np.bool_]) -> "Nodes":
-        """Return a tree in which the `ended` nodes are leaves; nothing reaches what was below."""
+        """Return the tree with the `ended` nodes as leaves; the nodes below are unreachable."""
         return replace(
             self, left=np.where(ended, LEAF, self.left), right=np.where(ended, LEAF, self.right)
         )
 
     def preorder(self) -> Indices:
-        """Return the nodes that can be reached: a parent, all on its left, all on its right."""
+        """Return the reachable nodes in preorder: a parent, its left subtree, its right subtree."""
         levels = self.levels()
         sizes = np.ones(len(self), dtype=np.intp)
         places = np.zeros(len(self), dtype=np.intp)
@@ -62,39 +59,39 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Counts:
-    """What rows tell of each node; the first axis of every array is the nodes.
+    """Statistics of the rows of each node; the first axis of every array is the nodes.
 
-    Those of several hosts become those of all by sums, maxima and minima.
+    The statistics of several hosts are merged by sums, maxima and minima.
     """
 
     rows: NDArray[np.int64]
 
     missing: NDArray[np.int64]
-    """Rows that lack the feature by which the node splits."""
+    """Number of rows without a value of the feature that the node splits by."""
 
     highest_left: NDArray[np.float32]
-    """The largest value that goes left; -inf where none does."""
+    """Maximum of the values that go left; -inf if there is none."""
 
     lowest_right: NDArray[np.float32]
-    """The smallest value that goes right; inf where none does."""
+    """Minimum of the values that go right; inf if there is none."""
 
     sums: NDArray[np.float64]
-    """The sums of the target, shape (n_nodes, n_sums)."""
+    """Sums of the objective, shape (n_nodes, n_sums)."""
 
 
-def count(nodes: Nodes, target: Objective, rows: Dataset) -> Counts:
-    """Return what the rows of all hosts tell of the nodes, in one pass over them."""
+def count(nodes: Nodes, objective: Objective, rows: Dataset) -> Counts:
+    """Return the statistics of the rows of all hosts, in one pass over the rows."""
     counts = Counts(
         rows=np.zeros(len(nodes), dtype=np.int64),
         missing=np.zeros(len(nodes), dtype=np.int64),
         highest_left=np.full(len(nodes), -np.inf, dtype=np.float32),
         lowest_right=np.full(len(nodes), np.inf, dtype=np.float32),
-        sums=np.zeros((len(nodes), target.n_sums)),
+        sums=np.zeros((len(nodes), objective.n_sums)),
     )
     for batch in rows.batches():
         leaves = _descend(nodes, batch.features, counts)
         np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
-        sums = target.sums(leaves, len(nodes), batch.labels, batch.weights)
+        sums = objective.sums(leaves, len(nodes), batch.labels, batch.weights)
         np.add(counts.sums, sums, out=counts.sums)
     counts = _of_all_hosts(counts, rows.communicator)
     for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
@@ -114,9 +111,9 @@ def _of_all_hosts(counts: Counts, communicator: Communicator) -> Counts:
 
 
 def _descend(nodes: Nodes, features: NDArray[np.float32], counts: Counts) -> Indices:
-    """Return the leaf of each row, and count what happens on the way.
+    """Return the leaf of each row, and add the nodes on its way to `counts`.
 
-    A row goes as XGBoost sends it: left if its value is below the bound.
+    As in XGBoost, a row goes left if its value is below the bound.
     """
     leaves = np.zeros(len(features), dtype=np.intp)
     rows = np.arange(len(features))

@@ -1,8 +1,8 @@
-"""Bins: the values of each feature between which a tree may split, the same however rows come.
+"""Bins: the values of each feature between which a tree may split.
 
-Where a feature has few values these are all of them; else they are quantiles of a sample. Which
-rows are in it is told by the rows alone, so neither their order nor the hosts that have them
-matter: any number of hosts grows the tree of one.
+For a feature of few values these are all of its values, otherwise the quantiles of a sample. The
+sample depends on the cells of the rows only, not on their order or their hosts, so any number of
+hosts grows the same tree.
 """
 
 from typing import Any
@@ -24,8 +24,8 @@ Hashes = NDArray[np.uint64]
 def reference(rows: Dataset, max_bins: int) -> Features:
     """Return rows, shape (n, n_features), whose quantiles are the bins of all rows, in one pass.
 
-    A column is a sample of its feature, or each of its values once where these are no more than
-    `max_bins`; NaN stands at its end.
+    A column has each value of its feature once if there are at most `max_bins`, otherwise a
+    sample of them; it is padded with NaN.
     """
     n_features = rows.schema.n_features
     sample = _Sample(n_features, max(SAMPLE_ROWS, _ROWS_PER_BIN * max_bins))
@@ -42,7 +42,7 @@ def reference(rows: Dataset, max_bins: int) -> Features:
 
 
 class _Sample:
-    """The rows with the smallest hashes, each once: as good as drawn by lot."""
+    """Sample without duplicates: the rows with the smallest hashes."""
 
     def __init__(self, n_features: int, n_rows: int) -> None:
         self.features: Features = np.empty((0, n_features), dtype=np.float32)
@@ -50,7 +50,7 @@ class _Sample:
         self._n_rows = n_rows
 
     def add(self, features: Features, hashes: Hashes) -> None:
-        """Take more rows."""
+        """Add rows."""
         if len(self._hashes) == self._n_rows:
             (fitting,) = np.nonzero(hashes < self._hashes[-1])
             features, hashes = features[fitting], hashes[fitting]
@@ -63,7 +63,7 @@ class _Sample:
         self.features = np.concatenate([self.features, features])[kept]
 
     def merge(self, communicator: Communicator) -> None:
-        """Take the samples of all hosts."""
+        """Merge the samples of all hosts."""
         found = (
             communicator.gather_bytes(self._hashes.tobytes()),
             communicator.gather_bytes(self.features.tobytes()),
@@ -73,7 +73,7 @@ class _Sample:
             self.add(rows, np.frombuffer(hashes, np.uint64))
 
     def set(self, column: int, values: Features) -> None:
-        """Put values in the place of a column."""
+        """Replace a column by values."""
         missing = max(0, len(values) - len(self.features))
         self.features = np.pad(self.features, ((0, missing), (0, 0)), constant_values=np.nan)
         self.features[:, column] = np.nan
@@ -81,14 +81,14 @@ class _Sample:
 
 
 class _Values:
-    """The values of a feature, as long as they are few."""
+    """Distinct values of a feature, None if there are too many."""
 
     def __init__(self, most: int) -> None:
         self.distinct: Features | None = np.empty(0, dtype=np.float32)
         self._most = most
 
     def add(self, column: Features) -> None:
-        """Take more values."""
+        """Add values."""
         for part in (column[:_PROBE_ROWS], column[_PROBE_ROWS:]):
             if self.distinct is not None:
                 found = np.unique(np.concatenate([self.distinct, part[~np.isnan(part)]]))
@@ -96,7 +96,7 @@ class _Values:
 
 
 def _merged(values: list[_Values], communicator: Communicator, most: int) -> list[Features | None]:
-    """Return the values of each feature on all hosts; None where they are too many."""
+    """Return the distinct values of each feature on all hosts, None if there are too many."""
     own = [None if found.distinct is None else found.distinct.tolist() for found in values]
     merged: list[Features | None] = []
     for of_hosts in zip(*communicator.gather(own), strict=True):
@@ -111,7 +111,7 @@ def _merged(values: list[_Values], communicator: Communicator, most: int) -> lis
 
 
 def _hashes(features: Features) -> Hashes:
-    """Return a number for each row, which rows of the same cells share."""
+    """Return a hash of each row; rows with the same cells have the same hash."""
     random = np.random.default_rng(0)
     factors = random.integers(0, 2**63, features.shape[1], dtype=np.uint64) * 2 + 1
     sums: Any = np.ascontiguousarray(features).view(np.uint32) @ factors

@@ -1,4 +1,4 @@
-"""Rebuilding: a grown tree becomes the tree_ of a fitted scikit-learn estimator."""
+"""Conversion of a grown tree into the `tree_` of a fitted scikit-learn estimator."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,23 +11,23 @@ from trees.node_statistics import LEAF, Counts, Nodes
 from trees.objective import Objective
 
 _NO_SPLIT = -2
-"""What scikit-learn writes as the feature and the threshold of a leaf."""
+"""Feature and threshold of a leaf in scikit-learn."""
 
 
-def tree_of(nodes: Nodes, counts: Counts, target: Objective, n_features: int) -> Any:
-    """Return the nodes that can be reached as scikit-learn's Tree.
+def tree_of(nodes: Nodes, counts: Counts, objective: Objective, n_features: int) -> Any:
+    """Return the reachable nodes as scikit-learn's Tree.
 
-    Its numbers are those of the rows that were counted, not XGBoost's own sums.
+    Its values come from the counted rows, not from XGBoost's float32 sums.
     """
     nodes = _as_scikit_learn_splits(nodes, counts)
     order = nodes.preorder()
     sums = counts.sums[order]
     records = np.zeros(len(order), dtype=NODE_DTYPE)
-    records["impurity"] = target.impurity(sums)
+    records["impurity"] = objective.impurity(sums)
     records["n_node_samples"] = counts.rows[order]
-    records["weighted_n_node_samples"] = target.weight(sums)
+    records["weighted_n_node_samples"] = objective.weight(sums)
     _write_splits(records, nodes, order, _thresholds(counts))
-    values = target.value(sums)
+    values = objective.value(sums)
     tree = Tree(n_features, np.array([values.shape[1]], dtype=np.intp), 1)
     tree.__setstate__(
         {
@@ -41,10 +41,10 @@ def tree_of(nodes: Nodes, counts: Counts, target: Objective, n_features: int) ->
 
 
 def _as_scikit_learn_splits(nodes: Nodes, counts: Counts) -> Nodes:
-    """Return the tree with scikit-learn's choices where XGBoost's differ and rows do not care.
+    """Return the tree with scikit-learn's conventions, which change no prediction of a counted row.
 
-    Where only missing values go one way, that way is right. Where none was missing, they go with
-    the most rows.
+    If only missing values go one way, that way is right. If no value is missing, missing values
+    go the way of most rows.
     """
     swapped = (nodes.left != LEAF) & np.isneginf(counts.highest_left)
     left = np.where(swapped, nodes.right, nodes.left)
@@ -55,10 +55,10 @@ def _as_scikit_learn_splits(nodes: Nodes, counts: Counts) -> Nodes:
 
 
 def _thresholds(counts: Counts) -> NDArray[np.float64]:
-    """Return the middle between what goes left and what goes right, as scikit-learn does.
+    """Return the middle between the values that go left and those that go right.
 
-    Rows of other data go as they would in its tree, and training rows as XGBoost sent them.
-    It is inf, which all values are below, where only missing values go right.
+    As in scikit-learn, so that other rows go as in its tree; training rows go as in XGBoost. The
+    threshold is inf if only missing values go right.
     """
     low, high = counts.highest_left.astype(np.float64), counts.lowest_right.astype(np.float64)
     both = np.isfinite(low) & np.isfinite(high)
@@ -71,7 +71,7 @@ def _thresholds(counts: Counts) -> NDArray[np.float64]:
 def _write_splits(
     records: NDArray[Any], nodes: Nodes, order: NDArray[np.intp], thresholds: NDArray[np.float64]
 ) -> None:
-    """Fill in what the nodes of `order` split by, and their children's places in it."""
+    """Write the splits of the nodes in `order`, and the places of their children in it."""
     places = np.full(len(nodes), LEAF, dtype=np.intp)
     places[order] = np.arange(len(order))
     is_leaf = nodes.left[order] == LEAF

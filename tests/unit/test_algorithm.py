@@ -176,7 +176,7 @@ def test_class_weight_of_an_unknown_label_is_refused() -> None:
         algorithm.fit(table_of([1, 2]), Hyperparameters(class_weight={"1": 1, "3": 1}))
 
     assert str(caught.value) == (
-        "class_weight names '3', which is no label of the training data; labels are 1, 2."
+        "class_weight names '3', which is not a label of the training data; the labels are 1, 2."
     )
 
 
@@ -191,7 +191,7 @@ def test_class_weight_that_leaves_no_row_is_refused(table: Table) -> None:
 @pytest.mark.parametrize(
     ("labels", "phrase"),
     [
-        (["a", "a", "a"], "All 3 rows have the label 'a'; a classifier needs two labels at least"),
+        (["a", "a", "a"], "All 3 rows have the label 'a'; a classifier needs at least two labels"),
         ([7, 7], "All 2 rows have the label 7; "),
         ([0.5, 1.0], "The labels are numbers with fractions such as 0.5, "),
         ([1.0, 2.5], "The labels are numbers with fractions such as 2.5, "),
@@ -227,10 +227,10 @@ def test_regression_learns_one_number(quantities: Table) -> None:
 @pytest.mark.parametrize(
     ("chosen", "start"),
     [
-        (Hyperparameters(monotonic_cst=[1]), "scikit-learn refuses this job: monotonic_cst"),
+        (Hyperparameters(monotonic_cst=[1]), "scikit-learn rejected the job: monotonic_cst"),
         (
             Hyperparameters(task="regression", criterion="poisson"),
-            "scikit-learn refuses this job: Some value(s) of y are negative",
+            "scikit-learn rejected the job: Some value(s) of y are negative",
         ),
     ],
 )

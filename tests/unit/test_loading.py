@@ -216,6 +216,6 @@ def test_algorithm_for_one_host_is_refused_on_several(opt_ml: OptMl) -> None:
         job.run(Alone(), paths)  # type: ignore[arg-type]
 
     assert str(caught.value) == (
-        "The job has 2 hosts, and this algorithm can only use one; set the number of instances to "
+        "The job has 2 hosts, but this algorithm can only use one; set the number of instances to "
         "1."
     )

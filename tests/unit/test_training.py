@@ -296,7 +296,7 @@ def test_job_logs_what_it_was_told(
     opt_ml.write_hyperparameters({"depth": "3", "header": "absent", "label": ""})
     job.run(Notes(), paths)
 
-    assert "hyperparameters: as train --help says" in caplog.messages
+    assert "hyperparameters: defaults, see train --help" in caplog.messages
     assert "hyperparameters: header='absent', depth=3" in caplog.messages
 
 

@@ -1,1 +1,1 @@
-"""Hyperparameters: their declaration, hyperparameters.json, and what SageMaker wants to know."""
+"""Hyperparameters: their declaration, hyperparameters.json, `train --help` and `train --schema`."""

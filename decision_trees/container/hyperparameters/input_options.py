@@ -39,26 +39,25 @@ class InputOptions(BaseModel):
     )
 
     task: Annotated[Task, NOT_TUNABLE] = "classification"
-    """What is predicted: classes, or numbers."""
+    """Kind of labels: classes, or numbers."""
 
     header: Annotated[Literal["auto", "present", "absent"], NOT_TUNABLE] = "auto"
     """Whether the first row of a CSV file holds the names of the columns."""
 
     label: Annotated[Column | None, NOT_TUNABLE] = None
-    """The column to predict: its name, or its index from 0 (-1 is the last); None means the
-    first."""
+    """Column to predict: its name, or its index from 0 (-1 is the last); None means the first."""
 
     weight: Annotated[Column | None, NOT_TUNABLE] = None
-    """The column with the weights of the rows, if any."""
+    """Column with the weights of the rows, if any."""
 
     delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], NOT_TUNABLE] = "auto"
-    """What separates the cells of a text file."""
+    """Separator of the cells of a text file."""
 
     validation_fraction: Annotated[float, Field(ge=0, le=0.9), NOT_TUNABLE] = 0.0
-    """Part of the training rows to set aside for validation."""
+    """Fraction of the training rows to use for validation instead."""
 
     hosts_seconds: Annotated[float, Field(ge=1, le=86_400), NOT_TUNABLE] = 300.0
-    """How long the hosts of a job wait for each other at the start."""
+    """Seconds to wait for the other hosts of the job at the start."""
 
     @field_validator("*", mode="wrap")
     @classmethod

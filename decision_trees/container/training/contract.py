@@ -1,4 +1,4 @@
-"""Contract of algorithm.py: what the training job calls."""
+"""Contract of algorithm.py: the functions that the training job calls."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,20 +10,20 @@ from container.hyperparameters.input_options import InputOptions
 
 
 class Algorithm(Protocol):
-    """What algorithm.py gives; mypy names what a fork has forgotten."""
+    """Functions of algorithm.py; mypy reports those that are missing."""
 
     @property
     def Hyperparameters(self) -> type[InputOptions]:  # noqa: N802 - a class, so named like one
-        """A frozen dataclass whose fields are made by `hyperparameter`."""
+        """Class of the hyperparameters."""
 
     def fit(self, table: Table, chosen: Any, /) -> Any:
-        """Return the model learnt from `table` with the hyperparameters `chosen`."""
+        """Return a model fitted to `table` with the hyperparameters `chosen`."""
 
     def evaluate(self, model: Any, table: Table, /) -> Mapping[str, float]:
-        """Return metrics by name, of `model` on `table`."""
+        """Return the metrics of `model` on `table` by name."""
 
     def describe(self, model: Any, /) -> Mapping[str, float]:
-        """Return what there is to say of `model` in numbers, such as its size."""
+        """Return numbers that describe `model`, such as its size, by name."""
 
     def save(
         self,
@@ -33,18 +33,18 @@ class Algorithm(Protocol):
         record: Mapping[str, Any],
         /,
     ) -> None:
-        """Write everything that serving needs into the empty `directory`."""
+        """Write all files that serving needs into the empty `directory`."""
 
 
 @runtime_checkable
 class Distributed(Algorithm, Protocol):
-    """What algorithm.py gives beside that, if it can learn from rows that it never has all of."""
+    """Additional functions for rows on several hosts, or more rows than fit in memory."""
 
     def takes_dataset(self, chosen: Any, n_rows: int, /) -> bool:
-        """Say whether `fit_dataset` can take the place of `fit` for so many rows or more."""
+        """Return whether `fit_dataset` may replace `fit` for this number of rows or more."""
 
     def fit_dataset(self, dataset: Dataset, chosen: Any, /) -> Any:
-        """Return the model learnt from `dataset`, the same on all hosts."""
+        """Return a model fitted to `dataset`, the same on all hosts."""
 
     def evaluate_dataset(self, model: Any, dataset: Dataset, /) -> Mapping[str, float]:
-        """Return metrics by name, of `model` on `dataset`, the same on all hosts."""
+        """Return the metrics of `model` on `dataset` by name, the same on all hosts."""

@@ -1,4 +1,4 @@
-"""What a training job does: inputs -> algorithm -> artifact and metrics."""
+"""Training job: read the data, fit, evaluate, save the artifact and the metrics."""
 
 import json
 import logging
@@ -26,22 +26,22 @@ logger = logging.getLogger(__name__)
 
 Metrics = dict[str, float]
 SAMPLE_ROWS = 4096
-"""So many rows of each host are asked when a model is saved that was not learnt from a table."""
+"""Maximum number of rows of each host that are passed to `save` for a dataset."""
 
 
 def run(algorithm: Algorithm, paths: Paths) -> None:
-    """Do one job: read, fit, evaluate, save.
+    """Run a job: read, fit, evaluate, save.
 
-    The artifact appears in the model directory whole or not at all. Of several hosts the first
+    The artifact is written completely or not at all. If there are several hosts, the first one
     writes it.
 
     Raises:
         UserError: the hyperparameters or the data cannot be used.
-        HostError: another host has failed, or cannot be reached.
+        HostError: another host failed or cannot be reached.
         OSError: the artifact cannot be written.
     """
     chosen = loader.load(paths.hyperparameters, algorithm.Hyperparameters)
-    logger.info("hyperparameters: %s", _given(chosen) or "as train --help says")
+    logger.info("hyperparameters: %s", _given(chosen) or "defaults, see train --help")
     found = hosts.read(paths.resource_config)
     if not found.are_several:
         alone = Loader(chosen, ALONE, lambda n_rows: _takes_dataset(algorithm, chosen, n_rows))
@@ -49,30 +49,32 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
         return
     if not isinstance(algorithm, Distributed):
         raise HyperparameterError(
-            f"The job has {len(found.names)} hosts, and this algorithm can only use one; set the "
+            f"The job has {len(found.names)} hosts, but this algorithm can only use one; set the "
             "number of instances to 1."
         )
     with communicator.connect(
         found, chosen.hosts_seconds, lambda error: supervisor.abort(error, paths)
     ) as connected:
         _learn(algorithm, chosen, paths, Loader(chosen, connected, lambda _: True).read(paths))
-        connected.gather("done")  # when the first host has saved the model, all are
+        connected.gather("done")  # the first host has saved the model, so all hosts may exit
 
 
 def _takes_dataset(algorithm: Any, chosen: InputOptions, n_rows: int) -> bool:
-    """Say whether so many rows need not be in memory."""
+    """Return whether this number of rows or more need not be in memory."""
     return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen, n_rows)
 
 
 def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:
-    """Fit on the first of `rows`, evaluate on both, and save; on several hosts the first saves."""
+    """Fit on the first of `rows`, evaluate on both, and save on the first host."""
     table, validation = rows
     start = time.monotonic()
     with ExitStack() as stack:
         with phase("fit"):
             fit = algorithm.fit_dataset if isinstance(table, Dataset) else algorithm.fit
             model = fit(table, chosen)
-            stop = stack.enter_context(stop_postponed())  # what was fitted is worth keeping
+            stop = stack.enter_context(
+                stop_postponed()
+            )  # save a fitted model even if the job is stopped
         seconds = round(time.monotonic() - start, 3)
         metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
         record = {"hyperparameters": chosen.model_dump(), "metrics": metrics}
@@ -90,7 +92,7 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
 
 
 def _given(chosen: InputOptions) -> str:
-    """Return the hyperparameters that are not their defaults."""
+    """Return the hyperparameters that differ from their defaults."""
     declared = type(chosen).model_fields
     return ", ".join(f"{n}={value!r}" for n, value in chosen if value != declared[n].default)
 
@@ -98,7 +100,7 @@ def _given(chosen: InputOptions) -> str:
 def _evaluate(
     algorithm: Any, model: Any, named: Mapping[str, Rows | None], stop: Stop
 ) -> dict[str, Metrics]:
-    """Return the metrics of each table; after a stop only what takes no time."""
+    """Return the metrics of each table; after a stop only those that are not computed."""
     metrics: dict[str, Metrics] = {}
     for name, rows in named.items():
         if rows is not None:
@@ -118,12 +120,12 @@ def _measured(algorithm: Any, model: Any, rows: Rows) -> Mapping[str, float]:
 
 
 def _is_stopped(stop: Stop, rows: Rows) -> bool:
-    """Say whether a stop is requested, on any host: all do the same, or would wait in vain."""
+    """Return whether a stop is requested on any host; all hosts must do the same."""
     return any((rows.communicator if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
 
 
 def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:
-    """Leave out metrics without a value: no tuner and no JSON has a use for them."""
+    """Return the metrics with a finite value; tuners and JSON do not accept others."""
     undefined = [metric for metric, value in metrics.items() if not math.isfinite(value)]
     if undefined:
         logger.warning("%s: not defined for these rows: %s", name, ", ".join(undefined))

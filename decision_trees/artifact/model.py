@@ -28,9 +28,9 @@ PROBABILITIES = "probabilities"
 LABEL_INDEX = "label_index"
 """An output of trees, which else is found from the probabilities."""
 
-N_PROBABILITIES = "n_probabilities"
-"""An optional input of trees: for so many rows, from the first on, probabilities are wanted."""
-
+_N_PROBABILITIES = "n_probabilities"
+"""Optional input of trees in artifacts that earlier versions wrote: number of rows whose
+probabilities are looked up."""
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
@@ -62,7 +62,8 @@ class Model:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
         self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]
         optional = [found.name for found in self._session.get_overridable_initializers()]
-        self._label_alone = {N_PROBABILITIES: np.array([0])} if N_PROBABILITIES in optional else {}
+        no_probabilities = {_N_PROBABILITIES: np.array([0])}
+        self._label_alone = no_probabilities if _N_PROBABILITIES in optional else {}
         self.record = record
         self.tree = tree
         """Answers one row as the session does, and sooner; None where the model is no tree."""

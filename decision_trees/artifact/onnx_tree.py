@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from artifact.metadata import ArtifactError
-from artifact.model import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES
+from artifact.model import INPUT, LABEL_INDEX, PROBABILITIES
 from artifact.tree import LEAF, NODE
 
 MAX_LEAVES = 2**24
@@ -35,7 +35,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     """Return a tree that answers as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
-    (n_rows, n_labels), or fewer rows where the optional input N_PROBABILITIES asks for fewer.
+    (n_rows, n_labels).
 
     Raises:
         ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.
@@ -56,8 +56,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     graph.node.extend(
         [
             helper.make_node("GatherElements", [f"{LABEL_INDEX}_table", "leaf"], [LABEL_INDEX]),
-            helper.make_node("Slice", ["leaf", "first", N_PROBABILITIES], ["asked"]),
-            helper.make_node("Gather", [f"{PROBABILITIES}_table", "asked"], [PROBABILITIES]),
+            helper.make_node("Gather", [f"{PROBABILITIES}_table", "leaf"], [PROBABILITIES]),
         ]
     )
     for name, table in tables.items():
@@ -65,11 +64,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
         kind = helper.np_dtype_to_tensor_dtype(table.dtype)
         shape = [None, *table.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
-    constants = {"column": 1, "first": 0, N_PROBABILITIES: np.iinfo(np.int64).max}
-    for name, number in constants.items():
-        graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
-    optional = helper.make_tensor_value_info(N_PROBABILITIES, TensorProto.INT64, [1])
-    graph.input.append(optional)  # an initializer that is an input too is its default
+    graph.initializer.append(numpy_helper.from_array(np.array([1]), "column"))
     return _model(graph)
 
 

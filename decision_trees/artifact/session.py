@@ -12,7 +12,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - here no import can f
 
 from onnxruntime import InferenceSession, SessionOptions
 
-_ERRORS = 3  # that an optional input has a default is no more than a warning
+_ERRORS = 3  # onnxruntime warns of the optional input of artifacts that earlier versions wrote
 
 
 def of_graph(graph: bytes | Path, threads: int) -> InferenceSession:

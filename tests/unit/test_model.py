@@ -65,6 +65,22 @@ def test_model_answers_as_the_estimator(
     assert (loaded.probabilities(features) == estimator.predict_proba(features).astype("f4")).all()
 
 
+def test_artifact_of_an_earlier_version_is_served_as_before(iris: Rows) -> None:
+    """Its graph has an optional input, for the number of rows whose probabilities are wanted."""
+    features = iris.features.astype(np.float32)
+    same = DecisionTreeClassifier(max_depth=2, random_state=0).fit(features, iris.labels)
+
+    loaded = model.load(Path(__file__).parent / "earlier_artifact")
+
+    labels = np.array(loaded.record.labels)[loaded.predict(features)]
+    assert labels.tolist() == same.predict(features).tolist()
+    assert (loaded.probabilities(features) == same.predict_proba(features).astype("f4")).all()
+    assert loaded.predict_row
+    assert [loaded.predict_row(row) for row in features.tolist()] == loaded.predict(
+        features
+    ).tolist()
+
+
 def test_model_answers_no_rows_with_no_labels(original: Path) -> None:
     """An empty table has an empty answer."""
     assert model.load(original).predict(np.empty((0, 4), dtype=np.float32)).shape == (0,)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -18,9 +19,8 @@ from sklearn.tree import (
 
 from artifact import export, onnx_tree
 from artifact.metadata import ArtifactError
-from artifact.model import N_PROBABILITIES, Model
+from artifact.model import Model
 from artifact.onnx_tree import float32_at_most, leaf_probabilities
-from artifact.session import of_graph
 
 Estimator = Any  # a decision tree of scikit-learn
 Features = NDArray[np.float32]
@@ -56,8 +56,7 @@ def test_graph_is_one_that_onnx_allows(kind: type[Any], labels: list[int]) -> No
     model = onnx.load_from_string(export.to_onnx(kind(random_state=0).fit(features, labels), 3))
 
     onnx.checker.check_model(model, full_check=True)
-    defaults = {value.name for value in model.graph.initializer}
-    (rows,) = (value for value in model.graph.input if value.name not in defaults)
+    (rows,) = model.graph.input
     shape = rows.type.tensor_type.shape.dim
     assert (rows.name, shape[0].HasField("dim_value"), shape[1].dim_value) == ("features", False, 3)
     (walk,) = (node for node in model.graph.node if node.domain == "ai.onnx.ml")
@@ -66,18 +65,25 @@ def test_graph_is_one_that_onnx_allows(kind: type[Any], labels: list[int]) -> No
     assert {0, 1, 2}.issuperset(asked)
 
 
-def test_probabilities_are_looked_up_for_as_many_rows_as_asked() -> None:
-    """Whoever wants labels alone asks for none; without a word there is one for each row."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_graph_loads_in_a_plain_session_without_a_warning(
+    kind: type[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With no options, onnxruntime writes nothing and returns all outputs for the features."""
     features = np.arange(12, dtype=np.float32).reshape(4, 3)
-    classifier = DecisionTreeClassifier(random_state=0).fit(features, [0, 1, 2, 1])
-    session = of_graph(export.to_onnx(classifier, 3), threads=1)
+    estimator = kind(random_state=0).fit(features, [0, 1, 2, 1])
 
-    for asked, n_rows in ((None, 4), (0, 0), (2, 2), (9, 4)):
-        optional = {} if asked is None else {N_PROBABILITIES: np.array([asked])}
-        index, probabilities = session.run(None, {"features": features, **optional})
-        assert index.tolist() == [0, 1, 2, 1]
-        expected = classifier.predict_proba(features).astype(np.float32)[:n_rows]
-        np.testing.assert_array_equal(probabilities, expected, strict=True)
+    session = InferenceSession(export.to_onnx(estimator, 3), providers=["CPUExecutionProvider"])
+    *index, answers = session.run(None, {"features": features})
+
+    assert capfd.readouterr() == ("", "")
+    assert [found.name for found in session.get_inputs()] == ["features"]
+    assert session.get_overridable_initializers() == []
+    if hasattr(estimator, "classes_"):
+        assert index[0].tolist() == estimator.predict(features).tolist()
+        np.testing.assert_array_equal(answers, estimator.predict_proba(features), strict=False)
+    else:
+        assert answers.ravel().tolist() == estimator.predict(features).tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from benchmarks.figures import CLASSIC, COLUMNS, OURS
 from benchmarks.goals import GOALS
 from benchmarks.request_bodies import CSV, JSON, ROWS_OF, Body
 from benchmarks.stacks import BenchmarkError, Server
-from support.pings import pinging
+from support.load.pings import pinging
 
 CONNECTIONS = (1, 8, 64)
 PING_CONNECTIONS = 8

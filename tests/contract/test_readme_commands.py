@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sdk.examples import options_of
+from support.aws.sdk_examples import options_of
 from support.material import ROOT, OptMl
 from support.pages import README, Block, blocks, commands
 from support.processes import Server

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
-from scripts.clones import Clone, Fake, with_environment
+from support.clones import Clone, Fake, with_environment
 from support.material import ROOT, Rows
 from support.pages import README, blocks, commands
 from support.processes import Endpoint, await_condition, free_port, launch

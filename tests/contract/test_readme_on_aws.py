@@ -14,9 +14,9 @@ import botocore.session
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from scripts.clones import Fake
-from sdk.account import IMAGE, NUMBER, REGION, ROLE, Account, account
-from sdk.examples import options_of
+from support.aws.account import IMAGE, NUMBER, REGION, ROLE, Account, account
+from support.aws.sdk_examples import options_of
+from support.clones import Fake
 from support.material import ROOT, OptMl, Rows
 from support.pages import PAGES, blocks, commands, section
 from support.servers import serving

@@ -10,9 +10,9 @@ from sklearn.tree import DecisionTreeClassifier
 from algorithm import Hyperparameters
 from container.hyperparameters.declaration import declarations
 from container.hyperparameters.loader import parse
-from scripts.clones import Ended
-from sdk.account import IMAGE, REGION, ROLE, Account, account
-from sdk.examples import Examples, interpreter, told
+from support.aws.account import IMAGE, REGION, ROLE, Account, account
+from support.aws.sdk_examples import Examples, interpreter, told
+from support.clones import Ended
 from support.material import ROOT, OptMl, Rows
 from support.pages import PAGES, metric_definitions
 from support.servers import serving

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from scripts.clones import Ended, Fake
-from support import registry
+from support.aws import registry
+from support.aws.registry import HOST, MANIFEST, PASSWORD, REGION, SILENT_REGION, Ecr
+from support.clones import Ended, Fake
 from support.containers import Engine, run
 from support.material import ROOT, OptMl, Rows
 from support.processes import await_condition
-from support.registry import HOST, MANIFEST, PASSWORD, REGION, SILENT_REGION, Ecr
 
 Clones = Callable[[str], Path]
 

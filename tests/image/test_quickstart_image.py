@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone, Ended
+from support.clones import Clone, Ended
 from support.containers import run, soak_only
 from support.example_algorithms import EXAMPLES, FOLDER, Example
 from support.material import ROOT, Rows

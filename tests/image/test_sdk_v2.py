@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from scripts.clones import Ended
-from sdk import local_mode
-from sdk.examples import Examples, told
+from support.aws import local_mode
+from support.aws.sdk_examples import Examples, told
+from support.clones import Ended
 from support.material import Rows, as_csv
 from support.processes import free_port
 

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-from sdk import local_mode
-from sdk.examples import Examples
+from support.aws import local_mode
+from support.aws.sdk_examples import Examples
 from support.containers import Engine, run
 from support.material import ROOT, Rows, as_csv
 

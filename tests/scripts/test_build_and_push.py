@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone, Ended, Fake
+from support.clones import Clone, Ended, Fake
 
 SCRIPT = "build_and_push.sh"
 BUILD_ONLY = ("--build-only", "decision-trees")

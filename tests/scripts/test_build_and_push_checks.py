@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone
-from scripts.fake_ecr import DIGEST, MISSING, REGISTRY, URI, FakeEcr, sentence
+from support.aws.fake_ecr import DIGEST, MISSING, REGISTRY, URI, FakeEcr, sentence
+from support.clones import Clone
 
 UNAVAILABLE = 69
 

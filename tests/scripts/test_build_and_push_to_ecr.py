@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone
-from scripts.fake_ecr import DIGEST, DOCKER_MANIFEST, MISSING, REGISTRY, URI, FakeEcr, sentence
+from support.aws.fake_ecr import DIGEST, DOCKER_MANIFEST, MISSING, REGISTRY, URI, FakeEcr, sentence
+from support.clones import Clone
 
 OUTPUT = "type=docker,oci-mediatypes=false"
 BUILD = ["buildx", "build", "--output", OUTPUT, "--provenance=false", "--sbom=false"]

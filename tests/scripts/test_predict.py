@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone
+from support.clones import Clone
 from support.processes import free_port
 
 SCRIPT = "local_test/predict.sh"

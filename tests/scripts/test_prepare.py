@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone, Ended, Fake
+from support.clones import Clone, Ended, Fake
 from support.material import ROOT
 
 SCRIPT = "local_test/prepare.sh"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from scripts.clones import Clone, Ended, Fake, with_environment
+from support.clones import Clone, Ended, Fake, with_environment
 from support.material import Rows, as_csv
 from support.processes import DEADLINE_SECONDS, await_condition, free_port
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Ended, Fake, with_environment
+from support.clones import Ended, Fake, with_environment
 from support.example_algorithms import EXAMPLES, Example
 from support.material import ROOT, Rows
 from support.pages import commands

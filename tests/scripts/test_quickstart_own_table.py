@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from scripts.clones import Clone, Ended, Fake, with_environment
+from support.clones import Clone, Ended, Fake, with_environment
 from support.processes import DEADLINE_SECONDS, Endpoint, free_port
 
 SCRIPT = "local_test/quickstart.sh"

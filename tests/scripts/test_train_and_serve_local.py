@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clones import Clone, Fake
+from support.clones import Clone, Fake
 
 IDENTITY = ("--user", f"{os.getuid()}:{os.getgid()}")
 

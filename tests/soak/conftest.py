@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from support.load.mixture import LARGEST_BODY_MEGABYTES, Mixture
+from support.load.observation import LoggedServer, StartServe
 from support.material import PROGRAM_DIR, OptMl, Rows
-from support.mixture import LARGEST_BODY_MEGABYTES, Mixture
 from support.processes import environment, free_port, launch
-from support.soaking import LoggedServer, StartServe
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from contextlib import closing
 
 import pytest
 
-from support.load import Answer, Connection, Fate, flaw_of, read_answers
-from support.rubbish import Rubbish
-from support.soaking import StartServe, workers
+from support.load.connections import Answer, Connection, Fate, flaw_of, read_answers
+from support.load.observation import StartServe, workers
+from support.load.rubbish import Rubbish
 
 N_RUBBISH = 20_000
 N_CONNECTIONS = 8

@@ -15,11 +15,18 @@ from itertools import cycle, islice, pairwise
 import pytest
 
 from container import resources
-from support.load import Call, Fate, Outcome, Tally, run
-from support.mixture import Mixture, post, wrong
-from support.pings import pinging
+from support.load.connections import Call, Fate, Outcome, Tally, run
+from support.load.mixture import Mixture, post, wrong
+from support.load.observation import (
+    LoggedServer,
+    Memory,
+    StartServe,
+    app_requests,
+    await_end,
+    chance,
+)
+from support.load.pings import pinging
 from support.processes import Server, await_condition, children_of
-from support.soaking import LoggedServer, Memory, StartServe, app_requests, await_end, chance
 
 N_REQUESTS = 30_000
 N_CONNECTIONS = 16

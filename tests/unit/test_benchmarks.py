@@ -1,7 +1,13 @@
 """Evaluation of benchmark samples: statistics, goals, the table and the JSON document."""
 
 import json
+import subprocess
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,6 +16,9 @@ from benchmarks.bench import interleaved
 from benchmarks.figures import CLASSIC, FLOOR, OURS, Figure, Results, quartiles
 from benchmarks.goals import GOALS, Goal, missed
 from benchmarks.request_bodies import ROW_BYTES, ROWS_4_8_MB, Bodies
+from benchmarks.stacks import ROOT
+from support.load.pings import pinging
+from support.processes import await_condition
 
 SPEED = "one row of CSV, 8 connections: requests/s"
 
@@ -156,6 +165,54 @@ def test_bodies_are_the_same_rows_in_both_forms(tmp_path: Path) -> None:
     assert [[float(cell) for cell in line.split(",")] for line in lines] == rows
     assert {len(line) + 1 for line in lines} == {ROW_BYTES}
     assert round(ROWS_4_8_MB * ROW_BYTES / 1e6, 1) == 4.8
+
+
+def test_benchmark_loads_no_library_of_the_servers() -> None:
+    """Pages shared with the benchmark's own process would reduce the PSS of the servers."""
+    code = (
+        "import sys, benchmarks.__main__\n"
+        "print(*{'flask', 'gevent', 'numpy', 'onnxruntime', 'pandas'} & sys.modules.keys())"
+    )
+    variables = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout == "\n"
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """Server that returns 503 for every other ping."""
+
+    statuses = cycle((HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE))
+    n_answered = 0
+
+    def do_GET(self) -> None:
+        """Answer a ping."""
+        self.send_response(next(self.statuses))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        type(self).n_answered += 1
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def test_pings_report_latencies_and_failures() -> None:
+    """Each ping has a latency, and statuses other than 200 are counted."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            with pinging(server.server_port) as found:
+                await_condition(lambda: _Busy.n_answered >= 4, "four pings")
+        finally:
+            server.shutdown()
+    pings = found()
+
+    assert len(pings.milliseconds) >= 4
+    assert len(pings.others) == len(pings.milliseconds) // 2
+    assert set(pings.others) == {503}
+    assert 0 < pings.p99 <= max(pings.milliseconds)
 
 
 def test_every_goal_names_a_figure_that_is_measured() -> None:

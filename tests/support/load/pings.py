@@ -1,7 +1,8 @@
-"""Pings while there is a load.
+"""Measure /ping while a server is under load.
 
-Run as a program it pings a server until its standard input ends, then writes what came back: in a
-process of its own, since threads that make a load would make the pings look slow.
+The pings run in their own process, because threads that generate load would delay them. As a
+program, this module pings a server until its standard input ends, and prints the results as JSON.
+It must not import a library that a server loads (see benchmarks/stacks.py).
 """
 
 import json
@@ -12,28 +13,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from support.load import Call, Connection
-from support.processes import launch, wait_for
+from support.load.connections import Call, Connection
 
 _PAUSE_SECONDS = 0.02
+_TESTS = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Pings:
-    """What pings brought: `others` are the statuses, 0 for no answer, that were not 200."""
+    """Results of pings: `others` are the statuses other than 200, 0 for no response."""
 
     milliseconds: list[float]
     others: list[int]
 
     @property
     def p99(self) -> float:
-        """The milliseconds that 99 of 100 pings did not exceed."""
+        """99th percentile of the latency in milliseconds."""
         return sorted(self.milliseconds)[(len(self.milliseconds) - 1) * 99 // 100]
 
 
 def ping_on(port: int) -> Pings:
-    """Ping on new connections, as the platform does, until standard input ends."""
+    """Ping, each time on a new connection as the platform does, until standard input ends."""
     call = Call(b"GET /ping HTTP/1.1\r\nHost: load\r\n\r\n")
     pings = Pings([], [])
     while not select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0]:
@@ -46,7 +48,7 @@ def ping_on(port: int) -> Pings:
 
 
 def _status_of(port: int, call: Call) -> int:
-    """Send one request on a new connection; return the status, 0 without an answer."""
+    """Send one request on a new connection; return the status, 0 without a response."""
     try:
         connection = Connection(port)
     except OSError:
@@ -58,13 +60,17 @@ def _status_of(port: int, call: Call) -> int:
 
 @contextmanager
 def pinging(port: int) -> Iterator[Callable[[], Pings]]:
-    """Ping a server all the while; what is yielded returns what came back, afterwards."""
+    """Ping a server during the context; yield a function that returns the results afterwards."""
     found: list[Pings] = []
-    process = launch(
-        [sys.executable, __file__, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    yield lambda: found[0]
-    found.append(Pings(**json.loads(wait_for(process).log)))
+    command = [sys.executable, "-m", "support.load.pings", str(port)]
+    with subprocess.Popen(
+        command, cwd=_TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield lambda: found[0]
+        finally:
+            output, _ = process.communicate()
+    found.append(Pings(**json.loads(output)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 
 from moto.server import ThreadedMotoServer
 
-from scripts.clones import Ended
+from support.clones import Ended
 from support.processes import DEADLINE_SECONDS, await_condition, launch
 
 REGION = "eu-central-1"

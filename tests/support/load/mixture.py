@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from container.formats.recordio_messages import Record
 from support import recordio
-from support.load import Call
+from support.load.connections import Call
 from support.material import Rows, as_csv
 
 Features = NDArray[np.float64]

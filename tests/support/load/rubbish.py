@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from support.load import Call
-from support.mixture import BODIES, chunked, post
+from support.load.connections import Call
+from support.load.mixture import BODIES, chunked, post
 
 _TOKENS = (
     *(b"nan", b"inf", b"1e400", b"-", b'"', b"'", b"{", b"}", b"[", b"]", b":", b",", b"null"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.clones import Ended
+from support.clones import Ended
 from support.containers import run
 from support.material import ROOT
 from support.processes import free_port

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sdk.examples import Examples, interpreter
+from support.aws.sdk_examples import Examples, interpreter
 from support.containers import run
 
 _NETWORK = "sagemaker-local"  # the SDK's name for it, whoever uses it

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from scripts.clones import Clone, Ended, Fake
+from support.clones import Clone, Ended, Fake
 
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 URI = f"{REGISTRY}/decision-trees"

@@ -94,7 +94,7 @@ def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows
 @pytest.mark.parametrize(
     ("content", "phrases"),
     [
-        ("a,1,2\nb,1,2,3\n", ["row 2 has 4 columns", "the rows before 3"]),
+        ("a,1,2\nb,1,2,3\n", ["row 2 has 4 columns", "the rows before have 3"]),
         ("a,1,2\nb,1,two\n", ["row 2, column 3 is 'two', not a number"]),
         ("label,sepal,petal\na,1,x\n", ["row 2, column 3 ('petal') is 'x', not a number"]),
         ("a,1,2\n,1,2\n", ["row 2, column 1 is '': no label"]),

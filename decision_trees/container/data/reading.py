@@ -13,6 +13,7 @@ from container.data.channels import Channel
 from container.data.dataset import BATCH_ROWS
 from container.data.readers import detection
 from container.data.readers.batches import Batch, BatchReader, GrowingArray, GrowingMatrix
+from container.data.streams import Source
 from container.data.summary import Summary
 from container.data.table import Schema, Table
 from container.errors import HyperparameterError, TrainingDataError
@@ -129,22 +130,24 @@ def batches(
     """
     options = detection.with_parameters(options, channel.content_type)
     for source in channel.sources:
-        try:
-            with streams.opened(source, counter) as content:
-                name = detection.detect(content, source.path.name, channel.content_type)
-                with _naming_source(source):
-                    reader = open_reader(name, content.stream, options)
-                if channel.first_row:  # the first row, and the guess about it, are another host's
-                    reader = replace(reader, header_guess=None)
-                summary.begin(source, reader)
-                for batch in _share(reader.batches, channel.first_row, channel.row_step):
-                    codes = summary.add(batch)
-                    yield batch, codes
-                    counter.rows += len(batch.labels)
-        except CellError as error:
-            hint = _PIPE_HINT if source.is_pipe else ""
-            raise TrainingDataError(_message(str(source), error) + hint) from error
+        with _naming_source(source):
+            yield from _batches_of(source, channel, options, counter, summary)
         counter.files += 1
+
+
+def _batches_of(
+    source: Source, channel: Channel, options: InputOptions, counter: Counter, summary: Summary
+) -> Iterator[tuple[Batch, NDArray[np.int32] | None]]:
+    with streams.opened(source, counter) as content:
+        format_name = detection.detect(content, source.path.name, channel.content_type)
+        reader = open_reader(format_name, content.stream, options)
+        if channel.first_row:  # the first row, and the guess about it, are another host's
+            reader = replace(reader, header_guess=None)
+        summary.begin(source, reader)
+        for batch in _share(reader.batches, channel.first_row, channel.row_step):
+            codes = summary.add(batch)
+            yield batch, codes
+            counter.rows += len(batch.labels)
 
 
 def open_reader(format_name: str, stream: BinaryIO, options: InputOptions) -> BatchReader:
@@ -191,9 +194,13 @@ def naming_sources(channel: Channel) -> Iterator[None]:
 
 
 @contextmanager
-def _naming_source(source: streams.Source) -> Iterator[None]:
+def _naming_source(source: Source) -> Iterator[None]:
+    """Add the source to errors, and raise a CellError as TrainingDataError."""
     try:
         yield
+    except CellError as error:
+        hint = _PIPE_HINT if source.is_pipe else ""
+        raise TrainingDataError(_message(str(source), error) + hint) from error
     except HyperparameterError as error:
         raise HyperparameterError(f"In {source}: {error}") from error
 

@@ -22,7 +22,6 @@ from container.value_types import (
     Boolean,
     Names,
     OneOf,
-    PortRange,
     Text,
     Variables,
     WholeNumber,
@@ -37,12 +36,6 @@ SCRATCH = "program"
 _LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVELS = {name: logging.getLevelNamesMapping()[name] for name in _LEVEL_NAMES}
 _LEVEL = Word({**_LEVELS, **{str(level): level for level in _LEVELS.values()}}, {"WARN": 30})
-
-_STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
-_STRATEGY = Word(
-    {strategy: strategy for strategy in _STRATEGIES},
-    {strategy.replace("_", ""): strategy for strategy in _STRATEGIES},
-)
 
 _BATCH_SECONDS = 3600  # see Settings.timeout_seconds
 
@@ -114,24 +107,10 @@ class Settings:
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
     """
 
-    safe_port_range: tuple[int, int] | None = None
-    """`SAGEMAKER_SAFE_PORT_RANGE`: first and last port that the container may use.
-
-    Default: none. It is checked and not used, because nginx and gunicorn use a Unix socket. `port`
-    may be outside of it.
-    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-real-time.html
-    """
-
     batch: bool = False
     """`SAGEMAKER_BATCH`: whether this is a batch transform. Default: false, an endpoint.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
-    """
-
-    batch_strategy: str | None = None
-    """`SAGEMAKER_BATCH_STRATEGY`: MULTI_RECORD or SINGLE_RECORD.
-
-    Default: none, the platform's choice. Source: as for `batch`.
     """
 
     max_concurrent_transforms: int = 1
@@ -223,9 +202,7 @@ class Settings:
             ),
             bad_records=read(OneOf("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
             port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
-            safe_port_range=read(PortRange(), cls.safe_port_range, "SAGEMAKER_SAFE_PORT_RANGE"),
             batch=batch,
-            batch_strategy=read(_STRATEGY, cls.batch_strategy, "SAGEMAKER_BATCH_STRATEGY"),
             max_concurrent_transforms=transforms,
             mini_batch_megabytes=megabytes,
             worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),

@@ -139,22 +139,6 @@ class Names:
         return names
 
 
-class PortRange:
-    """Two ports joined by a hyphen, as the platform writes them; the range includes both."""
-
-    def describe(self) -> str:
-        """Return what is expected."""
-        return "two ports, the smaller first, such as 9000-9999"
-
-    def parse(self, text: str) -> tuple[int, int]:
-        """Return the first and the last port; raises ValueError."""
-        port = WholeNumber(1, 65_535)
-        first, last = (port.parse(part.strip()) for part in text.split("-"))
-        if first > last:
-            raise ValueError(text)
-        return first, last
-
-
 def _listed(words: Sequence[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last

@@ -74,9 +74,7 @@ def test_settings_have_the_documented_defaults() -> None:
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": settings.default_accept,
         "BAD_RECORDS": settings.bad_records,
         "SAGEMAKER_BIND_TO_PORT": str(settings.port),
-        "SAGEMAKER_SAFE_PORT_RANGE": _none(settings.safe_port_range),
         "SAGEMAKER_BATCH": str(settings.batch).lower(),
-        "SAGEMAKER_BATCH_STRATEGY": _none(settings.batch_strategy),
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": (
             f"the number of workers, at most {mini_batches(512, 0, None)[0]}"
         ),

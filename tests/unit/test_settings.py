@@ -18,12 +18,10 @@ TIMEOUT += ["SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS"]
 LOG_LEVEL = ["MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"]
 PAYLOAD = "SAGEMAKER_MAX_PAYLOAD_IN_MB"
 PORT = "SAGEMAKER_BIND_TO_PORT"
-RANGE = "SAGEMAKER_SAFE_PORT_RANGE"
 CONCURRENT = "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"
-STRATEGY = "SAGEMAKER_BATCH_STRATEGY"
 ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 OUTPUT = "SAGEMAKER_INFERENCE_OUTPUT"
-OTHERS = [PAYLOAD, PORT, RANGE, CONCURRENT, STRATEGY, ACCEPT, OUTPUT, "SAGEMAKER_BATCH"]
+OTHERS = [PAYLOAD, PORT, CONCURRENT, ACCEPT, OUTPUT, "SAGEMAKER_BATCH"]
 OTHERS += ["BAD_RECORDS", "MODEL_SERVER_USER", "SAGEMAKER_BASE_DIR"]
 
 RESOURCES = Resources.of_this_process()
@@ -63,9 +61,7 @@ def test_empty_environment_gives_the_defaults() -> None:
         default_accept="text/csv",
         bad_records="fail",
         port=8080,
-        safe_port_range=None,
         batch=False,
-        batch_strategy=None,
         max_concurrent_transforms=min(FITTING, 16),
         mini_batch_megabytes=6,
         worker_user=None,
@@ -91,12 +87,6 @@ def test_empty_environment_gives_the_defaults() -> None:
         (["BAD_RECORDS"], "mark", "bad_records", "mark"),
         ([PORT], "65535", "port", 65_535),
         ([PORT], "0080", "port", 80),
-        ([RANGE], "9000-9010", "safe_port_range", (9000, 9010)),
-        ([STRATEGY], "MULTI_RECORD", "batch_strategy", "MULTI_RECORD"),
-        ([STRATEGY], "MultiRecord", "batch_strategy", "MULTI_RECORD"),
-        ([STRATEGY], "multi-record", "batch_strategy", "MULTI_RECORD"),
-        ([STRATEGY], "SINGLE_RECORD", "batch_strategy", "SINGLE_RECORD"),
-        ([STRATEGY], "singlerecord", "batch_strategy", "SINGLE_RECORD"),
         (["MODEL_SERVER_USER"], "nobody", "worker_user", "nobody"),
         (["SAGEMAKER_BASE_DIR"], "/no/ml", "paths", Paths(Path("/no/ml"))),
     ],
@@ -196,7 +186,6 @@ def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: i
         ([PAYLOAD], ["1048577", "-1", "6MB"], "a whole number from 0 to 1048576"),
         ([PORT], ["0", "65536", "http"], "a whole number from 1 to 65535"),
         ([CONCURRENT], ["10001", "-1"], "a whole number from 0 to 10000"),
-        ([RANGE], ["9000", "9010-9000"], "two ports, the smaller first, such as 9000-9999"),
         (
             LOG_LEVEL,
             ["verbose", "25", "0"],
@@ -214,7 +203,6 @@ def test_concurrent_transforms_may_be_more_than_workers(text: str, concurrent: i
         ),
         (["BAD_RECORDS"], ["skip"], "fail or mark"),
         (["SAGEMAKER_BATCH"], ["on", "2"], "True or False"),
-        ([STRATEGY], ["MULTI", "RECORD"], "MULTI_RECORD or SINGLE_RECORD"),
     ],
 )
 def test_invalid_value_is_refused(variables: list[str], texts: list[str], expected: str) -> None:

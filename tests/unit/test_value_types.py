@@ -11,7 +11,6 @@ from container.value_types import (
     Boolean,
     Names,
     OneOf,
-    PortRange,
     Text,
     ValueType,
     Variables,
@@ -74,8 +73,6 @@ def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
         (OneOf("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
         (Names(["a_b", "c"]), "c", ("c",)),
         (Names(["a_b", "c"]), "C , a-b", ("c", "a_b")),
-        (PortRange(), "1-65535", (1, 65_535)),
-        (PortRange(), "9000 - 9000", (9000, 9000)),
     ],
 )
 def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) -> None:
@@ -100,11 +97,6 @@ def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) ->
             Names(["a", "b"]),
             ["c", "a,c", "a,a", "a,,b", ",", "a b", "a;b"],
             "one or more, each once and joined by commas, of a, b",
-        ),
-        (
-            PortRange(),
-            ["9000", "9001-9000", "0-1", "1-65536", "1-2-3", "a-b", "9000:9001", "-1"],
-            "two ports, the smaller first, such as 9000-9999",
         ),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from container.errors import EXIT_STOPPED
 from container.selftest.checks import EXIT_FAILED, USAGE, Checks
 from container.selftest.sandbox import N_ROWS
-from support.material import PROGRAM_DIR, OptMl
+from support.material import PROGRAM_DIR, OptMl, soak_only
 from support.processes import environment, launch, read_until, wait_for
 
 Change = Callable[[str], str]
@@ -193,7 +193,15 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("act", "name", "words", "log"), BROKEN.values(), ids=BROKEN)
+SOAKED = {"save", "load", "error", "no answer", "too few"}
+"""Faults that another one resembles; each takes seconds to find."""
+
+
+@pytest.mark.parametrize(
+    ("act", "name", "words", "log"),
+    [soak_only(*BROKEN[key]) if key in SOAKED else BROKEN[key] for key in BROKEN],
+    ids=BROKEN,
+)
 def test_selftest_stops_at_the_first_failure(
     clone: Path, tmp_path: Path, act: Callable[[Path], None], name: str, words: str, log: str
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from support.material import ARTIFACT, OptMl, Rows
+from support.material import ARTIFACT, OptMl, Rows, soak_only
 from support.processes import train
 
 
@@ -95,11 +95,11 @@ def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows
     ("content", "phrases"),
     [
         ("a,1,2\nb,1,2,3\n", ["row 2 has 4 columns", "the rows before have 3"]),
-        ("a,1,2\nb,1,two\n", ["row 2, column 3 is 'two', not a number"]),
+        soak_only("a,1,2\nb,1,two\n", ["row 2, column 3 is 'two', not a number"]),
         ("label,sepal,petal\na,1,x\n", ["row 2, column 3 ('petal') is 'x', not a number"]),
-        ("a,1,2\n,1,2\n", ["row 2, column 1 is '': no label"]),
-        ("a\nb\n", ["row 1 has 1 column"]),
-        ("a,1,2\na,2,1\n", ["have the label 'a'"]),
+        soak_only("a,1,2\n,1,2\n", ["row 2, column 1 is '': no label"]),
+        soak_only("a\nb\n", ["row 1 has 1 column"]),
+        soak_only("a,1,2\na,2,1\n", ["have the label 'a'"]),
         (b"a,1,2\nb\xff,1,2\n", ["0xff", "UTF-8"]),
     ],
 )

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from container.errors import UserError
-from support.containers import Engine, run, soak_only
+from support.containers import Engine, run
 from support.example_algorithms import EXAMPLES, Example, check_trained
-from support.material import OptMl
+from support.material import OptMl, soak_only
 
 Images = Mapping[str, str]
 

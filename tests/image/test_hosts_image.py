@@ -16,8 +16,8 @@ from pyarrow import parquet
 
 from artifact import model as artifact
 from support.cluster import Cluster
-from support.containers import Container, Engine, run, soak_only
-from support.material import ARTIFACT, OptMl, as_csv
+from support.containers import Container, Engine, run
+from support.material import ARTIFACT, OptMl, as_csv, soak_only
 from support.processes import DEADLINE_SECONDS, Ended, await_condition
 
 SECONDS = DEADLINE_SECONDS

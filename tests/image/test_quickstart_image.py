@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from support.clones import Clone, Ended
-from support.containers import run, soak_only
+from support.containers import run
 from support.example_algorithms import EXAMPLES, FOLDER, Example
-from support.material import ROOT, Rows
+from support.material import ROOT, Rows, soak_only
 from support.processes import free_port
 
 pytestmark = pytest.mark.docker

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.containers import Container, Engine, run, soak_only
-from support.material import ROOT, OptMl, Rows
+from support.containers import Container, Engine, run
+from support.material import ROOT, OptMl, Rows, soak_only
 from support.processes import Ended, Reply, await_condition
 from support.script_mode.sources import write_files
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from container.selftest.checks import EXIT_FAILED, Checks
-from support.containers import Engine, soak_only
-from support.material import PROGRAM_DIR
+from support.containers import Engine
+from support.material import PROGRAM_DIR, soak_only
 
 Images = Mapping[str, str]
 

@@ -14,8 +14,8 @@ from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import EXIT_NO_MODEL, PlatformError
-from support.containers import Engine, soak_only
-from support.material import OptMl, Rows, as_csv
+from support.containers import Engine
+from support.material import OptMl, Rows, as_csv, soak_only
 from support.recordio import frame, record
 
 Images = Mapping[str, str]

@@ -5,19 +5,12 @@ import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-
-import pytest
 
 from support.material import ROOT, OptMl
 from support.processes import Ended, Endpoint
 
 BUILD_UNAVAILABLE = 69
-
-
-soak_only = partial(pytest.param, marks=pytest.mark.soak)
-"""Mark a case of a parametrized test that runs with --soak only: each takes seconds."""
 
 
 def run(*command: str | Path, check: bool = True) -> str:

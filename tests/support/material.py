@@ -5,15 +5,20 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM_DIR = ROOT / "decision_trees"
 ARTIFACT = ["model.json", "model.onnx", "tree.npy"]
 """What is written of a decision tree."""
+
+soak_only = partial(pytest.param, marks=pytest.mark.soak)
+"""Mark a case of a parametrized test that runs with --soak only, since each takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Long tests of `serve`: loads of many minutes, in which no answer may be wrong or lost.
+"""Long load tests of `serve`: no response may be wrong or lost.
 
-`pytest --soak --log-cli-level=INFO tests/soak` tells the figures of each.
+`pytest --soak --log-cli-level=INFO tests/soak` logs the figures of each test.
 """
 
 import logging
@@ -18,21 +18,22 @@ from container import resources
 from support.load.connections import Call, Fate, Outcome, Tally, run
 from support.load.mixture import Mixture, post, wrong
 from support.load.observation import (
-    LoggedServer,
     Memory,
     StartServe,
     app_requests,
     await_end,
     chance,
+    invocations,
 )
 from support.load.pings import pinging
 from support.processes import Server, await_condition, children_of
+from support.servers import LoggedServer
 
 N_REQUESTS = 30_000
 N_CONNECTIONS = 16
 KILL_SECONDS = 2.0
-WHOLE_BYTES = 64 * 1024  # a larger answer is on its way to the client while it is being written
-LOST_A_KILL = 2 * N_CONNECTIONS  # whoever asks again at once may meet the dying worker again
+WHOLE_BYTES = 64 * 1024  # a larger response is sent while it is being written
+LOST_PER_KILL = 2 * N_CONNECTIONS  # a client may retry on the same dying worker
 
 N_STOPS = 50
 STOP_SECONDS = 25.0
@@ -42,8 +43,8 @@ GROWTH = 1.05
 
 N_BODIES = 300
 BODY_BYTES = 2_000_000
-BYTES_A_BODY_BYTE = 10  # what work on a body may take for each of its bytes
-LARGE_AT_ONCE = 4  # two workers work on two large bodies each
+MEMORY_PER_BODY_BYTE = 10  # maximum memory for computing a request, per byte of its body
+LARGE_AT_ONCE = 4  # two workers compute two large requests each
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ pytestmark = pytest.mark.soak
 def test_serve_loses_only_the_requests_of_workers_that_are_killed(
     start_serve: StartServe, mixture: Mixture
 ) -> None:
-    """Whatever fails was under way when a worker was killed, and is told in JSON."""
+    """A request fails only if it was in flight when a worker was killed, with an error in JSON."""
     server = start_serve()
     calls = _mixed(mixture, N_REQUESTS)
     done = threading.Event()
@@ -74,16 +75,16 @@ def test_serve_loses_only_the_requests_of_workers_that_are_killed(
     assert not [str(o) for o in tally.others if _is_cut(o) and len(o.call.reply) <= WHOLE_BYTES]
     assert not [str(o) for o in tally.others if not any(_is_within(o, d) for d in deaths)]
     assert len(deaths) > 2
-    assert max(lost) <= LOST_A_KILL
+    assert max(lost) <= LOST_PER_KILL
     assert all(before <= after for before, after in pairwise(totals))
     assert app_requests(server) >= _answers_of_app(tally)
 
 
 @pytest.mark.parametrize("seed", range(N_STOPS // 2))
-def test_serve_answers_what_it_has_accepted_when_it_is_stopped(
+def test_serve_answers_accepted_requests_when_it_is_stopped(
     start_serve: StartServe, mixture: Mixture, seed: int
 ) -> None:
-    """SIGTERM at any moment of a load: every request that was read is answered, then exit 0."""
+    """After SIGTERM during a load, every request that was read is answered; the exit code is 0."""
     servers = [start_serve(), start_serve()]
     moments = chance(seed)
 
@@ -95,7 +96,7 @@ def test_serve_answers_what_it_has_accepted_when_it_is_stopped(
             logger.info("%s, exit code %d after %.1f s", tally, code, seconds)
             assert not tally.but(Fate.RIGHT, Fate.NOT_READ, Fate.THROWN_AWAY, Fate.REFUSED)
             assert tally.counts[Fate.RIGHT] > 0
-            assert server.invocations() == _answers_of_app(tally)
+            assert invocations(server) == _answers_of_app(tally)
             assert code == 0
             assert seconds < STOP_SECONDS
 
@@ -103,7 +104,7 @@ def test_serve_answers_what_it_has_accepted_when_it_is_stopped(
 def test_serve_needs_no_more_memory_after_many_requests(
     start_serve: StartServe, mixture: Mixture
 ) -> None:
-    """All processes together have grown by less than 5 % between 1,000 and 100,000 requests."""
+    """The memory of all processes grows by less than 5 % between 1,000 and 100,000 requests."""
     server = start_serve()
     memory = Memory(server)
     calls = cycle(chance(0).sample(small := mixture.small() + wrong()[:4], len(small)))
@@ -121,12 +122,12 @@ def test_serve_needs_no_more_memory_after_many_requests(
     assert after < before * GROWTH
 
 
-def test_serve_keeps_large_requests_waiting_and_refuses_the_rest(
+def test_serve_queues_large_requests_and_rejects_the_rest(
     start_serve: StartServe, mixture: Mixture
 ) -> None:
-    """Past the queue there is 503 with Retry-After; pings and small requests go on meanwhile.
+    """Requests beyond the queue receive 503 with Retry-After; pings and small ones succeed.
 
-    A body that waits is in memory once.
+    The body of a queued request is in memory at most once.
     """
     server = start_serve()
     memory = Memory(server)
@@ -157,11 +158,11 @@ def test_serve_keeps_large_requests_waiting_and_refuses_the_rest(
     assert small.counts[Fate.RIGHT] > 0
     assert not pings().others
     waiting = min(BODY_BYTES, resources.BODY_BUFFER_BYTES) * N_BODIES
-    assert peak - idle < LARGE_AT_ONCE * BODY_BYTES * BYTES_A_BODY_BYTE + waiting
+    assert peak - idle < LARGE_AT_ONCE * BODY_BYTES * MEMORY_PER_BODY_BYTE + waiting
 
 
 def _mixed(mixture: Mixture, count: int) -> list[Call]:
-    """Return requests of all kinds and sizes; of thousand, five have more than a million bytes."""
+    """Return random requests of all kinds and sizes; 0.5 % have more than a million bytes."""
     draw = chance(0)
     kinds = [mixture.small(), mixture.larger(), wrong(), mixture.large()]
     return [draw.choice(kind) for kind in draw.choices(kinds, [750, 150, 95, 5], k=count)]
@@ -175,11 +176,11 @@ def _until(done: threading.Event, calls: list[Call]) -> Iterator[Call]:
 def _kill_workers(
     server: Server, done: threading.Event
 ) -> tuple[list[tuple[float, float]], list[int]]:
-    """Kill the oldest worker now and again; return when each died, and what was counted then."""
+    """Kill the oldest worker periodically; return the times, and the counter after each kill."""
     (master,) = server.children("gunicorn")
     deaths, totals = [], []
     while not done.wait(KILL_SECONDS):
-        worker = children_of(master)[0]  # the oldest: a young one may not have work yet
+        worker = children_of(master)[0]  # the oldest, because a new one may not have a request yet
         begun = time.monotonic()
         os.kill(worker, signal.SIGKILL)
         await_end(worker)
@@ -199,11 +200,11 @@ def _is_cut(outcome: Outcome) -> bool:
 def _stop_under_load(
     server: LoggedServer, mixture: Mixture, seconds: float
 ) -> tuple[Tally, int, float]:
-    """Send SIGTERM after some seconds of load; return the load, exit code and seconds it took."""
+    """Send SIGTERM after some seconds of load; return the results, exit code and duration."""
     calls = cycle([call.waiting() for call in _mixed(mixture, 1_000)])
     with ThreadPoolExecutor(1) as pool:
         load = pool.submit(run, server.port, calls, N_CONNECTIONS)
-        await_condition(lambda: server.invocations() > 0, "a first answer")
+        await_condition(lambda: invocations(server) > 0, "a first answer")
         threading.Event().wait(seconds)
         begun = time.monotonic()
         code = server.stop().code
@@ -211,7 +212,7 @@ def _stop_under_load(
 
 
 def _answers_of_app(tally: Tally) -> int:
-    """Return how many answers did not come from nginx."""
+    """Return the number of responses that nginx did not generate itself."""
     return tally.statuses.total() - sum(tally.statuses[status] for status in (404, 413, 503))
 
 

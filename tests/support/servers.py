@@ -1,4 +1,4 @@
-"""A real `serve` whose log goes to a file: it may answer many requests, and its lines are read."""
+"""Run the real `serve` with its log in files, so that long logs do not fill a pipe."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,13 +24,13 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class WholeReply(Reply):
-    """An answer over HTTP with its headers."""
+    """Response with its headers."""
 
     headers: Mapping[str, str]
 
 
 class LoggedServer(Server):
-    """A running `serve`; a pipe would be full after some hundred lines, and hold it up."""
+    """Running `serve` whose standard output and standard error are files."""
 
     def __init__(self, opt_ml: OptMl, directory: Path, **variables: str) -> None:
         port = free_port()
@@ -47,22 +47,22 @@ class LoggedServer(Server):
         super().__init__(process, port)
 
     def lines(self) -> list[Line]:
-        """Return the lines that are whole, all of them JSON objects."""
+        """Return the complete lines of standard output, which must be JSON objects."""
         text = self._log.read_text(encoding="utf-8")
         lines = [json.loads(line) for line in text.split("\n")[:-1]]
         assert all(isinstance(line, dict) for line in lines)
         return lines
 
     def messages(self) -> list[str]:
-        """Return the messages of the lines."""
+        """Return the messages of all lines."""
         return [line["message"] for line in self.lines() if "message" in line]
 
     def errors(self) -> str:
-        """Return what was written to standard error, where nginx writes."""
+        """Return standard error, to which nginx writes."""
         return self._errors.read_text(encoding="utf-8")
 
     def ended(self) -> Ended:
-        """Wait for the end."""
+        """Wait until it exits."""
         code = self.process.wait(timeout=DEADLINE_SECONDS)
         return Ended(code, self._log.read_text(encoding="utf-8"))
 
@@ -73,7 +73,7 @@ class LoggedServer(Server):
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
     ) -> WholeReply:
-        """Send one request on a new connection; the reply has its headers."""
+        """Send one request on a new connection; return the response with its headers."""
         connection = self.connect()
         verb = method or ("GET" if body is None else "POST")
         try:
@@ -89,7 +89,7 @@ class LoggedServer(Server):
 
 @contextmanager
 def serving(opt_ml: OptMl, directory: Path, **variables: str) -> Iterator[LoggedServer]:
-    """Run `serve` with its log in `directory`; it is stopped in the end."""
+    """Run `serve` with its log in `directory`; stop it at the end."""
     directory.mkdir(parents=True, exist_ok=True)
     server = LoggedServer(opt_ml, directory, **variables)
     try:

@@ -1,4 +1,4 @@
-"""Load on a server: many connections that ask without a pause, and verify every reply."""
+"""Load generator: connections that send requests without a pause and check every response."""
 
 import io
 import json
@@ -15,39 +15,39 @@ from enum import Enum
 from typing import BinaryIO
 
 PATIENCE_SECONDS = 120.0
-"""Whoever waits longer for a byte has met a server that hangs."""
+"""Time after which a server is considered to hang."""
 
 _ANSWER_SECONDS = 0.05
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# nginx reads this much of a new request at first, so of a shorter one all or nothing.
-# Source: https://nginx.org/en/docs/http/ngx_http_core_module.html#client_header_buffer_size
+# nginx first reads this much of a request, so it reads all or nothing of a shorter one. Source:
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#client_header_buffer_size
 _READ_AT_ONCE = 1024
 
 
 class Fate(Enum):
-    """What became of a request."""
+    """Result of a request."""
 
-    RIGHT = "the right answer"
-    WRONG = "a wrong answer"
+    RIGHT = "the expected response"
+    WRONG = "a wrong response"
     UNAVAILABLE = "502, 503 or 504 in JSON"
     EMPTY = "an empty body"
     HTML = "HTML"
-    NO_JSON = "an error that is not told in JSON"
-    NO_ANSWER = "no answer, though the request was read"
-    CUT = "a part of an answer"
-    HANG = f"no answer in {PATIENCE_SECONDS:.0f} s"
-    NOT_READ = "a connection that was closed before the request was read"
-    THROWN_AWAY = "a connection that was closed after the answer before"
+    NO_JSON = "an error that is not JSON"
+    NO_ANSWER = "no response, although the request was read"
+    CUT = "an incomplete response"
+    HANG = f"no response in {PATIENCE_SECONDS:.0f} s"
+    NOT_READ = "a connection closed before the request was read"
+    THROWN_AWAY = "a connection closed after the previous response"
     REFUSED = "no connection"
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request, and the reply that is right.
+    """A request and its expected response.
 
-    `head` ends with the empty line. With `Expect: 100-continue` in it, the body follows once the
-    server asks for it. `reply` is the body, or of an error the name in JSON.
+    `head` ends with the empty line. If it contains `Expect: 100-continue`, the body is sent when
+    the server asks for it. `reply` is the expected body, or the name of the error in JSON.
     """
 
     head: bytes
@@ -56,20 +56,20 @@ class Call:
     reply: bytes | str = b""
 
     def waiting(self) -> "Call":
-        """Return the same request, whose body waits for the server's word if it is large."""
+        """Return the same request; if it is large, its body waits for `100 Continue`."""
         if self.waits or len(self.head) + len(self.body) <= _READ_AT_ONCE:
             return self
         return replace(self, head=self.head[:-2] + b"Expect: 100-continue\r\n\r\n")
 
     @property
     def waits(self) -> bool:
-        """Whether the body waits for the server's word."""
+        """Whether the body waits for `100 Continue`."""
         return b"\r\nExpect: 100-continue\r\n" in self.head
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer over HTTP; the names of the headers are in lower case."""
+    """HTTP response; the names of the headers are in lower case."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -77,13 +77,13 @@ class Answer:
 
     @property
     def closes(self) -> bool:
-        """Whether the connection ends with it."""
+        """Whether the server closes the connection after it."""
         return self.headers.get(b"connection", b"").lower() == b"close"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A request whose answer was not right, with the moments between which it was under way."""
+    """Request without the expected response, and the times between which it was in flight."""
 
     fate: Fate
     call: Call
@@ -92,18 +92,18 @@ class Outcome:
     ended: float
 
     def __str__(self) -> str:
-        told = None if self.answer is None else (self.answer.status, self.answer.body[:200])
-        return f"{self.fate.value}: {self.call.head[:300]!r} {self.call.body[:100]!r} -> {told}"
+        found = None if self.answer is None else (self.answer.status, self.answer.body[:200])
+        return f"{self.fate.value}: {self.call.head[:300]!r} {self.call.body[:100]!r} -> {found}"
 
 
 @dataclass
 class Tally:
-    """What became of many requests."""
+    """Results of many requests."""
 
     counts: Counter[Fate] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     others: list[Outcome] = field(default_factory=list, repr=False)
-    """All that were not answered right."""
+    """All requests without the expected response."""
 
     def add(self, outcome: Outcome) -> None:
         """Count a request."""
@@ -118,23 +118,24 @@ class Tally:
         return f"{fates}; {dict(self.statuses)}"
 
     def merge(self, other: "Tally") -> None:
-        """Count what another has counted."""
+        """Add the results of another thread."""
         self.counts += other.counts
         self.statuses += other.statuses
         self.others += other.others
 
     def but(self, *fates: Fate) -> list[str]:
-        """Return what has met another fate than these, for an assertion that it is empty."""
+        """Return the results with another fate than these, for an assertion that there are none."""
         return [str(outcome) for outcome in self.others if outcome.fate not in fates]
 
 
 class Connection:
-    """A connection to a server on this machine."""
+    """Connection to a server on this machine."""
 
     def __init__(self, port: int) -> None:
         """Connect; raises OSError."""
         self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
-        # A port that nobody listens on may be given to us, and then we talk to ourselves.
+        # The kernel may assign the port of a server that does not run; this would connect to
+        # itself.
         if self._socket.getsockname() == self._socket.getpeername():
             self.close()
             raise ConnectionRefusedError
@@ -144,11 +145,11 @@ class Connection:
         self._is_asked_for_body = False
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
     def ask(self, call: Call) -> tuple[Fate, Answer | None]:
-        """Send a request, read its answer and judge it."""
+        """Send a request, read the response and judge it."""
         acknowledged = self._acknowledged()
         self._is_asked_for_body = False
         try:
@@ -165,10 +166,10 @@ class Connection:
         return judge(call, answer), answer
 
     def talk(self, wire: bytes) -> bytes:
-        """Send bytes that need not be HTTP, end our side, and return all that comes back.
+        """Send bytes that may not be HTTP, close the sending side, and return all received bytes.
 
-        Our side ends when there is an answer, or hardly will be: nginx answers nobody whose side
-        has ended while a worker is at it.
+        The sending side is closed when a response arrives, or after a short wait: nginx drops a
+        request that a worker is processing if the client has closed its side.
         """
         received = bytearray()
         with suppress(ConnectionError):
@@ -180,7 +181,7 @@ class Connection:
         return bytes(received)
 
     def _send(self, call: Call) -> None:
-        """Send a request; of one that waits, the body only when the server asks for it."""
+        """Send a request; send a waiting body only if the server asks for it."""
         self._socket.sendall(call.head if call.waits else call.head + call.body)
         if not call.waits or self._socket.recv(len(_CONTINUE), socket.MSG_PEEK) != _CONTINUE:
             return
@@ -188,26 +189,26 @@ class Connection:
         self._socket.sendall(call.body)
 
     def _unanswered(self, call: Call, error: Exception) -> Fate:
-        """Say what the end of a connection means for a request that its kernel has taken.
+        """Classify a request whose connection closed after the server's kernel received it.
 
-        nginx that is to end closes a connection after the answer that is under way. A request
-        that is there at that moment already is thrown away, read or not.
+        nginx that is shutting down closes a connection after the current response. It discards a
+        request that has arrived by then, read or not.
 
         Source: nginx, ngx_http_request.c (ngx_http_finalize_connection, lingering_close).
         """
         n_bytes = len(call.head) + (0 if call.waits else len(call.body))
         if not self._is_asked_for_body:
             if isinstance(error, ConnectionError) and n_bytes <= _READ_AT_ONCE:
-                return Fate.NOT_READ  # a connection is reset for the sake of unread bytes
+                return Fate.NOT_READ  # unread bytes cause the reset
             if isinstance(error, EOFError) and self._n_answers:
                 return Fate.THROWN_AWAY
         return Fate.NO_ANSWER
 
     def _acknowledged(self) -> int:
-        """Return how many bytes the other side's kernel has taken (tcpi_bytes_acked).
+        """Return the number of bytes that the server's kernel has acknowledged (tcpi_bytes_acked).
 
-        A connection that the server closes properly has been read to its end: what came after
-        that is not acknowledged, and unread bytes make it reset the connection.
+        If the server closes a connection properly, it has read everything: later bytes are not
+        acknowledged, and unread bytes cause a reset.
 
         Source: linux/tcp.h (struct tcp_info), net/ipv4/tcp.c (tcp_close).
         """
@@ -217,12 +218,12 @@ class Connection:
 
 
 def read_answer(stream: BinaryIO, *, has_body: bool = True) -> Answer:
-    """Read one answer.
+    """Read one response.
 
     Raises:
-        EOFError: there is none.
-        ValueError: it is not whole, or it is no HTTP with a length; of a body that is not whole
-            the argument is what there is of it.
+        EOFError: the stream has ended.
+        ValueError: the response is incomplete, or not HTTP with a length; for an incomplete body
+            the argument is the part that was received.
     """
     first = stream.readline()
     if not first:
@@ -243,7 +244,7 @@ def read_answer(stream: BinaryIO, *, has_body: bool = True) -> Answer:
 
 
 def read_answers(received: bytes) -> Iterator[Answer]:
-    """Yield all answers in what a server has sent; raises ValueError as `read_answer` does."""
+    """Yield all responses in the received bytes; raises ValueError as `read_answer` does."""
     stream = io.BytesIO(received)
     with suppress(EOFError):
         while True:
@@ -251,7 +252,7 @@ def read_answers(received: bytes) -> Iterator[Answer]:
 
 
 def judge(call: Call, answer: Answer) -> Fate:
-    """Say what an answer is worth."""
+    """Compare a response with the expected one."""
     if (answer.status, answer.body) == (call.status, call.reply):
         return Fate.RIGHT
     flaw = flaw_of(answer) if answer.status >= 400 or not answer.body else Fate.WRONG
@@ -263,25 +264,25 @@ def judge(call: Call, answer: Answer) -> Fate:
 
 
 def flaw_of(answer: Answer) -> Fate | None:
-    """Return what is wrong with the form of an error; None for one that is told in JSON."""
+    """Return the flaw in the form of an error response; None if it is correct JSON."""
     if not answer.body:
         return Fate.EMPTY
     if b"<html" in answer.body.lower():
         return Fate.HTML
     try:
-        told = json.loads(answer.body)
+        document = json.loads(answer.body)
     except ValueError:
         return Fate.NO_JSON
     is_json = answer.headers.get(b"content-type") == b"application/json"
-    is_error = isinstance(told, dict) and {"error", "message"} <= told.keys()
+    is_error = isinstance(document, dict) and {"error", "message"} <= document.keys()
     return None if is_json and is_error else Fate.NO_JSON
 
 
 def run(port: int, calls: Iterator[Call], n_connections: int) -> Tally:
-    """Send every call on one of the connections; each is opened again when it was closed.
+    """Send all calls on several connections; a closed connection is opened again.
 
-    A connection that cannot be opened again ends its part. Several threads draw from `calls`, so
-    it must be an iterator of C, such as that of a list: no generator.
+    A connection that cannot be opened sends no more calls. Several threads share `calls`, so it
+    must be an iterator implemented in C, such as a list's iterator, and not a generator.
     """
     total = Tally()
     with ThreadPoolExecutor(n_connections) as pool:

@@ -1,4 +1,4 @@
-"""Requests of every kind with the replies that scikit-learn's own tree gives."""
+"""Requests of every kind, with the responses that scikit-learn's tree predicts."""
 
 import io
 import json
@@ -17,14 +17,14 @@ from support.material import Rows, as_csv
 Features = NDArray[np.float64]
 
 LARGEST_BODY_MEGABYTES = 4
-"""The server must refuse what is larger, for one of the requests."""
+"""Limit of the server; one of the requests exceeds it."""
 
 _ROWS = (1, 2, 7, 150, 3_000)
 _LARGE_ROWS = (40_000, 80_000)
 
 
 def post(body: bytes, content_type: str = "text/csv", **headers: str) -> tuple[bytes, bytes]:
-    """Return the head and the body of a request for predictions; `_` in names means `-`."""
+    """Return head and body of a request for predictions; `_` in header names stands for `-`."""
     lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
     head = (
         "POST /invocations HTTP/1.1\r\nHost: load\r\n"
@@ -38,7 +38,7 @@ def _json_lines(features: Features) -> bytes:
 
 
 def npy(array: NDArray[Any]) -> bytes:
-    """Return an array as numpy.save writes it."""
+    """Return an array in the format of numpy.save."""
     content = io.BytesIO()
     np.save(content, array)
     return content.getvalue()
@@ -64,7 +64,7 @@ BODIES: dict[str, Callable[[Features], bytes]] = {
     "text/libsvm": _libsvm,
     "application/x-recordio-protobuf": _records,
 }
-"""How rows are written, by content type."""
+"""Encoders of request bodies by media type."""
 
 
 def _label_records(labels: Sequence[str]) -> bytes:
@@ -91,18 +91,18 @@ REPLIES: dict[str, Callable[[Sequence[str]], bytes]] = {
     "application/x-npy": lambda labels: npy(np.array(labels, dtype="<U10")),
     "application/x-recordio-protobuf": _label_records,
 }
-"""How labels are answered, by the media type that is accepted; the longest label has 10 letters."""
+"""Encoders of labels by media type of the response; the longest label has 10 letters."""
 
 
 class Mixture:
-    """Requests whose rows are near those of the Iris table."""
+    """Requests whose rows have values near those of the Iris table."""
 
     def __init__(self, iris: Rows, make: Callable[[int, int], Features]) -> None:
         self._oracle = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
         self._make = make
 
     def small(self) -> list[Call]:
-        """Return requests of few rows: each content type, each Accept, and probabilities."""
+        """Return requests of few rows: each Content-Type, each Accept, and probabilities."""
         return [call for rows in _ROWS[:3] for call in self._of_rows(rows)]
 
     def larger(self) -> list[Call]:
@@ -110,7 +110,7 @@ class Mixture:
         return [call for rows in _ROWS[3:] for call in self._of_rows(rows)]
 
     def large(self) -> list[Call]:
-        """Return requests of one to four million bytes, whose bodies wait for the server's word."""
+        """Return requests of one to four million bytes, whose bodies wait for `100 Continue`."""
         return [
             self._of_labels(n_rows, content_type, "text/csv", Expect="100-continue")
             for n_rows in _LARGE_ROWS
@@ -147,12 +147,12 @@ class Mixture:
 
 
 def chunked(*parts: bytes) -> bytes:
-    """Return a body in chunks."""
+    """Return a body with chunked transfer coding."""
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
 
 
 def wrong() -> list[Call]:
-    """Return requests that are refused, with the names of the errors."""
+    """Return requests that are rejected, with the names of the errors."""
     row = b"5.1,3.5,1.4,0.2\n"
     too_large = (
         b"POST /invocations HTTP/1.1\r\nHost: load\r\nExpect: 100-continue\r\nContent-Length: "

@@ -1,53 +1,46 @@
-"""What the long tests watch a server with: its memory, its log, its counters."""
+"""Observe a server under load: its memory, its log, its counters."""
 
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 from support.processes import Server, await_condition, children_of
+from support.servers import LoggedServer
 
-StartServe = Callable[[], "LoggedServer"]
+StartServe = Callable[[], LoggedServer]
 
-_LOOK_SECONDS = 0.1
-
-
-class LoggedServer(Server):
-    """A running `serve` whose log is a file."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
-        super().__init__(process, port)
-        self.log = log
-
-    def invocations(self) -> int:
-        """Return how many requests for predictions the log tells of."""
-        return self.log.read_text().count('"path": "/invocations"')
+_INTERVAL_SECONDS = 0.1
 
 
 class Memory:
-    """The memory of a server and of all that it has started."""
+    """Memory of a server and of all processes that it has started."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     def bytes(self) -> int:
-        """Return the proportional set size of all processes: shared pages count once.
+        """Return the proportional set size of all processes, which counts shared pages once.
 
         Source: https://docs.kernel.org/filesystems/proc.html (smaps_rollup).
         """
         return sum(_proportional_bytes(pid) for pid in _family(self._server.process.pid))
 
     def peak(self, done: threading.Event) -> int:
-        """Return the largest of what it was until an event."""
+        """Return the maximum until an event."""
         most = self.bytes()
-        while not done.wait(_LOOK_SECONDS):
+        while not done.wait(_INTERVAL_SECONDS):
             most = max(most, self.bytes())
         return most
 
 
+def invocations(server: LoggedServer) -> int:
+    """Return the number of requests for predictions in the log."""
+    return sum(line.get("path") == "/invocations" for line in server.lines())
+
+
 def app_requests(server: Server) -> int:
-    """Return the requests that the workers have counted."""
+    """Return the number of requests that the workers have counted."""
     lines = server.request("/metrics").lines()
     counts = [line.split()[1] for line in lines if line.startswith("model_server_requests_total{")]
     assert len(counts) == 3, lines
@@ -55,17 +48,17 @@ def app_requests(server: Server) -> int:
 
 
 def await_end(pid: int) -> None:
-    """Return when a process has ended and somebody has waited for it."""
+    """Wait until a process has exited and its parent has reaped it."""
     await_condition(lambda: not Path(f"/proc/{pid}").exists(), "the end of a process")
 
 
 def chance(seed: int) -> Random:
-    """Return what draws lots, the same for the same seed."""
-    return Random(seed)  # noqa: S311 - nothing here is a secret
+    """Return a random number generator with this seed."""
+    return Random(seed)  # noqa: S311 - not for cryptography
 
 
 def workers(server: Server) -> set[int]:
-    """Return the processes that answer: the children of both masters."""
+    """Return the worker processes: the children of gunicorn's and nginx's masters."""
     masters = server.children("gunicorn") + server.children("nginx")
     return {worker for master in masters for worker in children_of(master)}
 

@@ -1,4 +1,4 @@
-"""Requests that nobody would write: half right, mutilated, or no HTTP at all."""
+"""Malformed requests: with wrong parts, mutilated, or not HTTP at all."""
 
 import io
 from collections.abc import Callable
@@ -38,21 +38,21 @@ _VALUES = (
 
 
 class Rubbish:
-    """Makes requests, the same for the same seed."""
+    """Generator of malformed requests, repeatable by seed."""
 
     def __init__(self, seed: int) -> None:
         self._chance = Random(seed)  # noqa: S311 - nothing here is a secret
         self._random = np.random.default_rng(seed)
 
     def framed(self) -> Call:
-        """Return a request that HTTP can tell from the next one, whatever is wrong with it."""
+        """Return a request whose end HTTP can find, whatever is wrong with it."""
         make: Callable[[], Call] = self._chance.choice(
             [self._with_odd_body, self._with_odd_headers, self._with_odd_line, self._in_chunks]
         )
         return make()
 
     def unframed(self) -> bytes:
-        """Return bytes that may be no request, less than one, or more."""
+        """Return bytes that may be less than a request, more than one, or none."""
         head, body = self._post()
         make: Callable[[bytes, bytes], bytes] = self._chance.choice(
             [
@@ -131,7 +131,7 @@ class Rubbish:
         return self._chance.choice(_TOKENS)
 
     def _value(self) -> str:
-        """Return the value of a header, now and then with an odd character in it."""
+        """Return the value of a header, sometimes with an unusual character in it."""
         value = self._chance.choice(_VALUES)
         if self._chance.random() < 0.3:
             at = self._chance.randrange(len(value) + 1)

@@ -47,5 +47,4 @@ class ScoringService(TabularService[Model]):
             return Predictions(scores=self.model.scores(features))
         if not {PROBABILITY, PROBABILITIES} & set(outputs):
             return Predictions(self.model.predict(features))
-        probabilities = self.model.probabilities(features)
-        return Predictions(probabilities.argmax(axis=1), probabilities)
+        return Predictions(*self.model.labels_and_probabilities(features))

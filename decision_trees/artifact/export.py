@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from artifact import onnx_tree, tree
+from artifact import onnx_ensemble, onnx_tree, tree
 from artifact.metadata import (
     CLASSIFICATION,
     ONNX_FILE,
@@ -63,8 +63,9 @@ def save(
     """Write the artifact of a fitted classifier or regressor into `directory`.
 
     Before a byte is written, the artifact answers every row of `features`. Its labels must be
-    those of `estimator.predict`, and so must the scores of a decision tree, rounded to float32
-    (-0.0 becomes 0.0); those of another regressor must be near, see `model.SCORE_TOLERANCE`.
+    those of `estimator.predict`, and so must the scores of a decision tree or of an ensemble of
+    trees, rounded to float32 (-0.0 becomes 0.0); those of another regressor must be near, see
+    `model.SCORE_TOLERANCE`.
 
     Args:
         estimator: a fitted classifier with `classes_`, `predict` and `predict_proba`, or a fitted
@@ -115,6 +116,8 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     if _is_tree(estimator):
         written = onnx_tree.of_classifier if _is_classifier(estimator) else onnx_tree.of_regressor
         model = written(estimator, n_features)
+    elif onnx_ensemble.is_ensemble(estimator):
+        model = onnx_ensemble.to_model(estimator, n_features)
     else:
         model = _converted(estimator, n_features)
     graph: bytes = model.SerializeToString()
@@ -175,8 +178,9 @@ def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
 
 
 def _right(estimator: Any, found: Answers, expected: Answers) -> NDArray[np.bool_]:
-    """Say of each answer whether it is right; labels and the scores of a tree must be the same."""
-    if _is_classifier(estimator) or _is_tree(estimator):
+    """Say of each answer whether it is right; labels and scores of trees must be the same."""
+    is_exact = _is_tree(estimator) or onnx_ensemble.is_ensemble(estimator)
+    if _is_classifier(estimator) or is_exact:
         same: NDArray[np.bool_] = found == expected
         return same
     return near(found.astype(np.float32), expected.astype(np.float32))

@@ -102,6 +102,20 @@ class Model:
         indices: NDArray[np.intp] = self.probabilities(features).argmax(axis=1)
         return indices
 
+    def labels_and_probabilities(
+        self, features: NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Return what `predict` and `probabilities` return, computed once.
+
+        Labels that are equally likely in float32 may not be so in the graph, so its label wins.
+        """
+        if not self._has_index:
+            probabilities = self.probabilities(features)
+            return probabilities.argmax(axis=1), probabilities
+        outputs = [LABEL_INDEX, PROBABILITIES]
+        labels, probabilities = self._session.run(outputs, {INPUT: features})
+        return labels.astype(np.intp, copy=False), probabilities
+
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the score of each row of `features`, shape (n_rows,), of a regression model."""
         result: NDArray[np.generic] = self._session.run(None, {INPUT: features})[0]

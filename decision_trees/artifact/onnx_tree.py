@@ -41,7 +41,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
         ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.
     """
     grown = classifier.tree_
-    leaves = _leaves(grown)
+    leaves = leaves_of(grown)
     if len(leaves) > MAX_LEAVES:
         raise ArtifactError(
             f"the tree has {len(leaves)} leaves, more than ONNX can tell apart; limit it with "
@@ -49,9 +49,9 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
         )
     values = grown.value[leaves, 0, :]
     tables = {LABEL_INDEX: values.argmax(axis=1), PROBABILITIES: leaf_probabilities(values)}
-    graph = _graph(classifier, n_features)
-    walk = _walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
-    graph.node.extend([walk, *_as_index("number", "leaf")])
+    graph = graph_of(classifier, n_features)
+    numbers = walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
+    graph.node.extend([numbers, *_as_index("number", "leaf")])
     # As a lookup of single numbers, GatherElements takes a sixth of the time of Gather.
     graph.node.extend(
         [
@@ -65,7 +65,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
         shape = [None, *table.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
     graph.initializer.append(numpy_helper.from_array(np.array([1]), "column"))
-    return _model(graph)
+    return model_of(graph)
 
 
 def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:
@@ -75,17 +75,17 @@ def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:
         ArtifactError: the tree is deeper than MAX_DEPTH.
     """
     grown = regressor.tree_
-    scores = grown.value[_leaves(grown), 0, 0].astype(np.float32)
-    graph = _graph(regressor, n_features)
-    graph.node.append(_walk(grown, scores, "score"))
+    scores = grown.value[leaves_of(grown), 0, 0].astype(np.float32)
+    graph = graph_of(regressor, n_features)
+    graph.node.append(walk(grown, scores, "score"))
     graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1]))
-    return _model(graph)
+    return model_of(graph)
 
 
 def nodes(estimator: Any) -> NDArray[np.void]:
     """Return the tree of an estimator as nodes of the dtype artifact.tree.NODE."""
     grown = estimator.tree_
-    leaves = _leaves(grown)
+    leaves = leaves_of(grown)
     found = np.zeros(grown.node_count, NODE)
     found["feature"], found["threshold"] = grown.feature, grown.threshold
     found["left"], found["right"] = grown.children_left, grown.children_right
@@ -122,28 +122,31 @@ def float32_at_most(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     return rounded
 
 
-def _leaves(grown: Any) -> NDArray[np.intp]:
+def leaves_of(grown: Any) -> NDArray[np.intp]:
+    """Return the numbers of the nodes that are leaves."""
     return np.flatnonzero(grown.children_left == -1)
 
 
-def _graph(estimator: Any, n_features: int) -> onnx.GraphProto:
+def graph_of(estimator: Any, n_features: int) -> onnx.GraphProto:
     """Return a graph that has its input, and no nodes yet."""
     rows = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, n_features])
     return helper.make_graph([], type(estimator).__name__, [rows], [])
 
 
-def _model(graph: onnx.GraphProto) -> onnx.ModelProto:
+def model_of(graph: onnx.GraphProto) -> onnx.ModelProto:
+    """Return a graph as a model."""
     opsets = [helper.make_opsetid(domain, number) for domain, number in _OPSETS.items()]
     return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
 
-def _walk(grown: Any, answers: NDArray[np.float32], name: str) -> onnx.NodeProto:
+def walk(grown: Any, answers: NDArray[np.float32], name: str, rows: str = INPUT) -> onnx.NodeProto:
     """Return a node that gives each row the answer of its leaf, shape (n_rows, 1).
 
     Args:
         grown: the `tree_` of an estimator.
         answers: of the leaves, in the order of their nodes.
         name: what the node's output is called.
+        rows: the node's input.
 
     Raises:
         ArtifactError: the tree is deeper than MAX_DEPTH.
@@ -155,7 +158,7 @@ def _walk(grown: Any, answers: NDArray[np.float32], name: str) -> onnx.NodeProto
         )
     return helper.make_node(
         "TreeEnsemble",
-        [INPUT],
+        [rows],
         [name],
         domain=_ML_DOMAIN,
         n_targets=1,

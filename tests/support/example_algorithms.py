@@ -174,6 +174,7 @@ EXAMPLES = (
         "The hyperparameter 'n_estimators' is '0'; it must be a whole number from 1 to 10000. "
         "The hyperparameter 'max_dept' is unknown; did you mean 'max_depth'?",
         ["score", "leaves"],
+        takes_missing=True,
     ),
     Example(
         "pipeline",

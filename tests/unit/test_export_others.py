@@ -74,18 +74,6 @@ def test_estimator_that_refuses_missing_cells_is_recorded_so(
     assert not saved(estimator, features, tmp_path).record.accepts_missing
 
 
-def test_forest_that_learnt_from_missing_cells_is_refused(tmp_path: Path, iris: Rows) -> None:
-    """skl2onnx does not export where trees send missing cells, so the job ends without a model."""
-    features = iris.features.astype(np.float32)
-    features[np.random.default_rng(0).random(features.shape) < 0.3] = np.nan
-    estimator = RandomForestClassifier(10, random_state=0).fit(features, iris.labels)
-
-    with pytest.raises(ArtifactError):
-        export.save(estimator, tmp_path, features, {})
-
-    assert not list(tmp_path.iterdir())
-
-
 def test_estimator_that_does_not_predict_the_likeliest_label_is_refused(
     tmp_path: Path, iris: Rows
 ) -> None:

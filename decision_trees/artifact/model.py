@@ -28,9 +28,8 @@ PROBABILITIES = "probabilities"
 LABEL_INDEX = "label_index"
 """An output of trees, which else is found from the probabilities."""
 
-_N_PROBABILITIES = "n_probabilities"
-"""Optional input of trees in artifacts that earlier versions wrote: number of rows whose
-probabilities are looked up."""
+N_PROBABILITIES = "n_probabilities"
+"""Optional input of trees: number of rows, from the first on, whose probabilities are wanted."""
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
@@ -61,9 +60,10 @@ class Model:
         except Exception as error:
             raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
         self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]
-        optional = [found.name for found in self._session.get_overridable_initializers()]
-        no_probabilities = {_N_PROBABILITIES: np.array([0])}
-        self._label_alone = no_probabilities if _N_PROBABILITIES in optional else {}
+        # In artifacts of earlier versions the optional input is an initializer.
+        inputs = [*self._session.get_inputs(), *self._session.get_overridable_initializers()]
+        is_optional = N_PROBABILITIES in [found.name for found in inputs]
+        self._label_alone = {N_PROBABILITIES: np.array([0])} if is_optional else {}
         self.record = record
         self.tree = tree
         """Answers one row as the session does, and sooner; None where the model is no tree."""

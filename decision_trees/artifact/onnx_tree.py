@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from artifact.metadata import ArtifactError
-from artifact.model import INPUT, LABEL_INDEX, PROBABILITIES
+from artifact.model import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES
 from artifact.tree import LEAF, NODE
 
 MAX_LEAVES = 2**24
@@ -35,7 +35,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     """Return a tree that answers as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
-    (n_rows, n_labels).
+    (n_rows, n_labels), or fewer rows if the optional input N_PROBABILITIES asks for fewer.
 
     Raises:
         ArtifactError: the tree has more than MAX_LEAVES leaves, or is deeper than MAX_DEPTH.
@@ -56,7 +56,9 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     graph.node.extend(
         [
             helper.make_node("GatherElements", [f"{LABEL_INDEX}_table", "leaf"], [LABEL_INDEX]),
-            helper.make_node("Gather", [f"{PROBABILITIES}_table", "leaf"], [PROBABILITIES]),
+            *_limit(graph),
+            helper.make_node("Slice", ["leaf", "first", "limit"], ["asked"]),
+            helper.make_node("Gather", [f"{PROBABILITIES}_table", "asked"], [PROBABILITIES]),
         ]
     )
     for name, table in tables.items():
@@ -64,8 +66,33 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
         kind = helper.np_dtype_to_tensor_dtype(table.dtype)
         shape = [None, *table.shape[1:]]
         graph.output.append(helper.make_tensor_value_info(name, kind, shape))
-    graph.initializer.append(numpy_helper.from_array(np.array([1]), "column"))
+    for name, number in {"column": 1, "first": 0}.items():
+        graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
     return model_of(graph)
+
+
+def _limit(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return nodes that compute "limit": the value of N_PROBABILITIES, or no limit without it.
+
+    onnxruntime computes every output, whether it is fetched or not, and the probabilities of many
+    rows take as long as the tree. Of an initializer that is also an input it would warn.
+    """
+    number = helper.make_tensor_type_proto(TensorProto.INT64, [1])
+    optional = helper.make_optional_type_proto(number)
+    graph.input.append(helper.make_value_info(N_PROBABILITIES, optional))
+    unlimited = numpy_helper.from_array(np.array([np.iinfo(np.int64).max]))
+    branches = {
+        "then_branch": helper.make_node("OptionalGetElement", [N_PROBABILITIES], ["given"]),
+        "else_branch": helper.make_node("Constant", [], ["unlimited"], value=unlimited),
+    }
+    subgraphs = {
+        name: helper.make_graph([node], name, [], [helper.make_value_info(node.output[0], number)])
+        for name, node in branches.items()
+    }
+    return [
+        helper.make_node("OptionalHasElement", [N_PROBABILITIES], ["has_limit"]),
+        helper.make_node("If", ["has_limit"], ["limit"], **subgraphs),
+    ]
 
 
 def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:

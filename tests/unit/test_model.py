@@ -66,7 +66,7 @@ def test_model_answers_as_the_estimator(
 
 
 def test_artifact_of_an_earlier_version_is_served_as_before(iris: Rows) -> None:
-    """Its graph has an optional input, for the number of rows whose probabilities are wanted."""
+    """Its graph has an initializer as the input that asks for fewer probabilities."""
     features = iris.features.astype(np.float32)
     same = DecisionTreeClassifier(max_depth=2, random_state=0).fit(features, iris.labels)
 

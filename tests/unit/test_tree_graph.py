@@ -19,8 +19,9 @@ from sklearn.tree import (
 
 from artifact import export, onnx_tree
 from artifact.metadata import ArtifactError
-from artifact.model import Model
+from artifact.model import N_PROBABILITIES, Model
 from artifact.onnx_tree import float32_at_most, leaf_probabilities
+from artifact.session import of_graph
 
 Estimator = Any  # a decision tree of scikit-learn
 Features = NDArray[np.float32]
@@ -56,7 +57,8 @@ def test_graph_is_one_that_onnx_allows(kind: type[Any], labels: list[int]) -> No
     model = onnx.load_from_string(export.to_onnx(kind(random_state=0).fit(features, labels), 3))
 
     onnx.checker.check_model(model, full_check=True)
-    (rows,) = model.graph.input
+    rows, *optional = model.graph.input
+    assert all(one.type.HasField("optional_type") for one in optional)
     shape = rows.type.tensor_type.shape.dim
     assert (rows.name, shape[0].HasField("dim_value"), shape[1].dim_value) == ("features", False, 3)
     (walk,) = (node for node in model.graph.node if node.domain == "ai.onnx.ml")
@@ -77,13 +79,26 @@ def test_graph_loads_in_a_plain_session_without_a_warning(
     *index, answers = session.run(None, {"features": features})
 
     assert capfd.readouterr() == ("", "")
-    assert [found.name for found in session.get_inputs()] == ["features"]
     assert session.get_overridable_initializers() == []
     if hasattr(estimator, "classes_"):
         assert index[0].tolist() == estimator.predict(features).tolist()
         np.testing.assert_array_equal(answers, estimator.predict_proba(features), strict=False)
     else:
         assert answers.ravel().tolist() == estimator.predict(features).tolist()
+
+
+def test_probabilities_are_looked_up_for_as_many_rows_as_asked() -> None:
+    """A caller who wants labels only asks for none; without the input there is one a row."""
+    features = np.arange(12, dtype=np.float32).reshape(4, 3)
+    classifier = DecisionTreeClassifier(random_state=0).fit(features, [0, 1, 2, 1])
+    session = of_graph(export.to_onnx(classifier, 3), threads=1)
+
+    for asked, n_rows in ((None, 4), (0, 0), (2, 2), (9, 4)):
+        optional = {} if asked is None else {N_PROBABILITIES: np.array([asked])}
+        index, probabilities = session.run(None, {"features": features, **optional})
+        assert index.tolist() == [0, 1, 2, 1]
+        expected = classifier.predict_proba(features).astype(np.float32)[:n_rows]
+        np.testing.assert_array_equal(probabilities, expected, strict=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

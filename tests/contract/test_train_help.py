@@ -1,4 +1,4 @@
-"""`train` tells what it takes: in words with --help, for SageMaker with --schema."""
+"""`train --help` and `train --schema` document the hyperparameters; neither runs a job."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from support.processes import DEADLINE_SECONDS, environment
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `train` with arguments, where there is no job at all."""
+    """Run `train` with arguments, without a job."""
     return subprocess.run(
         [PROGRAM_DIR / "train", *arguments],
         env=environment(OptMl(directory / "ml")),
@@ -31,7 +31,7 @@ def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def specifications(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What `train --schema` prints."""
+    """Return the output of `train --schema`."""
     ended = run(tmp_path_factory.mktemp("schema"), "--schema")
     assert (ended.returncode, ended.stderr) == (0, "")
     found: list[dict[str, Any]] = json.loads(ended.stdout)
@@ -40,7 +40,7 @@ def specifications(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, A
 
 @pytest.fixture(scope="module")
 def shape() -> Any:
-    """What SageMaker's CreateAlgorithm takes for SupportedHyperParameters."""
+    """Return the shape of SupportedHyperParameters of SageMaker's CreateAlgorithm."""
     service = botocore.session.Session().get_service_model("sagemaker")
     return service.shape_for("HyperParameterSpecifications")
 
@@ -56,7 +56,7 @@ def test_train_help_prints_the_table_and_does_nothing_else(tmp_path: Path) -> No
 
 
 def test_train_schema_names_every_hyperparameter(specifications: list[dict[str, Any]]) -> None:
-    """The names are those of the fields, in their order."""
+    """The names and their order are those of the fields."""
     names = [one["Name"] for one in specifications]
 
     assert names == list(Hyperparameters.model_fields)
@@ -65,7 +65,7 @@ def test_train_schema_names_every_hyperparameter(specifications: list[dict[str, 
 def test_train_schema_is_what_sagemaker_takes(
     specifications: list[dict[str, Any]], shape: Any
 ) -> None:
-    """The service's own model and its limits, which botocore leaves out, find nothing wrong."""
+    """The output is valid by the model of the service, and by its limits that botocore ignores."""
     report = ParamValidator().validate(specifications, shape)
 
     assert report.generate_report() == ""
@@ -73,7 +73,7 @@ def test_train_schema_is_what_sagemaker_takes(
 
 
 def test_train_schema_is_compared_with_the_limits_of_sagemaker(shape: Any) -> None:
-    """What is too long, unknown or has a line break would be found."""
+    """The comparison finds text that is too long, unknown or has a line break."""
     wrong = [{"Name": "n" * 257, "Type": "Text", "Description": "two\nlines"}] * 101
 
     assert violations(wrong, shape)[:4] == ["101 items", "257 characters", "'Text'", "'\\n'"]
@@ -83,7 +83,7 @@ def test_train_schema_is_compared_with_the_limits_of_sagemaker(shape: Any) -> No
 def test_train_with_other_arguments_says_how_it_is_used(
     tmp_path: Path, arguments: list[str]
 ) -> None:
-    """A wrong use is no job: usage on standard error, exit code 64, no failure file."""
+    """Wrong arguments run no job: usage on standard error, exit code 64, no failure file."""
     ended = run(tmp_path, *arguments)
 
     assert (ended.returncode, ended.stdout) == (os.EX_USAGE, "")
@@ -92,7 +92,7 @@ def test_train_with_other_arguments_says_how_it_is_used(
 
 
 def violations(value: Any, shape: Any) -> list[str]:
-    """Return what breaks the limits of a shape of the service, and of all shapes within."""
+    """Return the violations of the limits of a shape and of the shapes within."""
     most = shape.metadata.get("max", 10**9)
     if shape.type_name == "structure":
         members = shape.members

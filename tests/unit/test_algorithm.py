@@ -1,4 +1,4 @@
-"""The decision trees: what they learn, what they refuse, what they save."""
+"""Decision trees of algorithm.py: fit, refusals, description and artifact."""
 
 import json
 from pathlib import Path
@@ -22,18 +22,18 @@ REGRESSION = Hyperparameters(task="regression")
 
 @pytest.fixture(scope="module")
 def table(iris: Rows) -> Table:
-    """The Iris table, as training reads it."""
+    """Return the Iris table as training reads it."""
     return classes_of(iris)
 
 
 @pytest.fixture(scope="module")
 def quantities(iris: Rows) -> Table:
-    """The Iris table, with the last feature as the label."""
+    """Return the Iris table with the last feature as the label."""
     return quantities_of(iris)
 
 
 def trees_are_equal(found: Any, oracle: Any) -> bool:
-    """Say whether two trees split and answer alike."""
+    """Return whether two trees have the same splits and values."""
     return bool(
         found.tree_.threshold.tolist() == oracle.tree_.threshold.tolist()
         and found.tree_.feature.tolist() == oracle.tree_.feature.tolist()
@@ -57,7 +57,7 @@ def trees_are_equal(found: Any, oracle: Any) -> bool:
     ],
 )
 def test_hyperparameter_refuses(name: str, text: str) -> None:
-    """What scikit-learn would refuse is refused before the data are read."""
+    """Values that scikit-learn refuses are refused before the data is read."""
     with pytest.raises(HyperparameterError, match=f"The hyperparameter {name!r} is "):
         parse({name: text}, Hyperparameters)
 
@@ -77,7 +77,7 @@ def test_hyperparameter_refuses(name: str, text: str) -> None:
 def test_classifier_is_that_of_scikit_learn(
     table: Table, given: dict[str, Any], is_weighted: bool
 ) -> None:
-    """The tree is the one that scikit-learn grows with the same arguments and weights."""
+    """The tree equals scikit-learn's with the same arguments and weights."""
     rows = weighted(table) if is_weighted else table
 
     found = algorithm.fit(rows, Hyperparameters(**given))
@@ -101,7 +101,7 @@ def test_classifier_is_that_of_scikit_learn(
 def test_regressor_is_that_of_scikit_learn(
     quantities: Table, given: dict[str, Any], is_weighted: bool
 ) -> None:
-    """So it is where numbers are learnt."""
+    """The tree of a regression equals scikit-learn's."""
     rows = weighted(quantities) if is_weighted else quantities
 
     found = algorithm.fit(rows, Hyperparameters(task="regression", **given))
@@ -114,7 +114,7 @@ def test_regressor_is_that_of_scikit_learn(
 
 @pytest.mark.parametrize(("n_leaves", "task"), [(2, "classification"), (2**31 - 1, "regression")])
 def test_number_of_leaves_may_be_any(n_leaves: int, task: Task) -> None:
-    """More leaves than there are rows cost no memory."""
+    """max_leaf_nodes above the number of rows costs no memory."""
     found = algorithm.fit(
         table_of([1.0, 2.0, 1.0]), Hyperparameters(task=task, max_leaf_nodes=n_leaves)
     )
@@ -130,7 +130,7 @@ def test_number_of_leaves_may_be_any(n_leaves: int, task: Task) -> None:
     ],
 )
 def test_criterion_of_the_other_task_is_refused(task: Task, criterion: Any, known: str) -> None:
-    """The message names those of the task."""
+    """The message names the criteria of the task."""
     with pytest.raises(HyperparameterError) as caught:
         algorithm.fit(table_of([1.0, 2.0]), Hyperparameters(task=task, criterion=criterion))
 
@@ -140,7 +140,7 @@ def test_criterion_of_the_other_task_is_refused(task: Task, criterion: Any, know
 
 
 def test_class_weight_is_refused_where_there_are_no_classes() -> None:
-    """The message says what there is in its place."""
+    """The message names the hyperparameter to use instead."""
     with pytest.raises(HyperparameterError) as caught:
         algorithm.fit(
             table_of([1.0, 2.0]), Hyperparameters(task="regression", class_weight="balanced")
@@ -163,7 +163,7 @@ def test_class_weight_is_refused_where_there_are_no_classes() -> None:
 def test_class_weight_names_labels_as_they_are_written(
     labels: list[Any], weights: dict[str, float], keys: list[Any]
 ) -> None:
-    """JSON has only text for keys; the weights reach scikit-learn with the labels themselves."""
+    """Keys of JSON are text; scikit-learn receives the weights by label."""
     found = algorithm.fit(table_of(labels), Hyperparameters(class_weight=weights)).class_weight
 
     assert list(found) == keys
@@ -171,7 +171,7 @@ def test_class_weight_names_labels_as_they_are_written(
 
 
 def test_class_weight_of_an_unknown_label_is_refused() -> None:
-    """The message names the label and those that there are."""
+    """The message names the unknown label and the known ones."""
     with pytest.raises(HyperparameterError) as caught:
         algorithm.fit(table_of([1, 2]), Hyperparameters(class_weight={"1": 1, "3": 1}))
 
@@ -181,7 +181,7 @@ def test_class_weight_of_an_unknown_label_is_refused() -> None:
 
 
 def test_class_weight_that_leaves_no_row_is_refused(table: Table) -> None:
-    """Weights of zero for every label leave nothing to learn from."""
+    """Weights of 0 for every label are refused."""
     weights = {"setosa": 0.0, "versicolor": 0.0, "virginica": 0.0}
 
     with pytest.raises(HyperparameterError, match="class_weight gives every label the weight 0"):
@@ -199,7 +199,7 @@ def test_class_weight_that_leaves_no_row_is_refused(table: Table) -> None:
     ],
 )
 def test_labels_that_are_no_classes_are_refused(labels: list[Any], phrase: str) -> None:
-    """The message names the hyperparameters that may be wrong."""
+    """Labels that are not classes are refused, with the hyperparameters to check."""
     with pytest.raises(TrainingDataError) as caught:
         algorithm.fit(table_of(labels), Hyperparameters())
 
@@ -211,14 +211,14 @@ def test_labels_that_are_no_classes_are_refused(labels: list[Any], phrase: str) 
     "labels", [[1, 2], [1.0, 2.0], ["1.5", "2", "x"], ["a", "b"], [-1, 10**17]]
 )
 def test_labels_that_are_classes_are_kept(labels: list[Any]) -> None:
-    """Whole numbers and text are classes, and stay what they are."""
+    """Whole numbers and text are classes and keep their type."""
     estimator = algorithm.fit(table_of(labels), Hyperparameters())
 
     assert estimator.classes_.tolist() == sorted(labels)
 
 
 def test_regression_learns_one_number(quantities: Table) -> None:
-    """Labels that are all the same are no mistake where numbers are learnt."""
+    """A regression accepts labels that are all the same."""
     found = algorithm.fit(table_of([7.0, 7.0]), REGRESSION)
 
     assert algorithm.describe(found) == {"depth": 0, "leaves": 1}
@@ -237,7 +237,7 @@ def test_regression_learns_one_number(quantities: Table) -> None:
 def test_combination_that_scikit_learn_refuses_is_the_users(
     chosen: Hyperparameters, start: str
 ) -> None:
-    """Where hyperparameters do not fit the data, scikit-learn's own words are in the message."""
+    """If hyperparameters do not fit the data, the message has scikit-learn's text."""
     table = Table(np.zeros((2, 2), dtype=np.float32), np.array([-1.0, 2.0]))
 
     with pytest.raises(HyperparameterError) as caught:
@@ -247,7 +247,7 @@ def test_combination_that_scikit_learn_refuses_is_the_users(
 
 
 def test_tree_is_described_by_its_size(table: Table) -> None:
-    """Depth and leaves are whole numbers."""
+    """Describe returns depth and leaves as whole numbers."""
     found = algorithm.describe(algorithm.fit(table, Hyperparameters(max_leaf_nodes=4)))
 
     assert json.dumps(found) == '{"depth": 3, "leaves": 4}'
@@ -257,7 +257,7 @@ def test_tree_is_described_by_its_size(table: Table) -> None:
 def test_save_writes_what_serving_loads(
     table: Table, quantities: Table, tmp_path: Path, task: Task
 ) -> None:
-    """The artifact is there, with the record of the job."""
+    """Save writes the artifact with the record of the job."""
     rows = table if task == "classification" else quantities
     estimator = algorithm.fit(rows, Hyperparameters(task=task))
 

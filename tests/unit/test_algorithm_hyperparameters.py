@@ -1,4 +1,4 @@
-"""The hyperparameters of the trees are scikit-learn's: names, defaults, and what they take."""
+"""Hyperparameters of algorithm.py: names, defaults and ranges equal scikit-learn's."""
 
 import inspect
 import json
@@ -36,7 +36,7 @@ def signature(estimator: type) -> dict[str, Any]:
 
 
 def inside(kind: Kind) -> Iterator[Any]:
-    """Yield the outermost values of a type."""
+    """Yield the smallest and largest values of a type."""
     match kind:
         case {"enum": words}:
             yield from words
@@ -51,7 +51,7 @@ def inside(kind: Kind) -> Iterator[Any]:
 
 
 def outside(kind: Kind) -> Iterator[Any]:
-    """Yield the values next to them, which are not of the type."""
+    """Yield the nearest values outside of a type."""
     match kind:
         case {"type": "integer", "minimum": minimum}:
             yield minimum - 1
@@ -82,20 +82,20 @@ def fit(estimator: type, **parameters: object) -> None:
 
 
 def test_every_parameter_of_scikit_learn_is_offered() -> None:
-    """Nothing of the locked version is missing, and nothing is offered that it does not know."""
+    """The hyperparameters are the parameters of scikit-learn's estimators."""
     assert set(LEARNT) == {name for estimator in ESTIMATORS for name in signature(estimator)}
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_defaults_are_those_of_scikit_learn(estimator: type) -> None:
-    """Only the seed differs, and the criterion, which depends on the task."""
+    """Defaults equal scikit-learn's, except the seed and the criterion, which is None."""
     expected = signature(estimator) | {"random_state": 0, "criterion": None}
 
     assert {name: LEARNT[name].default for name in expected} == expected
 
 
 def test_criteria_are_those_that_are_not_deprecated() -> None:
-    """Both estimators' words are offered, without those that scikit-learn is about to drop."""
+    """The criteria are those of both estimators, without deprecated ones."""
     words = LEARNT["criterion"].kinds[0]["enum"]
     constraints = [estimator._parameter_constraints["criterion"][0] for estimator in ESTIMATORS]
 
@@ -104,7 +104,7 @@ def test_criteria_are_those_that_are_not_deprecated() -> None:
 
 @pytest.mark.parametrize(("estimator", "name", "kind"), DECLARED)
 def test_scikit_learn_takes_what_is_offered(estimator: type, name: str, kind: Kind) -> None:
-    """The outermost values of each kind are read, and fit without a warning."""
+    """scikit-learn fits with the outermost values of each type without a warning."""
     for value in inside(kind):
         assert parse({name: str(value)}, Hyperparameters) == Hyperparameters(**{name: value})
         fit(estimator, **{name: value})
@@ -112,7 +112,7 @@ def test_scikit_learn_takes_what_is_offered(estimator: type, name: str, kind: Ki
 
 @pytest.mark.parametrize(("estimator", "name", "kind"), DECLARED)
 def test_scikit_learn_refuses_what_is_refused(estimator: type, name: str, kind: Kind) -> None:
-    """The values next to the outermost ones are refused here, and would be there."""
+    """The nearest values outside are refused here and by scikit-learn."""
     for value in outside(kind):
         with pytest.raises(HyperparameterError):
             parse({name: str(value)}, Hyperparameters)
@@ -122,7 +122,7 @@ def test_scikit_learn_refuses_what_is_refused(estimator: type, name: str, kind: 
 
 @pytest.mark.parametrize("declaration", declarations(Hyperparameters), ids=lambda one: one.name)
 def test_default_may_be_written_out(declaration: Declaration) -> None:
-    """However an SDK sends the default, the job is the one that does not send it."""
+    """A default that is written out, in any notation, equals a default that is left out."""
     default = declaration.default
 
     for written in (default, str(default), json.dumps(default), json.dumps(str(default))):
@@ -139,7 +139,7 @@ def test_seed_is_any_that_numpy_takes() -> None:
 
 
 def test_only_what_shapes_the_tree_is_tuned() -> None:
-    """A tuning job may vary what changes how well the tree predicts."""
+    """Only hyperparameters that change the predictions are tunable."""
     tunable = {one["Name"] for one in specification(Hyperparameters) if one["IsTunable"]}
 
     assert tunable == {
@@ -154,7 +154,7 @@ def test_only_what_shapes_the_tree_is_tuned() -> None:
 
 
 def test_every_mistake_is_named_in_what_the_platform_shows() -> None:
-    """However many hyperparameters are wrong, the first 1024 characters have all their names."""
+    """The first 1024 characters of the message name all wrong hyperparameters."""
     wrong = dict.fromkeys([*LEARNT, "num_round", "eta", "objective"], "x" * 100)
 
     with pytest.raises(HyperparameterError) as caught:

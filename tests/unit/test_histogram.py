@@ -1,4 +1,4 @@
-"""The histogram engine: the tree that it grows is one that scikit-learn could have grown.
+"""Histogram engine: its trees are trees that scikit-learn could have grown.
 
 XGBoost 3.4, which the engine needs, is in the image; tests/image/test_histogram_image.py runs this
 file there too.
@@ -57,7 +57,7 @@ def grown(table: Table, **given: Any) -> Any:
 
 
 def estimator_of(table: Table, **given: Any) -> Any:
-    """Return scikit-learn's estimator, not fitted."""
+    """Return an unfitted estimator of scikit-learn."""
     is_numbers = table.labels.dtype == np.float64
     estimator = (DecisionTreeRegressor if is_numbers else DecisionTreeClassifier)(random_state=0)
     return estimator.set_params(**given)
@@ -87,7 +87,7 @@ def oracle_of(table: Table, **given: Any) -> Any:
 def test_tree_is_that_of_scikit_learn(
     n_classes: int | None, weighted: bool, missing: bool, given: dict[str, Any]
 ) -> None:
-    """With as many bins as values and no ties, every number of every node is scikit-learn's."""
+    """With as many bins as values and no ties, all nodes equal scikit-learn's."""
     table = table_of(5000, n_classes, weighted=weighted, missing=missing)
 
     found, oracle = (in_preorder(fit(table, **given)) for fit in (grown, oracle_of))
@@ -112,7 +112,7 @@ def test_tree_is_that_of_scikit_learn(
     ],
 )
 def test_tree_honours_what_scikit_learn_does(n_classes: int | None, given: dict[str, Any]) -> None:
-    """Sizes of leaves, gains and the weights of classes end growth where they do there."""
+    """Sizes of leaves, gains and class weights end the growth as in scikit-learn."""
     table = table_of(20_000, n_classes)
 
     found, oracle = (in_preorder(fit(table, **given)) for fit in (grown, oracle_of))
@@ -128,7 +128,7 @@ def test_tree_honours_what_scikit_learn_does(n_classes: int | None, given: dict[
 def test_every_split_is_a_best_one(
     n_rows: int, n_values: int, seed: int, n_classes: int | None, missing: bool
 ) -> None:
-    """Where splits tie, another one may be taken, but none that gains less; nor is one left out.
+    """If splits tie, another one may be chosen, but none with a smaller gain, and none is left out.
 
     A gain is told apart from others down to a millionth of the impurity of all rows.
     """
@@ -143,7 +143,7 @@ def test_every_split_is_a_best_one(
 
 @pytest.mark.parametrize("n_classes", [2, 3, None])
 def test_impurity_is_that_of_scikit_learn_at_every_depth(n_classes: int | None) -> None:
-    """However deep, the leaves leave as much impurity on the training rows."""
+    """The impurity of the leaves on the training rows equals scikit-learn's at any depth."""
     table = table_of(20_000, n_classes, missing=True)
 
     for depth in (1, 2, 3, 5, 8):
@@ -160,7 +160,7 @@ def impurity_of(estimator: Any) -> float:
 
 @pytest.mark.parametrize("n_classes", [2, 3, None])
 def test_rows_beyond_a_batch_and_values_beyond_the_bins_are_counted(n_classes: int | None) -> None:
-    """Several batches, and more values than bins: the numbers of nodes are those of the rows."""
+    """With several batches and more values than bins, node statistics match the rows."""
     random = np.random.default_rng(0)
     table = table_of(2 * BATCH_ROWS + 1000, n_classes, missing=True)
     table.features[:] += random.random(table.features.shape).astype(np.float32)
@@ -175,7 +175,7 @@ def test_rows_beyond_a_batch_and_values_beyond_the_bins_are_counted(n_classes: i
 
 @pytest.mark.parametrize("n_classes", [2, 3, None])
 def test_result_is_a_fitted_estimator(n_classes: int | None, tmp_path: Path) -> None:
-    """What is asked of a fitted tree has an answer, and the artifact gives the same ones."""
+    """A fitted tree has all attributes of scikit-learn's, and the artifact predicts the same."""
     table = table_of(5000, n_classes, missing=True)
 
     found, oracle = (fit(table, max_depth=4) for fit in (grown, oracle_of))
@@ -197,7 +197,7 @@ def test_result_is_a_fitted_estimator(n_classes: int | None, tmp_path: Path) -> 
 
 
 def test_missing_values_alone_can_be_split_off() -> None:
-    """Where a missing cell tells the class, the threshold is above all values, on either side."""
+    """If missing values decide the class, the threshold is above all values, on either side."""
     values = np.array([[1], [2], [3], [np.nan], [np.nan], [4]], dtype=np.float32)
 
     for labels in ([0, 0, 0, 1, 1, 0], [1, 1, 1, 0, 0, 1]):
@@ -208,7 +208,7 @@ def test_missing_values_alone_can_be_split_off() -> None:
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e30])
 def test_numbers_may_be_of_any_size(scale: float) -> None:
-    """Labels that differ in their last digits only, or are huge, give the same splits."""
+    """Labels that are huge or differ in their last digits give the same splits."""
     table = table_of(3000, None)
     labels = table.labels * scale + 1e6 * scale
 
@@ -222,7 +222,7 @@ def test_numbers_may_be_of_any_size(scale: float) -> None:
 
 @pytest.mark.parametrize("scale", [1e-60, 1e60])
 def test_weights_may_be_of_any_size(scale: float) -> None:
-    """What counts is their proportion."""
+    """Only the proportions of weights matter."""
     table = table_of(3000, 3, weighted=True)
     assert table.weights is not None
 
@@ -233,7 +233,7 @@ def test_weights_may_be_of_any_size(scale: float) -> None:
 
 
 def test_labels_that_are_all_the_same_make_one_leaf() -> None:
-    """There is nothing to split, however many rows there are."""
+    """Rows that cannot be split give a single leaf."""
     features = np.arange(2000, dtype=np.float32).reshape(-1, 1)
 
     found = grown(Table(features, np.full(2000, 0.37)))
@@ -244,7 +244,7 @@ def test_labels_that_are_all_the_same_make_one_leaf() -> None:
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_nodes_of_one_class_are_leaves(n_classes: int) -> None:
-    """Rounding makes no split where there is nothing to gain, whatever the weights."""
+    """Rounding causes no split without a gain, for any weights."""
     table = table_of(20_000, n_classes, weighted=True)
     labels = np.array(["a", "b", "c"])[(table.features[:, 0] // 100).astype(int) % n_classes]
 
@@ -254,7 +254,7 @@ def test_nodes_of_one_class_are_leaves(n_classes: int) -> None:
 
 
 def test_the_same_rows_give_the_same_tree() -> None:
-    """Growth on several threads leaves nothing to chance."""
+    """Two runs on several threads give the same tree."""
     table = table_of(20_000, 3, weighted=True)
 
     trees = [in_preorder(grown(table)) for _ in range(2)]
@@ -263,7 +263,7 @@ def test_the_same_rows_give_the_same_tree() -> None:
 
 
 def test_rows_without_weight_are_refused() -> None:
-    """There is nothing to learn from."""
+    """Rows that all have the weight 0 are refused."""
     table = table_of(10, 2)
     weights: NDArray[np.float64] = np.zeros(10)
 
@@ -273,7 +273,7 @@ def test_rows_without_weight_are_refused() -> None:
 
 @pytest.mark.parametrize("n_classes", [2, 3, None])
 def test_rows_beyond_memory_give_the_tree_of_those_in_memory(n_classes: int | None) -> None:
-    """Where the quantised rows are makes no difference."""
+    """Quantised rows in memory and in a file give the same tree."""
     table = table_of(BATCH_ROWS + 5000, n_classes, missing=True, weighted=True)
     dataset = Dataset.of_table(table, n_classes is None)
 

@@ -1,4 +1,4 @@
-"""The options of a table, which every algorithm's hyperparameters begin with."""
+"""Hyperparameters of every job: defaults, values, refusals."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from container.hyperparameters.loader import parse
 
 
 def test_options_have_defaults_that_read_the_first_column_as_a_class() -> None:
-    """Without options a job learns classes, from files that are found out about."""
+    """By default a job predicts classes and detects the format of the files."""
     assert InputOptions() == InputOptions(
         task="classification",
         header="auto",
@@ -40,7 +40,7 @@ def test_options_have_defaults_that_read_the_first_column_as_a_class() -> None:
     ],
 )
 def test_option_takes(name: str, value: object, found: object) -> None:
-    """A column is a name or an index, still as text; the words for nothing mean the default."""
+    """A column is a name or an index, as text; the words for None mean the default."""
     assert getattr(parse({name: value}, InputOptions), name) == found
 
 
@@ -54,7 +54,7 @@ def test_option_takes(name: str, value: object, found: object) -> None:
     ],
 )
 def test_option_refuses(name: str, value: str, expected: str) -> None:
-    """The message says what the option takes."""
+    """The message has the values that the option takes."""
     with pytest.raises(HyperparameterError) as caught:
         parse({name: value}, InputOptions)
 
@@ -65,10 +65,10 @@ def test_option_refuses(name: str, value: str, expected: str) -> None:
 
 @pytest.mark.parametrize(("task", "numbers"), [("classification", False), ("regression", True)])
 def test_labels_are_numbers_where_numbers_are_learnt(task: Task, numbers: bool) -> None:
-    """The labels of a regression are quantities; those of a classification are names."""
+    """Labels are numbers in a regression and classes in a classification."""
     assert InputOptions(task=task).labels_are_numbers is numbers
 
 
 def test_options_are_not_for_tuning() -> None:
-    """How the files are read is no matter of trying out."""
+    """Hyperparameters that say how files are read are not tunable."""
     assert not any(declaration.tunable for declaration in declarations(InputOptions))

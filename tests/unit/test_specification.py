@@ -1,4 +1,4 @@
-"""Hyperparameters are told to people and to SageMaker as they are declared."""
+"""Documentation of hyperparameters: train --help and train --schema."""
 
 import os
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ Whole = Annotated[int, Field(ge=1)]
 
 
 class Declared(BaseModel):
-    """One field for each way to declare one."""
+    """Hyperparameters, one for each kind of declaration."""
 
     model_config = InputOptions.model_config
 
@@ -81,7 +81,7 @@ trees       Trees.
 
 
 def test_help_is_a_table_of_the_hyperparameters() -> None:
-    """After the usage each hyperparameter has its name, its help, its default, what it takes."""
+    """The help has the usage, and name, help, default and values of each hyperparameter."""
     assert specification.help_text(Declared) == f"{specification.USAGE}\n{HELP}"
 
 
@@ -118,7 +118,7 @@ def words(*values: str) -> object:
 def test_specification_has_type_range_and_default(
     name: str, kind: str, bounds: object, default: str | None, tunable: bool
 ) -> None:
-    """One kind of value has SageMaker's type and range; several are text that is not tuned."""
+    """A hyperparameter of one type has SageMaker's type and range; others are FreeText."""
     found = {one["Name"]: one for one in specification.specification(Declared)}[name]
 
     assert found["Type"] == kind
@@ -128,7 +128,7 @@ def test_specification_has_type_range_and_default(
 
 
 def test_specification_describes_what_a_hyperparameter_takes() -> None:
-    """The names are in their order, and the description is the help with what is taken."""
+    """The specifications keep the order of the fields; descriptions name the values."""
     found = specification.specification(Declared)
 
     assert [one["Name"] for one in found] == list(Declared.model_fields)
@@ -139,7 +139,7 @@ def test_specification_describes_what_a_hyperparameter_takes() -> None:
 def test_show_prints_to_standard_output(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was asked for is printed, nothing else, and that is a success."""
+    """--help and --schema print to standard output and return success."""
     code = specification.show(arguments, Declared)
 
     printed = capsys.readouterr()
@@ -152,7 +152,7 @@ def test_show_prints_to_standard_output(
 def test_show_of_other_arguments_is_a_wrong_use(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The usage goes to standard error, and the exit code says what was wrong."""
+    """Other arguments print the usage to standard error and return EX_USAGE."""
     code = specification.show(arguments, Declared)
 
     assert code == os.EX_USAGE

@@ -1,4 +1,4 @@
-"""Environment variables by several names, and the kinds of value that they take."""
+"""Environment variables: their names and the notation of their types."""
 
 import re
 
@@ -36,12 +36,12 @@ RANGE = "a whole number from 1 to 512"
     ],
 )
 def test_variables_give_the_value_of_any_name(environ: dict[str, str], value: int) -> None:
-    """One name is enough, two may agree, nothing and spaces mean the default."""
+    """A setting is read from any of its names; an empty variable means the default."""
     assert Variables(environ).read(NUMBER, 7, "A", "B") == value
 
 
 def test_variables_refuse_two_values_of_one_setting() -> None:
-    """Two names with different values are refused, and the message has both."""
+    """Two names with different values are refused, with both values in the message."""
     with pytest.raises(SettingsError) as caught:
         Variables({"A": "3", "B": "3", "C": "4"}).read(NUMBER, 7, "A", "B", "C")
 
@@ -51,7 +51,7 @@ def test_variables_refuse_two_values_of_one_setting() -> None:
 
 
 def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
-    """Every name that is set must have a value of the kind."""
+    """All names that are set must have a valid value."""
     with pytest.raises(SettingsError) as caught:
         Variables({"A": "3", "B": "x"}).read(NUMBER, 7, "A", "B")
 
@@ -76,7 +76,7 @@ def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
     ],
 )
 def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) -> None:
-    """Each kind reads its own notation, in capitals or not."""
+    """Each type reads its own notation, in upper or lower case."""
     assert kind.parse(text) == value
 
 
@@ -103,7 +103,7 @@ def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) ->
 def test_kind_refuses_any_other_text(
     kind: ValueType[object], texts: list[str], expected: str
 ) -> None:
-    """What is not of the kind is refused, with what it must be."""
+    """Other text is refused, with the expectation in the message."""
     for text in texts:
         with pytest.raises(SettingsError) as caught:
             Variables({"A": text}).read(kind, None, "A")
@@ -113,7 +113,7 @@ def test_kind_refuses_any_other_text(
 
 @given(st.text() | st.text("0159+-_.", max_size=4))
 def test_whole_number_is_plain_digits(text: str) -> None:
-    """Whatever the text, it is a number in plain digits within the range, or refused."""
+    """Any text is either a number in plain digits within the range, or refused."""
     try:
         value = NUMBER.parse(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Bins: those of the same rows are the same, however these come."""
+"""Quantiles of features: the same rows give the same bins in any order and on any hosts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ N_ROWS = quantiles.SAMPLE_ROWS + 20_000
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    """Rows with a feature of many values, one of few, one of which two rows have a third value."""
+    """Rows with a feature of many values, one of few, and one with a value of only two rows."""
     random = np.random.default_rng(0)
     features = np.stack(
         [
@@ -33,12 +33,12 @@ def table() -> Table:
 
 
 def in_order(table: Table, order: NDArray[np.intp]) -> Dataset:
-    """Return the rows of a table in another order, so that batches have others too."""
+    """Return the rows of a table in another order, and so in other batches."""
     return Dataset.of_table(table.take(order), are_numbers=False)
 
 
 def test_few_values_are_all_there(table: Table) -> None:
-    """Also one that a sample would have missed."""
+    """A feature of few values has a bin for each, also for one that a sample would miss."""
     found = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
 
     values = [column[~np.isnan(column)].tolist() for column in found.T[1:]]
@@ -46,7 +46,7 @@ def test_few_values_are_all_there(table: Table) -> None:
 
 
 def test_many_values_have_the_quantiles_of_all(table: Table) -> None:
-    """The sample is as good as drawn by lot."""
+    """Bins of a sample are near the quantiles of all rows."""
     found = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)[:, 0]
 
     levels = np.linspace(0, 1, 101)
@@ -56,7 +56,7 @@ def test_many_values_have_the_quantiles_of_all(table: Table) -> None:
 
 
 def test_order_of_rows_does_not_count(table: Table) -> None:
-    """Nor where a batch ends."""
+    """Bins do not depend on the order of rows and the ends of batches."""
     expected = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
 
     found = quantiles.reference(in_order(table, np.random.default_rng(1).permutation(N_ROWS)), 256)
@@ -65,7 +65,7 @@ def test_order_of_rows_does_not_count(table: Table) -> None:
 
 
 def test_number_of_hosts_does_not_count(table: Table) -> None:
-    """Each host gets the bins of all rows, also one that has none."""
+    """Each host computes the bins of all rows, also a host without rows."""
     expected = quantiles.reference(Dataset.of_table(table, are_numbers=False), 256)
     parts = [np.arange(0, 30_000), np.arange(30_000, N_ROWS), np.arange(0)]
     shares = [in_order(table, part) for part in parts]
@@ -82,7 +82,7 @@ def test_number_of_hosts_does_not_count(table: Table) -> None:
 
 @pytest.mark.parametrize("most", [2, 4])
 def test_values_that_are_too_many_are_sampled(most: int) -> None:
-    """Whether one batch has them or all together."""
+    """A feature has many values if one batch or all batches together have them."""
     batches = [Table(np.array([[i], [i], [i + 1]], np.float32), np.zeros(3)) for i in range(4)]
 
     def passes() -> Iterator[Table]:

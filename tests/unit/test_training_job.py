@@ -1,4 +1,4 @@
-"""What a training job does, with an algorithm that only takes notes."""
+"""Training job: read, fit, evaluate and save, with an algorithm that records its calls."""
 
 import json
 import math
@@ -30,7 +30,7 @@ class Declared(InputOptions):
 
 @dataclass
 class Notes:
-    """An algorithm that notes what it is given; it can fail, and be stopped when it evaluates."""
+    """Algorithm that records its calls; it can fail, and raise SIGTERM in a function."""
 
     Hyperparameters = Declared
     metrics: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.5})
@@ -40,59 +40,59 @@ class Notes:
     handlers: dict[str, object] = field(default_factory=dict)
 
     def note(self, name: str, value: object) -> None:
-        """Note a call, and what a stop would do; ask for one if it is time."""
+        """Record a call and the handler of SIGTERM; raise the signal if it is requested here."""
         self.calls.append((name, value))
         self.handlers[name] = signal.getsignal(signal.SIGTERM)
         if self.is_stopped_in == name:
             signal.raise_signal(signal.SIGTERM)
 
     def fit(self, table: Table, chosen: Declared, /) -> str:
-        """Note the table and the hyperparameters."""
+        """Record the table and the hyperparameters."""
         self.note("fit", (table.labels.tolist(), table.features.tolist(), chosen))
         return "model"
 
     def evaluate(self, model: str, table: Table, /) -> Mapping[str, float]:
-        """Note the labels."""
+        """Record the labels."""
         self.note("evaluate", table.labels.tolist())
         return self.metrics
 
     def describe(self, model: str, /) -> Mapping[str, float]:
-        """Note the model."""
+        """Record the model."""
         self.note("describe", model)
         return {"depth": 7}
 
     def save(self, model: str, directory: Path, table: Table, record: Mapping[str, Any], /) -> None:
-        """Write one file, then fail if that is asked for."""
+        """Write one file, then raise the failure, if there is one."""
         self.note("save", record)
         (directory / "model.txt").write_text(model)
         if self.failure:
             raise self.failure
 
     def given(self, name: str) -> list[Any]:
-        """Return what the calls of one function were given."""
+        """Return the arguments of the calls of one function."""
         return [value for call, value in self.calls if call == name]
 
 
 @pytest.fixture
 def paths(opt_ml: OptMl) -> Paths:
-    """The paths of a job with two rows."""
+    """Return the paths of a job with two rows."""
     opt_ml.write("a.csv", "a,1\nb,2\n")
     return Paths(opt_ml.base)
 
 
 def metrics_in(paths: Paths) -> Any:
-    """Return what metrics.json holds."""
+    """Return the contents of metrics.json."""
     return json.loads(paths.metrics.read_text())
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the lines with metrics in alphabetical order, without how long it took."""
+    """Return the log lines with metrics in alphabetical order, without the seconds."""
     metric = re.compile(r"(train|validation):(?!seconds)\w+=\S+;")
     return sorted(filter(metric.fullmatch, caplog.messages))
 
 
 def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
-    """The algorithm gets table, hyperparameters and record, in this order."""
+    """The functions are called in order, with table, hyperparameters and record."""
     opt_ml.write_hyperparameters({"depth": "3"})
     notes = Notes()
 
@@ -110,7 +110,7 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
 
 
 def test_job_writes_its_metrics(paths: Paths) -> None:
-    """They are in metrics.json too, with the seconds that the fit took."""
+    """metrics.json has the metrics and the duration of the fit."""
     begun = time.monotonic()
     job.run(Notes(), paths)
     elapsed = time.monotonic() - begun
@@ -122,7 +122,7 @@ def test_job_writes_its_metrics(paths: Paths) -> None:
 
 
 def test_record_is_the_same_at_each_run(paths: Paths) -> None:
-    """What goes into the artifact is JSON, and has no time in it."""
+    """The record of the artifact is JSON and contains no time."""
     notes = Notes()
 
     job.run(notes, paths)
@@ -136,7 +136,7 @@ def test_record_is_the_same_at_each_run(paths: Paths) -> None:
 def test_job_validates_on_its_channel(
     paths: Paths, opt_ml: OptMl, caplog: pytest.LogCaptureFixture, channel: str
 ) -> None:
-    """Metrics are those of both tables; only the training data are fitted."""
+    """Both tables are evaluated; only the training table is fitted."""
     opt_ml.write("v.csv", "b,3\nb,4\nb,5\n", channel=channel)
     caplog.set_level("INFO")
     notes = Notes()
@@ -162,7 +162,7 @@ def test_job_validates_on_its_channel(
 def test_job_validates_on_rows_that_it_sets_aside(
     opt_ml: OptMl, task: str, labels: list[float]
 ) -> None:
-    """Each row is either learnt or validated on; classes are set aside in proportion."""
+    """Each row is used for training or validation; both have the classes in proportion."""
     opt_ml.write("a.csv", as_csv([label, row] for row, label in enumerate(labels)))
     opt_ml.write_hyperparameters({"validation_fraction": "0.25", "task": task})
     notes, paths = Notes(), Paths(opt_ml.base)
@@ -178,7 +178,7 @@ def test_job_validates_on_rows_that_it_sets_aside(
 
 
 def test_job_validates_on_one_thing(paths: Paths, opt_ml: OptMl) -> None:
-    """A channel and a fraction at once would leave open which metrics are meant."""
+    """A validation channel and a validation fraction exclude each other."""
     opt_ml.write("v.csv", "b,3\n", channel="test")
     opt_ml.write_hyperparameters({"validation_fraction": "0.5"})
 
@@ -192,7 +192,7 @@ def test_job_validates_on_one_thing(paths: Paths, opt_ml: OptMl) -> None:
 
 
 def test_validation_data_are_read_like_the_training_data(paths: Paths, opt_ml: OptMl) -> None:
-    """A mistake in them is found before the fit."""
+    """Mistakes in validation data are reported before the fit."""
     opt_ml.write("v.csv", "c,3\n", channel="validation")
     notes = Notes()
 
@@ -203,7 +203,7 @@ def test_validation_data_are_read_like_the_training_data(paths: Paths, opt_ml: O
 
 
 def test_job_prints_each_metric_once(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    """A metric is a line that the platform's regular expression finds."""
+    """Each metric has a log line that the documented regular expression matches."""
     caplog.set_level("INFO")
 
     job.run(Notes(metrics={"accuracy": 1 / 3, "loss": 1e-9}), paths)
@@ -218,7 +218,7 @@ def test_job_prints_each_metric_once(paths: Paths, caplog: pytest.LogCaptureFixt
 
 
 def test_metric_without_a_value_is_left_out(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    """NaN and infinity are neither printed nor written; the log says so."""
+    """NaN and infinity are neither printed nor written, but logged as undefined."""
     caplog.set_level("INFO")
 
     job.run(Notes(metrics={"r2": math.nan, "rmse": 2.5, "loss": math.inf}), paths)
@@ -231,7 +231,7 @@ def test_metric_without_a_value_is_left_out(paths: Paths, caplog: pytest.LogCapt
 def test_job_that_cannot_save_leaves_nothing(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The artifact appears whole or not at all; a tuner must not choose a job without one."""
+    """If saving fails, there is no artifact and no metric that a tuner could choose."""
     caplog.set_level("INFO")
 
     with pytest.raises(OSError, match="full"):
@@ -243,7 +243,7 @@ def test_job_that_cannot_save_leaves_nothing(
 
 
 def test_stop_waits_only_for_a_model_that_is_fitted(paths: Paths) -> None:
-    """SIGTERM ends a fit at once; afterwards it is noted until the model is complete."""
+    """SIGTERM ends a fit at once; after the fit it is postponed until the model is saved."""
     before = signal.getsignal(signal.SIGTERM)
     notes = Notes()
 
@@ -261,7 +261,7 @@ def test_stop_waits_only_for_a_model_that_is_fitted(paths: Paths) -> None:
 def test_stop_after_the_fit_saves_the_model(
     paths: Paths, opt_ml: OptMl, moment: str, validation: dict[str, float]
 ) -> None:
-    """Metrics that are still to be computed are left out, and the model is saved."""
+    """After a stop the remaining metrics are left out, and the model is saved."""
     opt_ml.write("v.csv", "b,3\n", channel="validation")
     notes = Notes(is_stopped_in=moment)
 
@@ -275,7 +275,7 @@ def test_stop_after_the_fit_saves_the_model(
 
 
 def test_hyperparameters_are_read_before_the_data(opt_ml: OptMl) -> None:
-    """A mistake in a small file is found before large ones are read."""
+    """Mistakes in hyperparameters are reported before the data is read."""
     opt_ml.write("a.csv", "no table")
     opt_ml.write_hyperparameters({"depth": "deep"})
     notes = Notes()
@@ -286,10 +286,10 @@ def test_hyperparameters_are_read_before_the_data(opt_ml: OptMl) -> None:
     assert not notes.calls
 
 
-def test_job_logs_what_it_was_told(
+def test_job_logs_its_hyperparameters(
     paths: Paths, opt_ml: OptMl, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The hyperparameters that are not their defaults are in the log."""
+    """Hyperparameters that differ from their defaults are logged."""
     caplog.set_level("INFO")
 
     job.run(Notes(), paths)
@@ -301,7 +301,7 @@ def test_job_logs_what_it_was_told(
 
 
 def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    """Each phase has a line when it is done, in order, and the columns are named."""
+    """Each phase is logged when it is done, in order, with the columns."""
     caplog.set_level("INFO")
 
     job.run(Notes(), paths)
@@ -318,7 +318,7 @@ def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) 
 
 
 def test_job_without_data_is_refused(opt_ml: OptMl) -> None:
-    """Without a channel there is nothing to fit, and no model directory is made."""
+    """A job without training data fails and creates no model directory."""
     with pytest.raises(TrainingDataError, match=r"^The channel training \(or train\) has no data"):
         job.run(Notes(), Paths(opt_ml.base))
 

@@ -1,4 +1,4 @@
-"""What the histogram engine refuses, and which engine `auto` takes."""
+"""Choice of the engine: what histogram refuses, and which engine auto takes."""
 
 import logging
 from typing import Any
@@ -41,7 +41,7 @@ LARGE = Table(
 def test_what_the_engine_cannot_honour_is_refused_by_name(
     given: dict[str, Any], start: str
 ) -> None:
-    """The message says what, why, and what to do; nothing is ignored."""
+    """Each parameter that the engine lacks is refused, with reason and remedy."""
     table = Table(LARGE.features[:10], np.arange(10) % 2)
 
     with pytest.raises(HyperparameterError) as caught:
@@ -54,14 +54,14 @@ def test_what_the_engine_cannot_honour_is_refused_by_name(
 
 @pytest.mark.parametrize("criterion", ["absolute_error", "poisson"])
 def test_criteria_of_numbers_but_the_squared_error_are_refused(criterion: str) -> None:
-    """They need more of the labels than their sums."""
+    """Criteria that cannot be computed from sums of labels are refused."""
     refused = refusals(DecisionTreeRegressor(criterion=criterion), is_weighted=False)
 
     assert refused[0].startswith(f"criterion is {criterion}, but ")
 
 
 def test_least_rows_of_a_leaf_are_refused_where_rows_have_weights() -> None:
-    """A column of weights is as good a reason as weights of classes."""
+    """min_samples_leaf is refused with weights of rows, as with weights of classes."""
     estimator = DecisionTreeClassifier(min_samples_leaf=0.1)
 
     assert refusals(estimator, is_weighted=False) == THIS_XGBOOST
@@ -78,12 +78,12 @@ def test_least_rows_of_a_leaf_are_refused_where_rows_have_weights() -> None:
     ],
 )
 def test_what_the_engine_can_do_is_not_refused(estimator: type, given: dict[str, Any]) -> None:
-    """Only an XGBoost that is too old keeps it from that."""
+    """Nothing is refused, except by an XGBoost that is too old."""
     assert refusals(estimator(**given), is_weighted=False) == THIS_XGBOOST
 
 
 def test_auto_is_exact_for_few_rows(caplog: pytest.LogCaptureFixture) -> None:
-    """The log says which engine it is, and why."""
+    """The engine and the reason are logged."""
     caplog.set_level(logging.INFO)
     table = Table(LARGE.features[:-1], LARGE.labels[:-1])
 
@@ -93,7 +93,7 @@ def test_auto_is_exact_for_few_rows(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_auto_is_histogram_for_many_rows(caplog: pytest.LogCaptureFixture) -> None:
-    """It is so where XGBoost is new enough; and why is in the log where it is not."""
+    """Auto takes histogram for many rows, or logs that XGBoost is too old."""
     caplog.set_level(logging.INFO)
 
     algorithm.fit(LARGE, Hyperparameters(max_depth=1))
@@ -105,7 +105,7 @@ def test_auto_is_histogram_for_many_rows(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_auto_is_exact_where_the_job_needs_it(caplog: pytest.LogCaptureFixture) -> None:
-    """What only scikit-learn can do, it does, however many rows there are."""
+    """Auto takes exact for parameters that histogram lacks, for any number of rows."""
     caplog.set_level(logging.INFO)
 
     found = algorithm.fit(LARGE, Hyperparameters(max_depth=1, criterion="entropy"))
@@ -117,7 +117,7 @@ def test_auto_is_exact_where_the_job_needs_it(caplog: pytest.LogCaptureFixture) 
 
 
 def test_engine_and_bins_are_read() -> None:
-    """Two bins are the fewest that can be told apart."""
+    """The minimum of max_bins is 2."""
     assert parse({"engine": "histogram", "max_bins": "2"}, Hyperparameters) == Hyperparameters(
         engine="histogram", max_bins=2
     )
@@ -140,7 +140,7 @@ def test_engine_and_bins_are_read() -> None:
 def test_rows_may_be_beyond_memory_for_histogram(
     given: dict[str, Any], n_rows: int, expected: bool
 ) -> None:
-    """Where the engine would be another, all rows are kept."""
+    """Rows may come in batches only if histogram is the engine."""
     assert algorithm.takes_dataset(Hyperparameters(**given), n_rows) == expected
 
 

@@ -1,4 +1,4 @@
-"""Fixtures and options of all tests, and the one place that makes the program importable."""
+"""Fixtures and options of all tests; adds the program to the import path."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ from support.processes import Server, cleaned_up, free_port, start, train
 
 sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
 
-# A shell that starts a program in the background ignores these signals for it and for all that it
-# starts, and bash can set no trap for a signal that is ignored when it begins.
+# A shell that starts a background program makes it and its children ignore these signals, and bash
+# cannot trap a signal that was ignored at its start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -28,15 +28,15 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of tests/run.sh."""
     parser.addoption(
-        "--require-docker", action="store_true", help="fail when no Docker engine answers"
+        "--require-docker", action="store_true", help="fail if no Docker engine is available"
     )
-    parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addoption("--soak", action="store_true", help="run the long tests as well")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Generate the same examples at each run, so that a failure comes from a change, not by chance.
+    """Generate the same Hypothesis examples in each run, so that only a change can cause a failure.
 
-    No limit is a time: a machine may be slow.
+    Examples have no deadline, because a machine may be slow.
     """
     n_examples = 2000 if config.getoption("--soak") else 100
     hypothesis.settings.register_profile(
@@ -50,24 +50,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for parallel runs, and skip those that are not to run.
+    """Group the tests for parallel runs, and skip tests that were not requested.
 
-    The tests of a file share fixtures, and those of containers share an engine and the images.
-    They come first, since they take longest. Tests that measure run without others beside them.
+    The tests of a file share fixtures; tests with containers share an engine and the images, and
+    run first because they take longest. Tests that measure never run in parallel with others.
     """
     items.sort(key=lambda item: item.get_closest_marker("docker") is None)
     for item in items:
         is_docker = item.get_closest_marker("docker") is not None
         item.add_marker(pytest.mark.xdist_group("containers" if is_docker else item.path.name))
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
-            item.add_marker(pytest.mark.skip("a long test; --soak runs it"))
+            item.add_marker(pytest.mark.skip("runs only with --soak"))
         if item.path.parent.name == "soak" and "PYTEST_XDIST_WORKER" in os.environ:
-            item.add_marker(pytest.mark.skip("measures; pytest --soak tests/soak runs it alone"))
+            item.add_marker(pytest.mark.skip("does not run in parallel: pytest --soak tests/soak"))
 
 
 @pytest.fixture(autouse=True)
 def _cleaned_up() -> Iterator[None]:
-    """Leave no program behind, also if the test has failed."""
+    """Stop all programs that the test started, even if it failed."""
     with cleaned_up():
         yield
 
@@ -81,13 +81,13 @@ def iris() -> Rows:
 
 @pytest.fixture
 def opt_ml(tmp_path: Path) -> OptMl:
-    """An empty /opt/ml."""
+    """An empty /opt/ml directory."""
     return OptMl(tmp_path / "ml")
 
 
 @pytest.fixture(scope="session")
 def random_features() -> Callable[[int, int], NDArray[np.float64]]:
-    """Rows around the Iris table's values, some cells exactly on the grid of its thresholds."""
+    """Rows around the values of the Iris table; half of the cells are possible thresholds."""
 
     def make(n_rows: int, seed: int) -> NDArray[np.float64]:
         random = np.random.default_rng(seed)
@@ -100,7 +100,7 @@ def random_features() -> Callable[[int, int], NDArray[np.float64]]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Start servers; each is stopped after the test."""
+    """A function that starts a server; the servers are stopped after the test."""
     servers: list[Server] = []
 
     def start_server(opt_ml: OptMl, **variables: str) -> Server:
@@ -118,7 +118,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, iris: Rows) -> OptMl:
-    """An /opt/ml whose model was trained on the Iris table; tests must not change it."""
+    """An /opt/ml directory with a model of the Iris table; tests must not change it."""
     opt_ml = OptMl(tmp_path_factory.mktemp("trained"))
     opt_ml.write("iris.csv", iris.training_csv())
     ended = train(opt_ml)
@@ -128,7 +128,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, iris: Rows) -> OptMl:
 
 @pytest.fixture(scope="session")
 def long_table() -> str:
-    """A training file whose fit takes seconds, and whose tree is large."""
+    """A training file that takes seconds to fit, with a large tree."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 50, 20_000)
     features = random.random((20_000, 40)).round(4)
@@ -137,9 +137,9 @@ def long_table() -> str:
 
 @pytest.fixture(scope="session")
 def images(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Both images by target, built as users build them; skipped without a Docker engine."""
+    """Both images by target, built by build_and_push.sh; skipped without a Docker engine."""
     if not containers.engine_answers():
-        _skip(request, "no Docker engine answers")
+        _skip(request, "no Docker engine is available")
     names = {target: f"decision-trees-test-{target}" for target in ("full", "inference")}
     for target, name in names.items():
         built = containers.build(name, target)
@@ -167,7 +167,7 @@ def engine(images: dict[str, str]) -> Iterator[containers.Engine]:
 def trained_in_image(
     images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, iris: Rows
 ) -> OptMl:
-    """An /opt/ml whose model the full image has trained; tests must not change it."""
+    """An /opt/ml directory with a model trained in the full image; tests must not change it."""
     opt_ml = OptMl(tmp_path_factory.mktemp("trained-in-image"))
     opt_ml.write("iris.csv", iris.training_csv())
     engine = containers.Engine()

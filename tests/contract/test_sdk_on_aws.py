@@ -11,7 +11,7 @@ from algorithm import Hyperparameters
 from container.hyperparameters.declaration import declarations
 from container.hyperparameters.loader import parse
 from support.aws.account import IMAGE, REGION, ROLE, Account, account
-from support.aws.sdk_examples import Examples, interpreter, told
+from support.aws.sdk_examples import Examples, interpreter, logged
 from support.clones import Ended
 from support.material import ROOT, OptMl, Rows
 from support.pages import PAGES, metric_definitions
@@ -113,7 +113,7 @@ def test_example_asks_both_kinds_of_endpoints(every_step: Ended, iris: Rows, kin
     """On an instance and serverless, each row of payload.csv gets the label of scikit-learn."""
     tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
-    assert told(every_step, f"{kind} labels") == [tree.predict(iris.features[::10]).tolist()] * 2
+    assert logged(every_step, f"{kind} labels") == [tree.predict(iris.features[::10]).tolist()] * 2
 
 
 def test_example_deletes_what_costs_money(every_step: Ended, aws: Account) -> None:

@@ -116,7 +116,7 @@ def test_push_brings_to_ecr_an_image_that_trains_and_serves(
     assert uri == f"{HOST}/{repository}@{digest}"
     assert {"v1", "latest"} <= tags
     assert {ecr.registry.digest(repository, tag) for tag in tags} == {digest}
-    assert ecr.registry.whole(repository, digest)
+    assert ecr.registry.is_complete(repository, digest)
     assert trained.code == 0, trained.log
     assert endpoint.invoke(iris.request_csv()).lines() == oracle.predict(iris.features).tolist()
 

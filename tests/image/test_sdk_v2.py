@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from support.aws import local_mode
-from support.aws.sdk_examples import Examples, told
+from support.aws.sdk_examples import Examples, logged
 from support.clones import Ended
 from support.material import Rows, as_csv
 from support.processes import free_port
@@ -70,14 +70,14 @@ def test_serializers_receive_the_labels_of_scikit_learn(
     ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64], body: str
 ) -> None:
     """An endpoint accepts requests of CSVSerializer, JSONSerializer and NumpySerializer."""
-    assert told(ended, f"{body} labels") == [tree.predict(few_rows).tolist()]
+    assert logged(ended, f"{body} labels") == [tree.predict(few_rows).tolist()]
 
 
 def test_custom_attributes_select_the_probabilities_of_scikit_learn(
     ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
 ) -> None:
     """`predict(..., custom_attributes=...)` selects the output, whose numbers are float32."""
-    (rows,) = told(ended, "probabilities")
+    (rows,) = logged(ended, "probabilities")
     answers = [row["probabilities"] for row in rows]
 
     expected = tree.predict_proba(few_rows).astype(np.float32)

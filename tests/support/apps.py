@@ -1,4 +1,4 @@
-"""Flask apps on a temporary /opt/ml, and requests to them."""
+"""Flask apps with a temporary /opt/ml, and requests to them."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def assert_error(
     message: str,
     place: tuple[int | None, int | None] = (None, None),
 ) -> None:
-    """Compare a response with the common format of errors."""
+    """Check that a response has the common format of errors."""
     assert response.status_code == status
     assert response.content_type == "application/json"
     assert response.json == {

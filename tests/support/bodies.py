@@ -1,4 +1,4 @@
-"""Bodies of requests that unit tests decode without a server."""
+"""Decode request bodies without a server."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from container.payloads import decoding
 from container.payloads.types import Expected, Rows
 
 TWO = Expected(2)
-"""A model of two features without names."""
+"""Schema of a model with two features without names."""
 
 
 def decode(body: bytes, content_type: str, expected: Expected = TWO) -> Rows:
@@ -16,7 +16,7 @@ def decode(body: bytes, content_type: str, expected: Expected = TWO) -> Rows:
 
 
 def refusal(body: bytes, content_type: str, expected: Expected = TWO) -> MalformedPayload:
-    """Return the error that a body causes."""
+    """Return the error that a body raises."""
     with pytest.raises(MalformedPayload) as caught:
         decode(body, content_type, expected)
     return caught.value

@@ -1,4 +1,4 @@
-"""A copy of the clone, and fake programs that record how they are called."""
+"""Copy of the repository for tests of its scripts, and fake programs that record their calls."""
 
 import shlex
 import shutil
@@ -21,7 +21,7 @@ _NOT_COPIED = ("__pycache__", "model", "output", "own_dir")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended."""
+    """Exit code and output of a script."""
 
     code: int
     out: str
@@ -29,7 +29,7 @@ class Ended:
 
 
 class Fake:
-    """A program that records its arguments, and then does what its body says, in bash."""
+    """Fake program that records its arguments and then runs `body` in bash."""
 
     def __init__(self, directory: Path, name: str, body: str = "") -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -43,21 +43,21 @@ class Fake:
         self.path.chmod(0o755)
 
     def calls(self) -> list[list[str]]:
-        """Return the arguments of each call, oldest first."""
+        """Return the arguments of all calls in order."""
         if not self._record.exists():
             return []
         records = self._record.read_text(encoding="utf-8").split("\036")[:-1]
         return [record.split("\037")[:-1] for record in records]
 
     def call(self, *first: str) -> list[str]:
-        """Return the one call that begins with these words."""
+        """Return the only call that begins with these words."""
         found = [call for call in self.calls() if call[: len(first)] == list(first)]
         assert len(found) == 1, self.calls()
         return found[0]
 
 
 class Clone:
-    """The scripts and the program in a directory whose path has a space."""
+    """Copy of the scripts and the program, in a directory whose path contains a space."""
 
     def __init__(self, parent: Path) -> None:
         self.root = parent / "a clone"
@@ -73,7 +73,7 @@ class Clone:
         self.provide(*_TOOLS.split())
 
     def provide(self, *programs: str) -> None:
-        """Let the scripts find programs of this machine; they find no others."""
+        """Make programs of this machine available to the scripts, which find no others."""
         for program in programs:
             if (found := shutil.which(program)) is not None:
                 (self.tools / program).symlink_to(found)
@@ -85,13 +85,13 @@ class Clone:
         fakes: Sequence[Fake] = (),
         **variables: str,
     ) -> Ended:
-        """Run a script of this copy to its end."""
+        """Run a script of this copy until it exits."""
         with self.running(script, *arguments, fakes=fakes, **variables) as process:
             out, err = process.communicate(timeout=DEADLINE_SECONDS)
         return Ended(process.returncode, out, err)
 
     def run_commands(self, commands: str, *, fakes: Sequence[Fake] = (), **variables: str) -> Ended:
-        """Run commands, as a user types them in the root of this copy, until one fails."""
+        """Run commands in the root of this copy, as a user types them, until one fails."""
         script = self.root / "typed.sh"
         header = '#!/usr/bin/env bash\nset -e\ncd -- "$(dirname -- "$0")"\n'
         script.write_text(header + commands, encoding="utf-8")
@@ -106,9 +106,9 @@ class Clone:
         fakes: Sequence[Fake] = (),
         **variables: str,
     ) -> Iterator[subprocess.Popen[str]]:
-        """Run a script of this copy in a process group of its own, which is ended afterwards.
+        """Run a script of this copy in its own process group, and stop it at the end.
 
-        It is called by a relative path, from another directory than its own.
+        It is called by a relative path from another directory.
         """
         path = [*(str(fake.directory) for fake in fakes), str(self.tools)]
         process = launch(
@@ -125,7 +125,7 @@ class Clone:
 
 
 def with_environment(parent: Path) -> Clone:
-    """Return a clone with the virtual environment of these tests, which prepare.sh keeps."""
+    """Return a clone with the virtual environment of these tests; prepare.sh keeps it."""
     clone = Clone(parent)
     venv = clone.root / ".venv"
     venv.mkdir()
@@ -137,6 +137,6 @@ def with_environment(parent: Path) -> Clone:
 
 
 def _leave_out(directory: str, names: list[str]) -> list[str]:
-    """Leave out what the programs have made."""
+    """Return the files that programs generate."""
     made_here = Path(directory).name in {"local_test", "test_dir", "decision_trees"}
     return [name for name in names if name in _NOT_COPIED and (made_here or name == "__pycache__")]

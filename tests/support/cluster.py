@@ -16,21 +16,21 @@ USER = f"--user={os.getuid()}:{os.getgid()}"
 
 @dataclass
 class Cluster:
-    """The hosts of a job and their network."""
+    """Hosts of a job and their network."""
 
     engine: Engine
     image: str
     directory: Path
-    """Below it is the /opt/ml of each host."""
+    """Directory for the /opt/ml directories of the hosts."""
 
     network: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        """Create the network, which has no way out."""
+        """Create the network, which has no external access."""
         run("docker", "network", "create", "--internal", self.network)
 
     def host(self, name: str, names: Sequence[str]) -> OptMl:
-        """Return the /opt/ml of a host; `names` are all hosts."""
+        """Create a host with the names of all hosts, and return its /opt/ml directory."""
         opt_ml = OptMl(self.directory / name)
         config = {"current_host": name, "hosts": names, "network_interface_name": "eth0"}
         file = opt_ml.base / "input/config/resourceconfig.json"

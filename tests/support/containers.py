@@ -1,4 +1,4 @@
-"""A Docker engine for tests: images built as users build them, containers that are removed."""
+"""Docker engine for tests: builds images with the repository's script, and removes containers."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ BUILD_UNAVAILABLE = 69
 
 
 def run(*command: str | Path, check: bool = True) -> str:
-    """Run a command and return what it prints; with `check`, fail when it fails."""
+    """Run a command and return its output; with `check`, fail if it fails."""
     ended = _ended(*command)
     assert not check or ended.code == 0, f"{command}: {ended.log}"
     return ended.log
@@ -28,7 +28,7 @@ def _ended(*command: str | Path) -> Ended:
 
 
 def engine_answers() -> bool:
-    """Say whether a Docker engine can be used."""
+    """Return whether a Docker engine is available."""
     try:
         return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -36,36 +36,36 @@ def engine_answers() -> bool:
 
 
 def build(image: str, target: str) -> Ended:
-    """Build an image with the one script that does so."""
+    """Build an image with build_and_push.sh."""
     return _ended(ROOT / "build_and_push.sh", "--build-only", image, "--target", target)
 
 
 @dataclass
 class Container(Endpoint):
-    """A container that this test has started."""
+    """Running container."""
 
     name: str
 
     def execute(self, *command: str) -> str:
-        """Run a command inside."""
+        """Run a command in the container."""
         return run("docker", "exec", self.name, *command)
 
     def kill(self, pid: int, signal_name: str) -> None:
-        """Send a signal to a process inside."""
+        """Send a signal to a process in the container."""
         self.execute("python3", "-c", f"import os, signal; os.kill({pid}, signal.{signal_name})")
 
     def processes(self) -> list[tuple[int, int, str]]:
-        """Return (pid, uid, command line) of every process inside but the one that asks."""
+        """Return (pid, uid, command line) of every process in the container, except this query."""
         lines = self.execute("python3", "-c", _PROCESSES).splitlines()
         return [(int(pid), int(uid), line) for pid, uid, line in (x.split("|", 2) for x in lines)]
 
     def ended(self) -> Ended:
-        """Wait for the end."""
+        """Wait until it exits."""
         code = int(run("docker", "wait", self.name))
         return Ended(code, run("docker", "logs", self.name))
 
     def stop(self, grace_seconds: int) -> Ended:
-        """Stop it as the platform does: SIGTERM, and SIGKILL (exit code 137) after the grace."""
+        """Stop it as the platform does: SIGTERM, and SIGKILL (exit code 137) after the timeout."""
         run("docker", "stop", "--time", str(grace_seconds), self.name)
         return self.ended()
 
@@ -81,7 +81,7 @@ for entry in pathlib.Path("/proc").iterdir():
 
 @dataclass(frozen=True)
 class Engine:
-    """Starts containers, and removes them."""
+    """Docker engine that keeps a list of its containers."""
 
     started: list[str] = field(default_factory=list)
 
@@ -92,7 +92,7 @@ class Engine:
         mounts: Mapping[Path, str] | None = None,
         options: Sequence[str] = (),
     ) -> Container:
-        """Start a container in the background, `mounts` from the machine into it."""
+        """Start a container in the background; `mounts` maps paths on the machine to its own."""
         name = f"test-{uuid.uuid4().hex}"
         binds = [
             f"--mount=type=bind,source={source},target={target}"
@@ -103,13 +103,13 @@ class Engine:
         return Container(0, name)
 
     def train(self, image: str, opt_ml: OptMl, options: Sequence[str] = ()) -> Ended:
-        """Run `train` to its end, as the user who runs the tests."""
+        """Run `train` until it exits, as the user who runs the tests."""
         opt_ml.base.mkdir(parents=True, exist_ok=True)
         user = f"--user={os.getuid()}:{os.getgid()}"
         return self.start(image, ["train"], {opt_ml.base: "/opt/ml"}, [user, *options]).ended()
 
     def serve(self, image: str, model: Path, options: Sequence[str] = ()) -> Container:
-        """Start `serve`, its port published on loopback."""
+        """Start `serve` with its port published on loopback."""
         container = self.start(
             image,
             ["serve"],
@@ -120,6 +120,6 @@ class Engine:
         return Container(int(published), container.name)
 
     def remove_all(self) -> None:
-        """Remove every container that was started."""
+        """Remove all containers that were started."""
         for name in self.started:
             run("docker", "rm", "--force", name, check=False)

@@ -1,4 +1,4 @@
-"""CSV texts that unit tests read without a file."""
+"""Parse CSV texts without a file."""
 
 import io
 from typing import Any
@@ -25,7 +25,7 @@ def rows_of(text: str | bytes, **options: Any) -> Batch:
 
 
 def refusal_of(text: str, **options: Any) -> str:
-    """Return the error for a text that is refused."""
+    """Return the error that a text raises."""
     with pytest.raises(CellError) as caught:
         list(reader_of(text, **options).batches)
     return str(caught.value)

@@ -1,4 +1,4 @@
-"""Pipes as the platform makes them: one FIFO an epoch of a channel, fed from another thread."""
+"""FIFOs as in Pipe mode: one for each epoch of a channel, written by another thread."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from support.processes import DEADLINE_SECONDS
 
 
 def pipe_of(opt_ml: OptMl, channel: str, epoch: int = 0) -> Path:
-    """Return where the pipe of an epoch is, in a directory that exists."""
+    """Return the path of the FIFO of an epoch, and create its directory."""
     directory = opt_ml.base / "input/data"
     directory.mkdir(parents=True, exist_ok=True)
     return directory / f"{channel}_{epoch}"
@@ -19,9 +19,10 @@ def pipe_of(opt_ml: OptMl, channel: str, epoch: int = 0) -> Path:
 
 @contextmanager
 def fed(pipe: Path, content: bytes, piece_bytes: int = 1 << 16) -> Iterator[Callable[[], bool]]:
-    """Write `content` into a pipe, in pieces, while the context lasts.
+    """Write `content` into a FIFO during the context, piece by piece.
 
-    Yields what says whether all of it was taken. A reader that stops early is no error.
+    Yield a function that returns whether everything was read. A reader that stops early is no
+    error.
     """
     os.mkfifo(pipe)
     taken = threading.Event()

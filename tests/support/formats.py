@@ -1,4 +1,4 @@
-"""The Iris table in every format that training reads."""
+"""The Iris table in every training format."""
 
 import gzip
 import io
@@ -22,7 +22,7 @@ def with_header(table: Table) -> str:
 
 
 def as_parquet(table: Table) -> bytes:
-    """Return the table as Parquet, labels as integers, in several row groups."""
+    """Return the table as Parquet, with integer labels and several row groups."""
     columns = list(zip(*table, strict=True))
     arrays = [pa.array(columns[0], pa.int64()), *[pa.array(c, pa.float64()) for c in columns[1:]]]
     content = io.BytesIO()
@@ -31,7 +31,7 @@ def as_parquet(table: Table) -> bytes:
 
 
 def as_zstd(content: bytes) -> bytes:
-    """Return what zstd makes of some bytes."""
+    """Return the content compressed by zstd."""
     target = pa.BufferOutputStream()
     with pa.CompressedOutputStream(target, "zstd") as stream:
         stream.write(content)
@@ -40,7 +40,7 @@ def as_zstd(content: bytes) -> bytes:
 
 
 def as_libsvm(table: Table) -> str:
-    """Return the table as libsvm, features counted from 1."""
+    """Return the table as libsvm, with features counted from 1."""
     return "".join(
         f"{row[0]} {' '.join(f'{i}:{value!r}' for i, value in enumerate(row[1:], 1))}\n"
         for row in table

@@ -15,7 +15,7 @@ from container.errors import HostError
 from support.processes import DEADLINE_SECONDS, free_port
 
 NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-"""Loopback addresses serve as names, which need no name server."""
+"""Loopback addresses as host names; they need no name server."""
 
 
 def connect(names: Sequence[str] = NAMES) -> list[list[rendezvous.Peer]]:
@@ -41,7 +41,7 @@ class Machine:
 
     def die(self) -> None:
         """Close all connections without a message, as a killed process does."""
-        self.communicator._has_failed.set()  # or it would report that the others have exited
+        self.communicator._has_failed.set()  # otherwise it would report that the others have exited
         for peer in self.peers:
             peer.cut()
 
@@ -58,9 +58,9 @@ def connected() -> Iterator[list[Machine]]:
 
 
 def on_all(found: Sequence[Machine], work: Callable[[Communicator], Any]) -> list[Any]:
-    """Run `work` on every host at the same time; return the results.
+    """Call `work` for every host at the same time; return the results.
 
-    An error of one host is raised at once; the threads of the others, which wait for it, are left.
+    An error of one host is raised at once, without waiting for the threads of the others.
     """
     results: list[Future[Any]] = [Future() for _ in found]
     for machine, result in zip(found, results, strict=True):
@@ -75,7 +75,7 @@ def on_all(found: Sequence[Machine], work: Callable[[Communicator], Any]) -> lis
 def _resolve(
     result: Future[Any], work: Callable[[Communicator], Any], communicator: Communicator
 ) -> None:
-    """Set a result or an error, also that of a failed assertion."""
+    """Set a result or an error, including a failed assertion."""
     try:
         result.set_result(work(communicator))
     except BaseException as error:  # noqa: BLE001 - it is raised by `on_all`

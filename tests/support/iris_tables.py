@@ -1,4 +1,4 @@
-"""The Iris table, and others, as an algorithm is given them."""
+"""The Iris table and other tables, as algorithm.py receives them."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ from support.material import Rows
 
 
 def classes_of(iris: Rows) -> Table:
-    """Return the Iris table, as training reads it."""
+    """Return the Iris table."""
     return Table(iris.features.astype(np.float32), np.array(iris.labels))
 
 
 def quantities_of(iris: Rows) -> Table:
-    """Return the Iris table with the last feature as the label."""
+    """Return the Iris table with the last feature as a numeric label."""
     return Table(iris.features[:, :3].astype(np.float32), iris.features[:, 3] + 1)
 
 
 def table_of(labels: list[Any]) -> Table:
-    """Return one row with one feature for each label."""
+    """Return a table with these labels and one feature."""
     features = np.arange(len(labels), dtype=np.float32).reshape(-1, 1)
     return Table(features, np.array(labels))
 
 
 def weighted(table: Table) -> Table:
-    """Return a table whose rows have different weights, one of them 0."""
+    """Return a table whose rows have different weights, some of them 0."""
     weights = np.arange(len(table), dtype=np.float64) % 7
     return Table(table.features, table.labels, weights)

@@ -1,4 +1,4 @@
-"""The pages of the documentation, for tests that compare them with the code."""
+"""Pages of the documentation, for tests that compare them with the code."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PAGES = {
         *sorted(ROOT.glob("examples/*/README.md")),
     )
 }
-"""The text of each page, by its path in the repository."""
+"""Text of each page by its path in the repository."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
@@ -24,18 +24,18 @@ _HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block."""
+    """Fenced block of a page."""
 
     page: str
     section: str
-    """The last heading before it, of any level."""
+    """Last heading above it, of any level."""
 
     language: str
     text: str
 
 
 def blocks() -> Iterator[Block]:
-    """Yield the fenced blocks of all pages, in order."""
+    """Yield the fenced blocks of all pages in order."""
     for page, text in PAGES.items():
         for found in _FENCE.finditer(text):
             _, section = headings(text[: found.start()])[-1]
@@ -43,7 +43,7 @@ def blocks() -> Iterator[Block]:
 
 
 def headings(text: str) -> list[tuple[int, str]]:
-    """Return level and title of each heading."""
+    """Return level and title of all headings."""
     return [(len(marks), title) for marks, title in _HEADING.findall(without_blocks(text))]
 
 
@@ -69,7 +69,7 @@ def section(page: str, title: str) -> str:
 
 
 def table(page: str, title: str) -> dict[str, list[str]]:
-    """Return the first table of a section: first cell -> the other cells, without backticks."""
+    """Return the first table of a section: the first cell of a row -> its other cells."""
     rows: dict[str, list[str]] = {}
     for line in section(page, title).splitlines():
         if line.startswith("|"):
@@ -81,12 +81,12 @@ def table(page: str, title: str) -> dict[str, list[str]]:
 
 
 def commands(page: str, *titles: str) -> list[str]:
-    """Return the blocks without a language of these sections, in order."""
+    """Return the blocks without a language in these sections, in order."""
     return [b.text for b in blocks() if b.page == page and b.section in titles and not b.language]
 
 
 def metric_definitions() -> list[dict[str, str]]:
-    """Return the metric definitions for SageMaker, evaluated from the page."""
+    """Return the metric definitions for SageMaker, evaluated from the page that has them."""
     code = next(block.text for block in blocks() if "metric_definitions =" in block.text)
     names: dict[str, list[dict[str, str]]] = {}
     exec(code, names)  # noqa: S102 - the page is ours

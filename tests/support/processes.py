@@ -1,4 +1,4 @@
-"""The real `train` and `serve` as processes, spoken to over HTTP and by signals."""
+"""Run the real `train` and `serve` as processes; send them HTTP requests and signals."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ from typing import Any
 from support.material import PROGRAM_DIR, OptMl
 
 DEADLINE_SECONDS = 180.0
-"""Time after which something has hung. A slow or busy machine needs less."""
+"""Time after which a program is considered to hang; a slow or busy machine needs less."""
 
 _GRACE_SECONDS = 10.0
 _launched: list[subprocess.Popen[str]] = []
@@ -27,7 +27,7 @@ _reserved_ports: deque[socket.socket] = deque()
 
 
 def await_condition(condition: Callable[[], bool], what: str) -> None:
-    """Return when `condition` holds; fail when it does not within the deadline."""
+    """Wait until `condition` is true; fail after the deadline."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen in {DEADLINE_SECONDS} s"
@@ -35,15 +35,15 @@ def await_condition(condition: Callable[[], bool], what: str) -> None:
 
 
 def environment(opt_ml: OptMl, **variables: str) -> dict[str, str]:
-    """Return the environment of a program: this interpreter, and /opt/ml elsewhere."""
+    """Return the environment of a program: this interpreter, and another directory as /opt/ml."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)} | variables
 
 
 def start(program: str | Path, opt_ml: OptMl, **variables: str) -> subprocess.Popen[str]:
-    """Start `train` or `serve`; what it prints is kept for the test."""
+    """Start `train` or `serve`; its output is kept for the test."""
     return launch(
-        [PROGRAM_DIR / program],  # a path from the root stays as it is
+        [PROGRAM_DIR / program],  # an absolute path stays unchanged
         env=environment(opt_ml, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -51,7 +51,7 @@ def start(program: str | Path, opt_ml: OptMl, **variables: str) -> subprocess.Po
 
 
 def launch(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
-    """Start a program in a process group of its own, which `cleaned_up` ends."""
+    """Start a program in its own process group, which `cleaned_up` stops."""
     options = {"stdin": subprocess.DEVNULL} | options
     process: subprocess.Popen[str] = subprocess.Popen(
         command, text=True, process_group=0, **options
@@ -62,7 +62,7 @@ def launch(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[st
 
 @contextmanager
 def cleaned_up() -> Iterator[None]:
-    """End all programs that are started in the context and still run when it is left."""
+    """Stop all programs that were started during the context and still run at its end."""
     n_before = len(_launched)
     yield
     while len(_launched) > n_before:
@@ -70,7 +70,7 @@ def cleaned_up() -> Iterator[None]:
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """Stop a program, kill what is left of its process group, and close its pipes."""
+    """Stop a program, kill the rest of its process group, and close its pipes."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -82,7 +82,7 @@ def end(process: subprocess.Popen[Any]) -> None:
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> None:
-    """Read what a process prints until a line has `words`."""
+    """Read the output of a process until a line contains `words`."""
     assert process.stdout is not None
     watchdog = threading.Timer(DEADLINE_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
     watchdog.start()
@@ -94,14 +94,14 @@ def read_until(process: subprocess.Popen[str], words: str) -> None:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended."""
+    """Exit code and output of a program."""
 
     code: int
     log: str
 
 
 def wait_for(process: subprocess.Popen[str]) -> Ended:
-    """Wait for the end of a program whose output nobody else reads; end it if it hangs."""
+    """Wait until a program exits, and read its output; stop it if it hangs."""
     try:
         log, _ = process.communicate(timeout=DEADLINE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -111,12 +111,12 @@ def wait_for(process: subprocess.Popen[str]) -> Ended:
 
 
 def train(opt_ml: OptMl, **variables: str) -> Ended:
-    """Run `train` to its end."""
+    """Run `train` until it exits."""
     return wait_for(start("train", opt_ml, **variables))
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in the program's folder, with an environment of no variables."""
+    """Run Python code in the program's folder, without environment variables."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=PROGRAM_DIR,
@@ -130,7 +130,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer over HTTP."""
+    """HTTP response."""
 
     status: int
     content_type: str | None
@@ -148,7 +148,7 @@ class Reply:
 
 @dataclass
 class Endpoint:
-    """What answers HTTP on a port of this machine."""
+    """HTTP server on a port of this machine."""
 
     port: int
 
@@ -175,11 +175,11 @@ class Endpoint:
             connection.close()
 
     def invoke(self, body: bytes | str, content_type: str = "text/csv") -> Reply:
-        """Ask for predictions."""
+        """Send a request for predictions."""
         return self.request("/invocations", body, {"Content-Type": content_type})
 
     def answers(self) -> bool:
-        """Say whether anything at all answers on the port."""
+        """Return whether anything responds on the port."""
         try:
             self.request("/ping")
         except (OSError, http.client.HTTPException):
@@ -187,40 +187,40 @@ class Endpoint:
         return True
 
     def await_ready(self) -> None:
-        """Return when /ping is 200."""
+        """Wait until /ping returns 200."""
         await_condition(
             lambda: self.answers() and self.request("/ping").status == 200, "a ping with status 200"
         )
 
 
 class Server(Endpoint):
-    """A running `serve`."""
+    """Running `serve`."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         super().__init__(port)
         self.process = process
 
     def children(self, name: str) -> list[int]:
-        """Return the processes that `serve` has started and whose command line has `name`."""
+        """Return the child processes of `serve` whose command line contains `name`."""
         return [pid for pid in children_of(self.process.pid) if name in command_line(pid)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Ended:
-        """Send a signal, and wait for the end."""
+        """Send a signal, and wait until it exits."""
         self.process.send_signal(number)
         return self.ended()
 
     def ended(self) -> Ended:
-        """Wait for the end."""
+        """Wait until it exits."""
         return wait_for(self.process)
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started and that have not ended."""
+    """Return the running child processes of a process."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def command_line(pid: int) -> str:
-    """Return the command line of a process, empty when it has ended."""
+    """Return the command line of a process, empty if it has exited."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
@@ -228,10 +228,11 @@ def command_line(pid: int) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on and that the kernel gives to nobody else.
+    """Return a port that nothing listens on and that the kernel will not assign.
 
-    It stays bound, so that neither another program nor a connection gets it. A server that sets
-    SO_REUSEADDR can listen on it all the same. Only the last 100 stay bound: each takes a file.
+    A bound socket reserves it, so that no other program or connection receives it. A server that
+    sets SO_REUSEADDR can still listen on it. Only the last 100 sockets stay open, because each
+    needs a file descriptor.
 
     Source: https://man7.org/linux/man-pages/man7/socket.7.html (SO_REUSEADDR)
     """

@@ -1,4 +1,4 @@
-"""RecordIO-protobuf files for tests: rows become records, records become frames."""
+"""Encode RecordIO-protobuf files."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ def encode(
 def encode_sparse(
     rows: Iterable[dict[int, float]], labels: Iterable[float], n_features: int | None = None
 ) -> bytes:
-    """Return a file of sparse records, each row being its values by their keys."""
+    """Return a file of sparse records; each row maps keys to values."""
     shape = [] if n_features is None else [n_features]
     return b"".join(
         frame(record(list(row.values()), [label], keys=list(row), shape=shape))
@@ -42,7 +42,7 @@ def record(
     tensor: str = "float32_tensor",
     label_tensor: str = "float32_tensor",
 ) -> bytes:
-    """Return one record, without its frame."""
+    """Return a record without its frame."""
     message: Any = Record()
     found = getattr(message.features["values"], tensor)
     found.values.extend(values)
@@ -55,6 +55,6 @@ def record(
 
 
 def frame(payload: bytes, flag: int = 0) -> bytes:
-    """Return a frame; `flag` tells parts of a record apart: 1 first, 2 middle, 3 last."""
+    """Return a frame; `flag` marks parts of a record: 1 first, 2 middle, 3 last."""
     header = MAGIC + struct.pack("<I", flag << 29 | len(payload))
     return header + payload + bytes(-len(payload) % 4)

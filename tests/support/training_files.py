@@ -1,4 +1,4 @@
-"""Files that tests write, and the rows that are read from them."""
+"""Write training files, and read the rows from them."""
 
 from collections.abc import Iterable
 from pathlib import Path

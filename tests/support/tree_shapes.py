@@ -1,4 +1,4 @@
-"""Fitted trees of scikit-learn, as tests compare them."""
+"""Nodes of fitted scikit-learn trees, for comparison."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,9 +21,9 @@ FIELDS = (
 
 
 def in_preorder(estimator: Any) -> dict[str, NDArray[Any]]:
-    """Return what is known of the nodes, the parent first, then all on the left, then the right.
+    """Return the fields of all nodes in preorder: a node, its left subtree, its right subtree.
 
-    scikit-learn numbers them otherwise when it grows best first.
+    scikit-learn orders them differently in trees that grow best first.
     """
     tree, order, waiting = estimator.tree_, [], [0]
     while waiting:
@@ -36,7 +36,7 @@ def in_preorder(estimator: Any) -> dict[str, NDArray[Any]]:
 
 
 def gains(estimator: Any, table: Table) -> Iterator[tuple[NDArray[np.intp], float]]:
-    """Yield the rows of each node, and by how much its split lowers the impurity; 0 for a leaf."""
+    """Yield the rows of each node and the decrease of impurity by its split, 0 for a leaf."""
     tree = estimator.tree_
     paths = estimator.decision_path(table.features).tocsc()
     lost = tree.impurity * tree.weighted_n_node_samples
@@ -47,7 +47,7 @@ def gains(estimator: Any, table: Table) -> Iterator[tuple[NDArray[np.intp], floa
 
 
 def best_gain(estimator: Any, table: Table) -> float:
-    """Return by how much scikit-learn's best split of these rows lowers the impurity."""
+    """Return the decrease of impurity by scikit-learn's best split of these rows."""
     stump = clone(estimator).set_params(max_depth=1)
     found = stump.fit(table.features, table.labels, table.weights).tree_
     if found.node_count == 1:

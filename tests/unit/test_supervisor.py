@@ -10,6 +10,7 @@ import pytest
 
 from container.paths import PROGRAM_DIR, Paths, written_atomically
 from container.supervisor import describe, stop_postponed
+from support import supervised_jobs
 from support.material import OptMl
 from support.processes import Ended, launch, read_until, wait_for
 
@@ -25,7 +26,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a program that runs a job of supervised_jobs.py."""
     opt_ml.base.mkdir(exist_ok=True)
-    path = os.pathsep.join([str(PROGRAM_DIR), str(Path(__file__).parent)])
+    path = os.pathsep.join([str(PROGRAM_DIR), str(Path(supervised_jobs.__file__).parent)])
     return launch(
         [sys.executable, "-c", beforehand + PROGRAM, job, policy],
         env=os.environ | {"PYTHONPATH": path, "SAGEMAKER_BASE_DIR": str(opt_ml.base)},

@@ -1,4 +1,4 @@
-"""An AWS account on this machine: moto answers for AWS, and a real `serve` for its endpoints."""
+"""AWS account on this machine: moto answers for AWS, and a real `serve` for its endpoints."""
 
 import os
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ IMAGE = f"{NUMBER}.dkr.ecr.{REGION}.amazonaws.com/decision-trees@sha256:{'012345
 KEYS = {"AWS_ACCESS_KEY_ID": "a-key", "AWS_SECRET_ACCESS_KEY": "a-secret"}
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
-_HANDED_ON = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes")
+_FORWARDED = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes")
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account that is empty at first."""
+    """AWS account without any resources."""
 
     url: str
     runtime_url: str
 
     def variables(self) -> dict[str, str]:
-        """Return what a program needs to use this account, and no other."""
+        """Return the environment variables of a program that uses this account."""
         return KEYS | {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.runtime_url,
@@ -41,7 +41,7 @@ class Account:
         }
 
     def client(self, service: str) -> Any:
-        """Return a client of one service."""
+        """Return a client of a service."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -58,7 +58,7 @@ class Account:
 
 @contextmanager
 def account(container: Endpoint) -> Iterator[Account]:
-    """Have an account, all of whose endpoints are this container."""
+    """Run an account whose endpoints are all this container."""
     with ExitStack() as stack:
         moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         moto.start()
@@ -69,7 +69,7 @@ def account(container: Endpoint) -> Iterator[Account]:
 
 
 class _Runtime(ThreadingHTTPServer):
-    """What InvokeEndpoint is sent to."""
+    """Server for InvokeEndpoint."""
 
     daemon_threads = True
 
@@ -88,18 +88,18 @@ class _Runtime(ThreadingHTTPServer):
         self.server_close()
 
     def invoke(self, body: bytes, headers: dict[str, str]) -> Reply:
-        """Ask the container."""
+        """Forward a request to the container."""
         return self._container.request("/invocations", body, headers)
 
 
 class _Invocation(BaseHTTPRequestHandler):
-    """One request: of its headers the platform hands on few, and of its path nothing."""
+    """Handler of a request: it forwards only the headers that the platform forwards."""
 
     def do_POST(self) -> None:
-        """Answer as the container does."""
+        """Return the response of the container."""
         assert isinstance(self.server, _Runtime)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        headers = {name: self.headers[name] for name in _HANDED_ON if name in self.headers}
+        headers = {name: self.headers[name] for name in _FORWARDED if name in self.headers}
         reply = self.server.invoke(body, headers)
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type or "")
@@ -108,4 +108,4 @@ class _Invocation(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Be silent."""
+        """Log nothing."""

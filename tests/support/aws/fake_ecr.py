@@ -1,4 +1,4 @@
-"""Fakes of docker, aws and curl that together answer as an engine, AWS and ECR do."""
+"""Fake docker, aws and curl that simulate an engine, AWS and ECR."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ NO_COMMIT = "build_and_push: the git commit of this clone is unknown, so there i
 
 
 class FakeEcr:
-    """A docker, an aws and a curl; each answer may be given as bash by its name."""
+    """Fake docker, aws and curl; `answers` replaces single answers by bash commands."""
 
     def __init__(self, parent: Path, **answers: str) -> None:
         directory = parent / "fakes"
@@ -32,13 +32,13 @@ class FakeEcr:
         )
 
     def changes(self) -> list[list[str]]:
-        """Return the calls that change something, of docker and of aws."""
+        """Return the calls of docker and aws that change something."""
         changing = ("login", "push", "pull", "build", "create-repository")
         calls = self.docker.calls() + self.aws.calls()
         return [call for call in calls if any(word in changing for word in call[:2])]
 
     def pushed(self) -> list[str]:
-        """Return what was pushed, in its order."""
+        """Return the references that were pushed, in order."""
         return [call[1] for call in self.docker.calls() if call[0] == "push"]
 
 
@@ -75,7 +75,7 @@ def _aws(answers: dict[str, str]) -> str:
 
 
 def _curl(docker: Fake, answers: dict[str, str]) -> str:
-    """Answer with `taken` until something was pushed, and then with `manifest`."""
+    """Return `taken` until an image was pushed, then `manifest`."""
     manifest = answers.get("manifest", f"200 {DOCKER_MANIFEST}")
     calls = shlex.quote(f"{docker.path}.calls")
     return f"""while [[ $# -gt 0 ]]; do
@@ -91,7 +91,7 @@ def _curl(docker: Fake, answers: dict[str, str]) -> str:
 
 
 def sentence(ended: Ended, code: int) -> str:
-    """Return the one sentence of a script that ends with this code and gives no URI."""
+    """Return the only sentence of a script that exited with this code and printed no URI."""
     said = ended.err.replace(NO_COMMIT, "")
     assert (ended.code, ended.out) == (code, ""), ended.err
     assert re.fullmatch(r"build_and_push: [^\n]+; [^\n]+\.\n", said), said

@@ -1,4 +1,4 @@
-"""Local mode of the SageMaker Python SDK, for real: its jobs are containers of this machine."""
+"""Local mode of the SageMaker Python SDK, with real containers on this machine."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from pathlib import Path
 from support.aws.sdk_examples import Examples, interpreter
 from support.containers import run
 
-_NETWORK = "sagemaker-local"  # the SDK's name for it, whoever uses it
+_NETWORK = "sagemaker-local"  # the SDK's fixed name
 
 
 @contextmanager
 def running(version: int, directory: Path, image: str) -> Iterator[Examples]:
-    """Have a local mode; at the end nothing of it is left, what containers wrote as root either."""
+    """Run examples in local mode; remove all containers and all files at the end, even root's."""
     assert shutil.which("docker-compose") is not None, "install Debian's docker-compose"
     had_network = _NETWORK in run("docker", "network", "ls", "--format={{.Name}}").split()
     try:
@@ -28,7 +28,7 @@ def running(version: int, directory: Path, image: str) -> Iterator[Examples]:
 
 
 def containers_of(directory: Path, *options: str) -> list[str]:
-    """Return the containers that the SDK runs in a directory; with --all, also those that ended."""
+    """Return the containers of the SDK for a directory; with --all, also those that have exited."""
     label = '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}'
     listed = run("docker", "ps", *options, "--format", label).splitlines()
     made_in = [(name, where) for name, _, where in (line.partition(" ") for line in listed)]

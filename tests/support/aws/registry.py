@@ -1,7 +1,7 @@
-"""Amazon ECR on this machine: moto answers for AWS, and Debian's registry has ECR's host name.
+"""Amazon ECR on this machine: moto simulates AWS, and Debian's registry has ECR's host name.
 
-The names stand in /etc/hosts only while tests run. An engine speaks TLS to a loopback address
-without a look at the certificate: https://docs.docker.com/reference/cli/dockerd/#insecure-registries
+The host names are in /etc/hosts only while tests run. For a loopback address an engine does not
+verify the certificate: https://docs.docker.com/reference/cli/dockerd/#insecure-registries
 """
 
 import base64
@@ -25,7 +25,7 @@ from support.clones import Ended
 from support.processes import DEADLINE_SECONDS, await_condition, launch
 
 REGION = "eu-central-1"
-SILENT_REGION = "eu-west-1"  # its registry has a name, and nothing listens there
+SILENT_REGION = "eu-west-1"  # its registry has a host name, but nothing listens there
 HOST, SILENT_HOST = (
     f"123456789012.dkr.ecr.{region}.amazonaws.com" for region in (REGION, SILENT_REGION)
 )
@@ -35,14 +35,14 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 _HOSTS = Path("/etc/hosts")
 _MARK = "# the tests of decision-trees"
-# bcrypt of PASSWORD; the registry takes no other form.
+# bcrypt hash of PASSWORD, the only form that the registry accepts
 _HASH = "$2b$05$abcdefghijklmnopqrstuu/4ofrUS75HrKu6f.iuRo0I/XlrmpqlC"
 _HASH_OF_ANOTHER = _HASH[:-1] + "D"
 _PUSH_DEADLINE_SECONDS = 900.0
 
 
 def missing() -> str | None:
-    """Return what this machine lacks for a registry under ECR's name."""
+    """Return what this machine lacks for a registry with ECR's host name, None if nothing."""
     if os.geteuid() != 0:
         return "only root can give 127.0.0.2 the host name of ECR"
     for program in ("aws", "curl", "docker-registry", "openssl"):
@@ -52,7 +52,7 @@ def missing() -> str | None:
 
 
 class Registry:
-    """A registry with TLS and a password, on port 443 of a loopback address."""
+    """Registry with TLS and a password, on port 443 of a loopback address."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate = directory / "ca.crt"
@@ -74,18 +74,18 @@ class Registry:
         }
 
     def accept_password(self) -> None:
-        """Let the login of ECR in."""
+        """Accept the password of ECR."""
         self._write_password(_HASH)
 
     def expire_password(self) -> None:
-        """Let nobody in who has the login of ECR."""
+        """Reject the password of ECR."""
         self._write_password(_HASH_OF_ANOTHER)
 
     def _write_password(self, password_hash: str) -> None:
         (self._directory / "htpasswd").write_text(f"AWS:{password_hash}\n")
 
     def start(self) -> None:
-        """Start, and return when it listens."""
+        """Start the registry, and wait until it listens."""
         assert not self._listens(), f"another registry listens on {ADDRESS}; end it"
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -103,14 +103,14 @@ class Registry:
         return True
 
     def kill(self) -> None:
-        """End it at once."""
+        """Stop it at once."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def get(self, path: str) -> tuple[bytes, dict[str, str]]:
-        """Return body and headers of an answer, which must have status 200."""
+        """Return body and headers of a response, whose status must be 200."""
         login = base64.b64encode(f"AWS:{PASSWORD}".encode()).decode()
         context = ssl.create_default_context(cafile=self.certificate)
         connection = http.client.HTTPSConnection(HOST, timeout=DEADLINE_SECONDS, context=context)
@@ -126,15 +126,15 @@ class Registry:
         return body, dict(response.headers)
 
     def tags(self, repository: str) -> set[str]:
-        """Return the tags of a repository that was pushed to."""
+        """Return the tags of a repository that has images."""
         return set(json.loads(self.get(f"/v2/{repository}/tags/list")[0])["tags"])
 
     def digest(self, repository: str, tag: str) -> str:
-        """Return the digest that a tag stands for."""
+        """Return the digest of a tag."""
         return self.get(f"/v2/{repository}/manifests/{tag}")[1]["Docker-Content-Digest"]
 
-    def whole(self, repository: str, digest: str) -> bool:
-        """Say whether every part that a manifest names is there, byte for byte."""
+    def is_complete(self, repository: str, digest: str) -> bool:
+        """Return whether all parts of a manifest are stored, with the right digests."""
         manifest = json.loads(self.get(f"/v2/{repository}/manifests/{digest}")[0])
         parts = [manifest["config"], *manifest["layers"]]
         return all(
@@ -162,20 +162,20 @@ def _make_certificate(directory: Path) -> None:
 
 @dataclass(frozen=True)
 class Ecr:
-    """What a user of build_and_push.sh has: an AWS account, and a registry."""
+    """AWS account and registry of a user of build_and_push.sh."""
 
     registry: Registry
     variables: dict[str, str]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of this process, with this account instead of its own."""
+        """Return the environment of this process, with this AWS account."""
         others = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
         return others | self.variables
 
     def start(
         self, clone: Path, *arguments: str, first: Path | None = None
     ) -> subprocess.Popen[str]:
-        """Start the script of a clone; programs in the directory `first` hide those of PATH."""
+        """Start the script of a clone; programs in the directory `first` precede those of PATH."""
         path = os.pathsep.join([*([str(first)] if first else []), os.environ["PATH"]])
         return launch(
             [clone / "build_and_push.sh", *arguments],
@@ -186,13 +186,13 @@ class Ecr:
         )
 
     def push(self, clone: Path, *arguments: str, first: Path | None = None) -> Ended:
-        """Run the script of a clone to its end."""
+        """Run the script of a clone until it exits."""
         process = self.start(clone, *arguments, first=first)
         out, err = process.communicate(timeout=_PUSH_DEADLINE_SECONDS)
         return Ended(process.returncode, out, err)
 
     def repository(self, name: str) -> dict[str, Any]:
-        """Return what ECR says of a repository."""
+        """Return ECR's description of a repository."""
         command = ["aws", "ecr", "describe-repositories", "--repository-names", name]
         done = subprocess.run(
             command, env=self.environment(), check=True, capture_output=True, text=True
@@ -203,7 +203,7 @@ class Ecr:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Ecr]:
-    """Have an ECR until the end."""
+    """Run an ECR."""
     with ExitStack() as stack:
         registry = Registry(directory)
         stack.enter_context(_names())

@@ -1,6 +1,7 @@
-"""Runs files of examples/ with one version of the SageMaker Python SDK, each in its environment.
+"""Run files of examples/ with one version of the SageMaker Python SDK.
 
-No AWS account and no network: the only proxy is a port that nothing listens on.
+Each version has its own virtual environment. The programs have no AWS account and no network: their
+proxy is a port that nothing listens on.
 """
 
 import json
@@ -26,7 +27,7 @@ _DEADLINE_SECONDS = 600.0
 
 
 def interpreter(version: int) -> Path:
-    """Return the Python of an environment that has the SDK; it is made when it is not there."""
+    """Return the Python of a virtual environment with the SDK; create it if necessary."""
     lock = ROOT / f"tests/sdk/sdk{version}.txt"
     environment = ROOT / f".venv/sdk{version}"
     python, stamp = environment / "bin/python", environment / "installed.txt"
@@ -41,13 +42,13 @@ def interpreter(version: int) -> Path:
 
 @dataclass(frozen=True)
 class Examples:
-    """Runs examples with one version of the SDK; what they make is below `directory`."""
+    """Runner of examples with one version of the SDK; they write below `directory`."""
 
     python: Path
     directory: Path
 
     def run(self, example: str, *arguments: str | Path, **variables: str) -> Ended:
-        """Run a file of examples/ to its end."""
+        """Run a file of examples/ until it exits."""
         done = subprocess.run(
             [self.python, ROOT / "examples" / example, *arguments],
             cwd=self.directory,
@@ -74,13 +75,13 @@ class Examples:
 
 
 def options_of(example: str) -> set[str]:
-    """Return the options that the parser of an example takes."""
+    """Return the options of an example's argument parser."""
     text = (ROOT / "examples" / example).read_text(encoding="utf-8")
     return set(re.findall(r'add(?:_argument)?\(\s*"(--[\w-]+)"', text))
 
 
-def told(ended: Ended, what: str) -> list[Any]:
-    """Return what sagemaker_sdk.py has logged under a name, each time that it did."""
+def logged(ended: Ended, what: str) -> list[Any]:
+    """Return the values that sagemaker_sdk.py logged under a name, in order."""
     start = f"sagemaker_sdk: {what}: "
     lines = [line for line in ended.err.splitlines() if line.startswith(start)]
     return [json.loads(line.removeprefix(start)) for line in lines]

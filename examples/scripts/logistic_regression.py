@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import joblib
-import numpy as np
+import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     parser.add_argument("--C", type=float, default=1.0)
     parser.add_argument("--training", default=os.environ["SM_CHANNEL_TRAINING"])
     args = parser.parse_args()
-    table = np.loadtxt(f"{args.training}/leaf_train.csv", delimiter=",", dtype=str)
-    features, labels = table[:, 1:].astype(np.float64), table[:, 0]
-    model = LogisticRegression(C=args.C, max_iter=1000).fit(features, labels)
+    table = pd.read_csv(f"{args.training}/leaf_train.csv", header=None)
+    model = LogisticRegression(C=args.C, max_iter=1000)
+    model.fit(table.iloc[:, 1:].to_numpy(), table[0])
     joblib.dump(model, f"{os.environ['SM_MODEL_DIR']}/model.joblib")

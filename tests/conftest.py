@@ -24,6 +24,11 @@ sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
+# Settings and credentials of the user do not reach the programs that the tests start.
+for name in [*os.environ]:
+    if name.startswith(("AWS_", "MODEL_SERVER_", "SAGEMAKER_", "SM_")):
+        del os.environ[name]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of tests/run.sh."""

@@ -48,7 +48,7 @@ LINES_TESTED_BY = {
         f"{ALGORITHM}::test_page_shows_what_the_selftest_prints"
     ),
     "docker run --rm decision-trees train --help": (
-        "contract/test_train_help.py::test_train_help_prints_the_table_and_does_nothing_else"
+        "contract/test_train_help.py::test_train_help_only_prints_the_table"
     ),
     "docker run --rm decision-trees train --schema": (
         "contract/test_train_help.py::test_train_schema_names_every_hyperparameter"
@@ -71,7 +71,7 @@ LINES_TESTED_BY = {
         "::test_serve_local_runs_the_container_on_a_read_only_model"
     ),
     "./local_test/predict.sh local_test/payload.csv": (
-        "scripts/test_predict.py::test_predict_sends_the_file_as_it_is"
+        "scripts/test_predict.py::test_predict_sends_the_file_unchanged"
     ),
     "Dockerfile              two targets: the full one trains and serves, `inference` serves": (
         "contract/test_readme_links.py"

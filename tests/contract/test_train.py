@@ -1,4 +1,4 @@
-"""`train` as the platform starts it: files in, an artifact or a failure file out."""
+"""Run `train` as the platform does: it reads files, and writes an artifact or a failure file."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from support.processes import train
 
 
 def failure_of(opt_ml: OptMl, log: str) -> str:
-    """Return the text of the failure file, which must be as the platform wants it."""
+    """Return the text of the failure file, whose size and form must suit the platform."""
     text = opt_ml.failure.read_text(encoding="utf-8")
     assert 0 < len(text) <= 1024
     assert "Traceback" not in text
@@ -24,8 +24,8 @@ def failure_of(opt_ml: OptMl, log: str) -> str:
     return text
 
 
-def test_train_writes_an_artifact_that_answers_as_scikit_learn(opt_ml: OptMl, iris: Rows) -> None:
-    """A job leaves the files of the model, exit code 0, and no failure file."""
+def test_train_writes_an_artifact_that_predicts_as_scikit_learn(opt_ml: OptMl, iris: Rows) -> None:
+    """A job writes the files of the model and no failure file, and its exit code is 0."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"max_leaf_nodes": "5"})
 
@@ -42,7 +42,7 @@ def test_train_writes_an_artifact_that_answers_as_scikit_learn(opt_ml: OptMl, ir
 
 
 def test_train_prints_the_accuracy_that_scikit_learn_computes(opt_ml: OptMl, iris: Rows) -> None:
-    """The metric line is there once, in the form that a regular expression of a tuner finds."""
+    """The metric line is printed once, in the form that a tuner's regular expression matches."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"max_leaf_nodes": "3"})
 
@@ -54,7 +54,7 @@ def test_train_prints_the_accuracy_that_scikit_learn_computes(opt_ml: OptMl, iri
 
 
 def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: Rows) -> None:
-    """Without hyperparameters.json the defaults are taken."""
+    """Without hyperparameters.json the defaults are used."""
     opt_ml.write("iris.csv", iris.training_csv())
 
     ended = train(opt_ml)
@@ -65,7 +65,7 @@ def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: Rows) -> None:
 
 
 def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: Rows) -> None:
-    """Nested files count, hidden and empty ones do not; the channel may be called train."""
+    """Nested files are read, hidden and empty ones are not; the channel may be called train."""
     lines = iris.training_csv().splitlines(keepends=True)
     opt_ml.write("a.csv", "".join(lines[:70]), channel="train")
     opt_ml.write("part/b", "".join(lines[70:]), channel="train")
@@ -80,7 +80,7 @@ def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: Rows) 
 
 
 def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows) -> None:
-    """Two jobs over the same rows write the same artifact."""
+    """Two jobs with the same rows write the same artifact."""
     artifacts = []
     for name in ("first", "second"):
         opt_ml = OptMl(tmp_path / name)
@@ -103,10 +103,8 @@ def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows
         (b"a,1,2\nb\xff,1,2\n", ["0xff", "UTF-8"]),
     ],
 )
-def test_train_says_what_is_wrong_with_a_file(
-    opt_ml: OptMl, content: str | bytes, phrases: list[str]
-) -> None:
-    """Bad data ends the job with exit code 65 and a failure file: what, where, what to do."""
+def test_train_reports_a_bad_file(opt_ml: OptMl, content: str | bytes, phrases: list[str]) -> None:
+    """The exit code is 65; the failure file has the mistake, its place and a remedy."""
     opt_ml.write("bad.csv", content)
 
     ended = train(opt_ml)
@@ -118,7 +116,7 @@ def test_train_says_what_is_wrong_with_a_file(
 
 
 def test_train_names_file_and_row_in_the_second_file(opt_ml: OptMl) -> None:
-    """Files that do not fit together are both named."""
+    """The failure names both of two files that do not match."""
     first = opt_ml.write("first.csv", "a,1,2\nb,2,1\n")
     second = opt_ml.write("second.csv", "a,1,2,3\n")
 
@@ -141,10 +139,10 @@ def test_train_names_file_and_row_in_the_second_file(opt_ml: OptMl) -> None:
         ),
     ],
 )
-def test_train_says_that_a_channel_holds_no_data(
+def test_train_reports_a_channel_without_data(
     opt_ml: OptMl, prepare: Callable[[OptMl], object], phrase: str
 ) -> None:
-    """A channel without a usable file ends the job and says what was found in its place."""
+    """The failure says what the channel contains instead of data."""
     prepare(opt_ml)
 
     ended = train(opt_ml)
@@ -162,10 +160,10 @@ def test_train_says_that_a_channel_holds_no_data(
         ('{"max_depth": "deep"}', "'max_depth' is 'deep'; it must be a whole number"),
     ],
 )
-def test_train_says_what_is_wrong_with_the_hyperparameters(
+def test_train_reports_bad_hyperparameters(
     opt_ml: OptMl, iris: Rows, content: str, phrase: str
 ) -> None:
-    """Hyperparameters that cannot be used end the job before the data are read."""
+    """Unusable hyperparameters end the job before the data are read."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters(content)
 
@@ -175,8 +173,8 @@ def test_train_says_what_is_wrong_with_the_hyperparameters(
     assert phrase in failure_of(opt_ml, ended.log)
 
 
-def test_train_refuses_a_relative_base_directory(opt_ml: OptMl) -> None:
-    """A setting that cannot be used ends the program before it starts anything."""
+def test_train_rejects_a_relative_base_directory(opt_ml: OptMl) -> None:
+    """An unusable setting ends the program before it starts anything."""
     ended = train(opt_ml, SAGEMAKER_BASE_DIR="ml")
 
     assert ended.code == os.EX_CONFIG

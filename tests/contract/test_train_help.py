@@ -1,4 +1,4 @@
-"""`train --help` and `train --schema` document the hyperparameters; neither runs a job."""
+"""`train --help` and `train --schema` describe the hyperparameters without running a job."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from support.processes import DEADLINE_SECONDS, environment
 
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `train` with arguments, without a job."""
+    """Run `train` with these arguments, without a job."""
     return subprocess.run(
         [PROGRAM_DIR / "train", *arguments],
         env=environment(OptMl(directory / "ml")),
@@ -45,8 +45,8 @@ def shape() -> Any:
     return service.shape_for("HyperParameterSpecifications")
 
 
-def test_train_help_prints_the_table_and_does_nothing_else(tmp_path: Path) -> None:
-    """The help goes to standard output; no job is run."""
+def test_train_help_only_prints_the_table(tmp_path: Path) -> None:
+    """The help is written to standard output, and no job is run."""
     ended = run(tmp_path, "--help")
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -56,16 +56,16 @@ def test_train_help_prints_the_table_and_does_nothing_else(tmp_path: Path) -> No
 
 
 def test_train_schema_names_every_hyperparameter(specifications: list[dict[str, Any]]) -> None:
-    """The names and their order are those of the fields."""
+    """Names and order are those of the declaration."""
     names = [one["Name"] for one in specifications]
 
     assert names == list(Hyperparameters.model_fields)
 
 
-def test_train_schema_is_what_sagemaker_takes(
+def test_train_schema_is_valid_for_sagemaker(
     specifications: list[dict[str, Any]], shape: Any
 ) -> None:
-    """The output is valid by the model of the service, and by its limits that botocore ignores."""
+    """The output is valid by botocore's model of the service and by limits that it ignores."""
     report = ParamValidator().validate(specifications, shape)
 
     assert report.generate_report() == ""
@@ -73,16 +73,14 @@ def test_train_schema_is_what_sagemaker_takes(
 
 
 def test_train_schema_is_compared_with_the_limits_of_sagemaker(shape: Any) -> None:
-    """The comparison finds text that is too long, unknown or has a line break."""
+    """The comparison finds text that is too long, unknown, or contains a line break."""
     wrong = [{"Name": "n" * 257, "Type": "Text", "Description": "two\nlines"}] * 101
 
     assert violations(wrong, shape)[:4] == ["101 items", "257 characters", "'Text'", "'\\n'"]
 
 
 @pytest.mark.parametrize("arguments", [["--hepl"], ["--help", "--schema"], [""]])
-def test_train_with_other_arguments_says_how_it_is_used(
-    tmp_path: Path, arguments: list[str]
-) -> None:
+def test_train_with_other_arguments_prints_its_usage(tmp_path: Path, arguments: list[str]) -> None:
     """Wrong arguments run no job: usage on standard error, exit code 64, no failure file."""
     ended = run(tmp_path, *arguments)
 
@@ -92,7 +90,7 @@ def test_train_with_other_arguments_says_how_it_is_used(
 
 
 def violations(value: Any, shape: Any) -> list[str]:
-    """Return the violations of the limits of a shape and of the shapes within."""
+    """Return the violations of the limits of a shape and of its nested shapes."""
     most = shape.metadata.get("max", 10**9)
     if shape.type_name == "structure":
         members = shape.members
@@ -104,6 +102,6 @@ def violations(value: Any, shape: Any) -> list[str]:
         return []
     too_long = [f"{len(value)} characters"] * (len(value) > most)
     unknown = [repr(value)] * bool(shape.enum and value not in shape.enum)
-    # All patterns mean the same here: any characters that are seen.
+    # All patterns have the same meaning here: any printable characters.
     control = [repr(mark) for mark in value if unicodedata.category(mark)[0] not in "LMZSNP"]
     return too_long + unknown + control

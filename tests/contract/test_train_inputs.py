@@ -1,4 +1,4 @@
-"""`train` over every format and every input mode: the same table gives the same model."""
+"""`train` with every format and input mode: the same table results in the same model."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ from support.processes import Ended, read_until, start, train, wait_for
 
 @pytest.fixture(scope="module")
 def table(iris: Rows) -> Table:
-    """The Iris table with numbers for labels, the label first."""
+    """The Iris table with numeric labels, the label first."""
     codes = {name: code for code, name in enumerate(dict.fromkeys(iris.labels))}
     return [
         [codes[label], *row.tolist()] for label, row in zip(iris.labels, iris.features, strict=True)
@@ -25,27 +25,27 @@ def table(iris: Rows) -> Table:
 
 @pytest.fixture(scope="module")
 def expected(table: Table) -> bytes:
-    """The model.onnx of scikit-learn's tree over the table."""
+    """The model.onnx of scikit-learn's tree for the table."""
     values = np.array(table)
     features, labels = values[:, 1:].astype(np.float32), values[:, 0].astype(np.int64)
     return export.to_onnx(DecisionTreeClassifier(random_state=0).fit(features, labels), 4)
 
 
 def model_of(opt_ml: OptMl, ended: Ended) -> bytes:
-    """Return the model that a job has written."""
+    """Return the model that a job wrote."""
     assert ended.code == 0, ended.log
     return (opt_ml.model / "model.onnx").read_bytes()
 
 
 OFTEN = {"table.csv", "table.csv.gz", "libsvm", "table.parquet", "table.recordio"}
-"""Formats that are read in each run; payloads/ has all of them as well."""
+"""Formats that are tested in each run; payloads/ contains all of them as well."""
 
 
 @pytest.mark.parametrize("name", [name if name in OFTEN else soak_only(name) for name in FORMATS])
-def test_format_gives_the_model_of_scikit_learn(
+def test_format_results_in_the_model_of_scikit_learn(
     opt_ml: OptMl, table: Table, expected: bytes, name: str
 ) -> None:
-    """In whatever format the table comes, model.onnx is the same to the byte."""
+    """model.onnx has the same bytes for every format of the table."""
     opt_ml.write(name, FORMATS[name](table))
 
     ended = train(opt_ml)
@@ -65,10 +65,10 @@ def test_format_gives_the_model_of_scikit_learn(
         ("application/x-recordio-protobuf", "records"),
     ],
 )
-def test_content_type_of_the_channel_says_the_format(
+def test_content_type_of_the_channel_determines_the_format(
     opt_ml: OptMl, table: Table, expected: bytes, content_type: str, name: str
 ) -> None:
-    """What a channel declares counts, whatever the file is called."""
+    """The content type of the channel takes precedence over the name of the file."""
     opt_ml.write("part-00000.txt", FORMATS[name](table))
     opt_ml.configure(training={"ContentType": content_type, "TrainingInputMode": "FastFile"})
 
@@ -108,10 +108,10 @@ PIPED = ["table.csv", "with_header.csv", "table.csv.gz", "records", "sparse.reco
 
 @pytest.mark.parametrize("name", PIPED)
 @pytest.mark.parametrize("piece_bytes", [7, soak_only(1 << 16)])
-def test_pipe_gives_the_model_of_the_files(
+def test_pipe_results_in_the_model_of_the_files(
     opt_ml: OptMl, table: Table, expected: bytes, name: str, piece_bytes: int
 ) -> None:
-    """In Pipe mode a channel is read from its first FIFO, in whatever pieces the bytes come."""
+    """In Pipe mode a channel is read from its first FIFO, in pieces of any size."""
     content = FORMATS[name](table)
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
 
@@ -129,7 +129,7 @@ def test_pipe_gives_the_model_of_the_files(
 def test_pipe_of_objects_with_headers_is_one_table(
     opt_ml: OptMl, table: Table, expected: bytes
 ) -> None:
-    """A pipe joins objects as they are: the header and byte-order mark of each are left out."""
+    """A pipe concatenates objects: the header and the byte-order mark of each are skipped."""
     objects = [table[:50], table[50:100], table[100:]]
     content = "".join("\ufeff" + with_header(part) for part in objects)
     opt_ml.configure(train={"TrainingInputMode": "Pipe", "ContentType": "text/csv"})
@@ -144,7 +144,7 @@ def test_pipe_of_objects_with_headers_is_one_table(
 def test_pipes_of_two_channels_are_read_one_after_the_other(
     opt_ml: OptMl, table: Table, expected: bytes
 ) -> None:
-    """Training data comes first, then validation data; either pipe may be there before."""
+    """Training data are read first, then validation data; either pipe may exist first."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"}, validation={"TrainingInputMode": "Pipe"})
     content = as_csv(table).encode()
 
@@ -159,7 +159,7 @@ def test_pipes_of_two_channels_are_read_one_after_the_other(
 
 
 def test_pipe_may_appear_late(opt_ml: OptMl, table: Table, expected: bytes) -> None:
-    """A job waits for a pipe that is not there yet."""
+    """A job waits for a pipe that does not exist yet."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
     process = start("train", opt_ml)
     read_until(process, "hyperparameters")
@@ -170,8 +170,8 @@ def test_pipe_may_appear_late(opt_ml: OptMl, table: Table, expected: bytes) -> N
     assert model_of(opt_ml, ended) == expected
 
 
-def test_pipe_is_closed_when_its_data_are_no_good(opt_ml: OptMl) -> None:
-    """A writer learns at once that nobody reads on; the failure names pipe, row and remedy."""
+def test_pipe_is_closed_if_its_data_are_bad(opt_ml: OptMl) -> None:
+    """The writer receives an error at once; the failure names pipe, row and remedy."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
     pipe = pipe_of(opt_ml, "train")
 
@@ -185,8 +185,8 @@ def test_pipe_is_closed_when_its_data_are_no_good(opt_ml: OptMl) -> None:
     )
 
 
-def test_parquet_through_a_pipe_is_refused(opt_ml: OptMl, table: Table) -> None:
-    """Parquet cannot be read from its start to its end; the failure names FastFile."""
+def test_parquet_through_a_pipe_is_rejected(opt_ml: OptMl, table: Table) -> None:
+    """Parquet cannot be read sequentially; the failure names FastFile."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
 
     with fed(pipe_of(opt_ml, "train"), as_parquet(table)):

@@ -1,4 +1,4 @@
-"""SIGTERM at any moment of a job: it ends soon, and the model is complete or absent."""
+"""SIGTERM during a job: it exits soon, and the model is complete or absent."""
 
 import os
 import signal
@@ -12,21 +12,21 @@ from support.material import OptMl
 from support.processes import read_until, start
 
 STOP_SECONDS = 120
-"""Time after which the platform kills a job that it has stopped.
+"""Time after which the platform kills a stopped job.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
 """
 
 
 def running(opt_ml: OptMl, words: str) -> subprocess.Popen[str]:
-    """Start a job, and return when its log has `words`."""
+    """Start a job, and wait until its log contains `words`."""
     process = start("train", opt_ml)
     read_until(process, words)
     return process
 
 
 def stopped_log(process: subprocess.Popen[str]) -> str:
-    """Send SIGTERM, and return what the job prints before it ends with the code of a stop."""
+    """Send SIGTERM, and return the rest of the output; the exit code must be that of a stop."""
     process.send_signal(signal.SIGTERM)
     log, _ = process.communicate(timeout=STOP_SECONDS)
     assert process.returncode == 128 + signal.SIGTERM, log
@@ -34,7 +34,7 @@ def stopped_log(process: subprocess.Popen[str]) -> str:
 
 
 def test_stop_ends_a_job_that_waits_for_a_pipe(opt_ml: OptMl) -> None:
-    """A pipe that never appears does not hold up a stop."""
+    """A pipe that never appears does not delay a stop."""
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
 
     log = stopped_log(running(opt_ml, "hyperparameters"))
@@ -45,11 +45,11 @@ def test_stop_ends_a_job_that_waits_for_a_pipe(opt_ml: OptMl) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"a,1\nb,2\n", b"a,1\nb"])
 def test_stop_ends_a_job_that_reads_a_pipe(opt_ml: OptMl, content: bytes) -> None:
-    """A pipe from which nothing more comes does not hold up a stop.
+    """A pipe without further data does not delay a stop.
 
-    1. The writer opens the pipe, writes part of a table, and neither goes on nor closes.
-    2. SIGTERM comes.
-    Result: the job ends, with a line that says so and an empty model directory.
+    1. The writer opens the pipe, writes part of a table, and neither continues nor closes it.
+    2. SIGTERM arrives.
+    Result: the job exits with a message and an empty model directory.
     """
     opt_ml.configure(train={"TrainingInputMode": "Pipe"})
     pipe = pipe_of(opt_ml, "train")
@@ -66,7 +66,7 @@ def test_stop_ends_a_job_that_reads_a_pipe(opt_ml: OptMl, content: bytes) -> Non
 
 
 def test_stop_ends_a_fit_at_once(opt_ml: OptMl, long_table: str) -> None:
-    """A long fit is not waited for, and leaves no model and no failure."""
+    """A long fit is interrupted, and leaves neither a model nor a failure file."""
     opt_ml.write("long.csv", long_table)
     opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
 
@@ -78,7 +78,7 @@ def test_stop_ends_a_fit_at_once(opt_ml: OptMl, long_table: str) -> None:
 
 
 def test_stop_after_the_fit_keeps_the_model(opt_ml: OptMl, long_table: str) -> None:
-    """What has been fitted is saved, whole, and the job says that it is complete."""
+    """A fitted model is saved completely, and the log says so."""
     opt_ml.write("long.csv", long_table)
 
     process = running(opt_ml, "fit done")

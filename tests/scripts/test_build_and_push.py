@@ -1,4 +1,4 @@
-"""build_and_push.sh --build-only with fake docker clients; tests/image builds for real."""
+"""build_and_push.sh --build-only with fake docker clients; tests/image builds real images."""
 
 import shlex
 from pathlib import Path
@@ -19,7 +19,7 @@ usage: build_and_push.sh --build-only IMAGE [--target inference]
 
 
 def fake_docker(directory: Path, version: str = "28.2.2", **answers: int) -> Fake:
-    """Make a docker client; `answers` are the exit codes of its subcommands, else 0."""
+    """Create a fake docker client; `answers` are exit codes of its subcommands, by default 0."""
     codes = {"info": 0, "buildx_version": 0, "image_inspect": 0, "pull": 0, "build": 0} | answers
     return Fake(
         directory,
@@ -36,7 +36,7 @@ def fake_docker(directory: Path, version: str = "28.2.2", **answers: int) -> Fak
 
 
 def sentence(ended: Ended) -> str:
-    """Return what a script says that cannot build, which must be one line."""
+    """Return the only line of a script that cannot build."""
     assert ended.code == UNAVAILABLE
     assert ended.out == ""
     assert ended.err.count("\n") == 1, ended.err
@@ -61,8 +61,8 @@ def sentence(ended: Ended) -> str:
         ("decision-trees --tag ''", "--tag needs a value after it."),
     ],
 )
-def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: str, said: str) -> None:
-    """Wrong arguments give a sentence, the usage and exit code 2, before docker is asked."""
+def test_build_and_push_rejects_wrong_arguments(tmp_path: Path, arguments: str, said: str) -> None:
+    """Wrong arguments result in a message, the usage and exit code 2, without a call of docker."""
     docker = fake_docker(tmp_path / "bin")
 
     ended = Clone(tmp_path).run(SCRIPT, *shlex.split(arguments), fakes=[docker])
@@ -75,7 +75,7 @@ def test_build_and_push_refuses_wrong_arguments(tmp_path: Path, arguments: str, 
 
 
 def test_build_and_push_shows_its_usage(tmp_path: Path) -> None:
-    """--help gives the usage and exit code 2, before docker is asked."""
+    """--help prints the usage and exits with code 2, without a call of docker."""
     docker = fake_docker(tmp_path / "bin")
 
     ended = Clone(tmp_path).run(SCRIPT, "--help", fakes=[docker])
@@ -85,15 +85,15 @@ def test_build_and_push_shows_its_usage(tmp_path: Path) -> None:
     assert docker.calls() == []
 
 
-def test_build_and_push_says_that_docker_is_missing(tmp_path: Path) -> None:
-    """No docker on PATH is exit code 69 and one sentence."""
+def test_build_and_push_reports_a_missing_docker(tmp_path: Path) -> None:
+    """Without docker on PATH the script exits with code 69 and one sentence."""
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY)
 
     assert "docker is not on PATH" in sentence(ended)
 
 
-def test_build_and_push_says_that_no_engine_answers(tmp_path: Path) -> None:
-    """A client without an engine is exit code 69 and one sentence, and nothing is built."""
+def test_build_and_push_reports_a_missing_engine(tmp_path: Path) -> None:
+    """A client without an engine results in exit code 69 and one sentence; nothing is built."""
     docker = fake_docker(tmp_path / "bin", info=1)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
@@ -103,7 +103,7 @@ def test_build_and_push_says_that_no_engine_answers(tmp_path: Path) -> None:
 
 
 def test_build_and_push_builds_the_clone_with_buildx(tmp_path: Path) -> None:
-    """The whole build command: target full, the base image, the context, and nothing else."""
+    """The build command has the target full, the base image, the context, and nothing else."""
     docker = fake_docker(tmp_path / "bin")
     clone = Clone(tmp_path)
 
@@ -116,8 +116,8 @@ def test_build_and_push_builds_the_clone_with_buildx(tmp_path: Path) -> None:
     ]
 
 
-def test_build_and_push_finds_the_clone_in_spite_of_cdpath(tmp_path: Path) -> None:
-    """A CDPATH of the caller, with which cd goes elsewhere or speaks, changes nothing."""
+def test_build_and_push_finds_the_clone_despite_cdpath(tmp_path: Path) -> None:
+    """A CDPATH of the caller, which changes the effect and output of cd, has no effect."""
     docker = fake_docker(tmp_path / "bin")
     clone = Clone(tmp_path)
 
@@ -128,7 +128,7 @@ def test_build_and_push_finds_the_clone_in_spite_of_cdpath(tmp_path: Path) -> No
 
 
 def test_build_and_push_passes_target_and_base_image(tmp_path: Path) -> None:
-    """--target and BASE_IMAGE reach the build, in whatever order the arguments stand."""
+    """--target and BASE_IMAGE reach the build, whatever the order of the arguments."""
     docker = fake_docker(tmp_path / "bin")
 
     ended = Clone(tmp_path).run(
@@ -143,7 +143,7 @@ def test_build_and_push_passes_target_and_base_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["18.09.1", "20.10.24+dfsg1", "22.06.0-beta.0"])
 def test_build_and_push_uses_the_buildkit_of_an_old_client(tmp_path: Path, version: str) -> None:
-    """A client before version 23 builds without buildx, once BuildKit is switched on."""
+    """A client older than version 23 builds without buildx, with BuildKit enabled."""
     docker = fake_docker(tmp_path / "bin", version, buildx_version=1)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
@@ -153,8 +153,8 @@ def test_build_and_push_uses_the_buildkit_of_an_old_client(tmp_path: Path, versi
     assert docker.call("build")[1] == "--target"
 
 
-def test_build_and_push_takes_the_first_client_that_can_build(tmp_path: Path) -> None:
-    """Behind a client without buildx, an older one on PATH builds."""
+def test_build_and_push_uses_the_first_client_that_can_build(tmp_path: Path) -> None:
+    """If the first client on PATH has no buildx, an older client further back builds."""
     new = fake_docker(tmp_path / "new", "28.2.2", buildx_version=1)
     old = fake_docker(tmp_path / "old one", "20.10.24+dfsg1", buildx_version=1)
 
@@ -166,8 +166,8 @@ def test_build_and_push_takes_the_first_client_that_can_build(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("version", ["28.2.2", "17.03.2-ce", "", "unknown-version"])
-def test_build_and_push_says_that_buildx_is_missing(tmp_path: Path, version: str) -> None:
-    """When no client can use BuildKit, the sentence names the plugin."""
+def test_build_and_push_reports_a_missing_buildx(tmp_path: Path, version: str) -> None:
+    """If no client supports BuildKit, the message names the plugin."""
     docker = fake_docker(tmp_path / "bin", version, buildx_version=1)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
@@ -175,8 +175,8 @@ def test_build_and_push_says_that_buildx_is_missing(tmp_path: Path, version: str
     assert "install its plugin buildx" in sentence(ended)
 
 
-def test_build_and_push_pulls_an_absent_base_image(tmp_path: Path) -> None:
-    """A base image that is not here is pulled before the build."""
+def test_build_and_push_pulls_a_missing_base_image(tmp_path: Path) -> None:
+    """A missing base image is pulled before the build."""
     docker = fake_docker(tmp_path / "bin", image_inspect=1)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
@@ -185,8 +185,8 @@ def test_build_and_push_pulls_an_absent_base_image(tmp_path: Path) -> None:
     assert docker.call("pull") == ["pull", "--quiet", "debian:trixie-slim"]
 
 
-def test_build_and_push_says_that_the_base_image_cannot_be_had(tmp_path: Path) -> None:
-    """Without a base image and a registry, the sentence names the script that makes one."""
+def test_build_and_push_reports_an_unavailable_base_image(tmp_path: Path) -> None:
+    """If the base image cannot be pulled, the message names the script that makes it."""
     docker = fake_docker(tmp_path / "bin", image_inspect=1, pull=1)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])
@@ -195,8 +195,8 @@ def test_build_and_push_says_that_the_base_image_cannot_be_had(tmp_path: Path) -
     assert [call for call in docker.calls() if "--tag" in call] == []
 
 
-def test_build_and_push_gives_the_ca_bundle_as_a_secret(tmp_path: Path) -> None:
-    """SSL_CERT_FILE, where it is a file, is a secret of the build and no build argument."""
+def test_build_and_push_passes_the_ca_bundle_as_a_secret(tmp_path: Path) -> None:
+    """SSL_CERT_FILE becomes a secret of the build if it is a file, and never a build argument."""
     docker = fake_docker(tmp_path / "bin")
     bundle = tmp_path / "ca bundle.pem"
     bundle.touch()
@@ -208,8 +208,8 @@ def test_build_and_push_gives_the_ca_bundle_as_a_secret(tmp_path: Path) -> None:
     assert build[build.index("--secret") + 1] == f"id=ca-bundle,src={bundle}"
 
 
-def test_build_and_push_ignores_a_ca_bundle_that_is_not_there(tmp_path: Path) -> None:
-    """An SSL_CERT_FILE that names nothing does not stop the build."""
+def test_build_and_push_ignores_a_missing_ca_bundle(tmp_path: Path) -> None:
+    """An SSL_CERT_FILE that does not exist does not stop the build."""
     docker = fake_docker(tmp_path / "bin")
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker], SSL_CERT_FILE="/nowhere.pem")
@@ -219,8 +219,8 @@ def test_build_and_push_ignores_a_ca_bundle_that_is_not_there(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("code", [1, 17])
-def test_build_and_push_hands_on_the_exit_code_of_the_build(tmp_path: Path, code: int) -> None:
-    """A build that fails is never a success."""
+def test_build_and_push_returns_the_exit_code_of_the_build(tmp_path: Path, code: int) -> None:
+    """The script exits with the exit code of a failed build."""
     docker = fake_docker(tmp_path / "bin", build=code)
 
     ended = Clone(tmp_path).run(SCRIPT, *BUILD_ONLY, fakes=[docker])

@@ -1,4 +1,4 @@
-"""What build_and_push.sh IMAGE checks before it builds, with fakes of docker, aws and curl."""
+"""Checks of build_and_push.sh IMAGE before it builds, with fake docker, aws and curl."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ UNAVAILABLE = 69
         (["decision-trees", "--platform", "windows/amd64"], "does not run windows/amd64"),
     ],
 )
-def test_push_refuses_names_that_ecr_refuses(
+def test_push_rejects_names_that_ecr_rejects(
     tmp_path: Path, arguments: list[str], found: str
 ) -> None:
-    """A wrong name is exit code 2, a sentence and the usage, before anybody is asked."""
+    """A wrong name results in exit code 2, a message and the usage, without any request."""
     ecr = FakeEcr(tmp_path)
 
     ended = Clone(tmp_path).run("build_and_push.sh", *arguments, fakes=[ecr.docker])
@@ -36,8 +36,8 @@ def test_push_refuses_names_that_ecr_refuses(
 
 
 @pytest.mark.parametrize("program", ["aws", "curl"])
-def test_push_says_which_program_is_missing(tmp_path: Path, program: str) -> None:
-    """Without the AWS CLI or curl, the sentence says so."""
+def test_push_reports_a_missing_program(tmp_path: Path, program: str) -> None:
+    """Without the AWS CLI or curl, the message says which is missing."""
     ecr = FakeEcr(tmp_path)
     (ecr.docker.directory / program).unlink()
     clone = Clone(tmp_path)
@@ -66,10 +66,10 @@ def test_push_says_which_program_is_missing(tmp_path: Path, program: str) -> Non
         ),
     ],
 )
-def test_push_says_what_fails_before_anything_changes(
+def test_push_reports_failures_before_anything_changes(
     tmp_path: Path, answers: dict[str, str], found: str
 ) -> None:
-    """Each check has one sentence, with the reason of AWS and a remedy, and nothing is changed."""
+    """Each check has one message, with the reason of AWS and a remedy, and nothing is changed."""
     ecr = FakeEcr(tmp_path, **answers)
 
     ended = ecr.push(Clone(tmp_path))
@@ -78,8 +78,8 @@ def test_push_says_what_fails_before_anything_changes(
     assert ecr.changes() == []
 
 
-def test_push_says_that_the_password_is_refused(tmp_path: Path) -> None:
-    """A registry that refuses the login is told with its reason, and nothing is built."""
+def test_push_reports_a_rejected_password(tmp_path: Path) -> None:
+    """The message contains the reason of the registry, and nothing is built."""
     ecr = FakeEcr(tmp_path, login="echo 'no basic auth credentials' >&2; exit 1")
 
     ended = ecr.push(Clone(tmp_path))
@@ -88,8 +88,8 @@ def test_push_says_that_the_password_is_refused(tmp_path: Path) -> None:
     assert [call[0] for call in ecr.changes()] == ["login"]
 
 
-def test_push_says_that_there_is_no_password(tmp_path: Path) -> None:
-    """An ECR that gives no password is told with its reason, and nothing is built."""
+def test_push_reports_a_missing_password(tmp_path: Path) -> None:
+    """The message contains the reason of ECR, and nothing is built."""
     ecr = FakeEcr(tmp_path, get_login="echo AccessDenied >&2; exit 254")
 
     ended = ecr.push(Clone(tmp_path))
@@ -107,10 +107,10 @@ def test_push_says_that_there_is_no_password(tmp_path: Path) -> None:
         ([], {"AWS_REGION": ""}, "ap-south-1"),
     ],
 )
-def test_push_asks_every_question_in_one_region(
+def test_push_sends_all_requests_to_one_region(
     tmp_path: Path, arguments: list[str], variables: dict[str, str], region: str
 ) -> None:
-    """--region comes before AWS_REGION, AWS_DEFAULT_REGION and the AWS CLI's own configuration."""
+    """--region precedes AWS_REGION, AWS_DEFAULT_REGION and the AWS CLI's own configuration."""
     ecr = FakeEcr(tmp_path, region="echo ap-south-1", describe=MISSING)
 
     ended = ecr.push(Clone(tmp_path), *arguments, **variables)
@@ -121,8 +121,8 @@ def test_push_asks_every_question_in_one_region(
     assert {call[call.index("--region") + 1] for call in calls} == {region}
 
 
-def test_push_says_that_no_region_is_set(tmp_path: Path) -> None:
-    """Without a region nobody is asked."""
+def test_push_reports_a_missing_region(tmp_path: Path) -> None:
+    """Without a region no request is sent."""
     ecr = FakeEcr(tmp_path)
 
     ended = ecr.push(Clone(tmp_path), AWS_REGION="")
@@ -130,8 +130,8 @@ def test_push_says_that_no_region_is_set(tmp_path: Path) -> None:
     assert "no AWS region is set; give --region" in sentence(ended, UNAVAILABLE)
 
 
-def test_push_takes_the_domain_of_the_partition_from_ecr(tmp_path: Path) -> None:
-    """In China the registry is in another domain, and ECR says which."""
+def test_push_uses_the_registry_domain_of_ecr(tmp_path: Path) -> None:
+    """In China the registry has another domain, which ECR returns."""
     registry = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
     ecr = FakeEcr(tmp_path, token=f"echo https://{registry}")
 
@@ -142,8 +142,8 @@ def test_push_takes_the_domain_of_the_partition_from_ecr(tmp_path: Path) -> None
     assert ecr.pushed() == [f"{registry}/decision-trees:latest"]
 
 
-def test_push_stops_when_the_repository_cannot_be_made(tmp_path: Path) -> None:
-    """The reason of AWS stands above the sentence, and nothing is built."""
+def test_push_stops_when_the_repository_cannot_be_created(tmp_path: Path) -> None:
+    """The reason of AWS is printed above the message, and nothing is built."""
     ecr = FakeEcr(tmp_path, describe=MISSING, create="echo denied >&2; exit 254")
 
     ended = ecr.push(Clone(tmp_path))
@@ -154,8 +154,8 @@ def test_push_stops_when_the_repository_cannot_be_made(tmp_path: Path) -> None:
     assert [call for call in ecr.docker.calls() if call[:2] == ["buildx", "build"]] == []
 
 
-def test_push_refuses_a_taken_tag_of_an_immutable_repository(tmp_path: Path) -> None:
-    """It is told before the build, which would be for nothing."""
+def test_push_rejects_an_existing_tag_of_an_immutable_repository(tmp_path: Path) -> None:
+    """It is reported before the build, which would be useless."""
     ecr = FakeEcr(tmp_path, describe="echo IMMUTABLE")
 
     ended = ecr.push(Clone(tmp_path), "--tag", "v1")
@@ -164,8 +164,8 @@ def test_push_refuses_a_taken_tag_of_an_immutable_repository(tmp_path: Path) -> 
     assert [call[0] for call in ecr.changes()] == ["login"]
 
 
-def test_push_refuses_immutable_tags_of_a_mutable_repository(tmp_path: Path) -> None:
-    """The repository of somebody is not changed; the sentence names the command that would."""
+def test_push_rejects_immutable_tags_for_a_mutable_repository(tmp_path: Path) -> None:
+    """The existing repository is not changed; the message names the command that changes it."""
     ecr = FakeEcr(tmp_path)
 
     ended = ecr.push(Clone(tmp_path), "--immutable")
@@ -174,8 +174,8 @@ def test_push_refuses_immutable_tags_of_a_mutable_repository(tmp_path: Path) -> 
     assert ecr.changes() == []
 
 
-def test_push_needs_some_tag_for_an_immutable_repository(tmp_path: Path) -> None:
-    """Without git and --tag there is none."""
+def test_push_needs_a_tag_for_an_immutable_repository(tmp_path: Path) -> None:
+    """Without git and --tag there is no tag."""
     ecr = FakeEcr(tmp_path, describe=MISSING)
 
     ended = ecr.push(Clone(tmp_path), "--immutable")

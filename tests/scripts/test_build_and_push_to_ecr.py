@@ -1,4 +1,4 @@
-"""What build_and_push.sh IMAGE builds, pushes and reads back; tests/image does it for real."""
+"""Builds, pushes and verification by build_and_push.sh IMAGE; tests/image uses a real registry."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ NEW = "--image-scanning-configuration scanOnPush=true --image-tag-mutability MUT
 
 
 def commit_all(clone: Clone) -> str:
-    """Make a git repository of a clone, and return the short hash of its one commit."""
+    """Commit a clone to a new git repository, and return the short hash of the commit."""
     clone.provide("git")
     git = ["git", "-C", str(clone.root), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "--no-gpg-sign", "-m", "all"]):
@@ -27,8 +27,8 @@ def commit_all(clone: Clone) -> str:
     return shown.stdout.strip()
 
 
-def test_push_prints_the_uri_with_its_digest_alone(tmp_path: Path) -> None:
-    """A script may take the output as the URI of an estimator."""
+def test_push_prints_only_the_uri_with_its_digest(tmp_path: Path) -> None:
+    """The output is only the URI, which a script may pass to an estimator."""
     ended = FakeEcr(tmp_path).push(Clone(tmp_path))
 
     assert ended.code == 0, ended.err
@@ -36,7 +36,7 @@ def test_push_prints_the_uri_with_its_digest_alone(tmp_path: Path) -> None:
 
 
 def test_push_builds_for_sagemaker_without_attestations(tmp_path: Path) -> None:
-    """The whole build command: linux/amd64, Docker's media types, the tags, and nothing else."""
+    """The build command has linux/amd64, Docker's media types, the tags, and nothing else."""
     ecr = FakeEcr(tmp_path)
     clone = Clone(tmp_path)
 
@@ -51,8 +51,8 @@ def test_push_builds_for_sagemaker_without_attestations(tmp_path: Path) -> None:
     ]
 
 
-def test_push_builds_the_target_and_platform_that_are_asked_for(tmp_path: Path) -> None:
-    """--target and --platform reach the build, and arm64 is then what must be in the registry."""
+def test_push_builds_the_given_target_and_platform(tmp_path: Path) -> None:
+    """--target and --platform reach the build, and the pushed image must be for that platform."""
     ecr = FakeEcr(tmp_path, found="linux/arm64 true ")
 
     ended = ecr.push(Clone(tmp_path), "--target", "inference", "--platform", "linux/arm64")
@@ -64,7 +64,7 @@ def test_push_builds_the_target_and_platform_that_are_asked_for(tmp_path: Path) 
 
 
 def test_push_keeps_an_existing_repository(tmp_path: Path) -> None:
-    """What is there is not made again."""
+    """An existing repository is not created again."""
     ecr = FakeEcr(tmp_path)
 
     ended = ecr.push(Clone(tmp_path))
@@ -73,8 +73,8 @@ def test_push_keeps_an_existing_repository(tmp_path: Path) -> None:
     assert [call for call in ecr.aws.calls() if call[1] == "create-repository"] == []
 
 
-def test_push_makes_a_missing_repository(tmp_path: Path) -> None:
-    """A new repository is scanned on push, and its tags are mutable unless asked otherwise."""
+def test_push_creates_a_missing_repository(tmp_path: Path) -> None:
+    """A new repository is scanned on push, and its tags are mutable by default."""
     ecr = FakeEcr(tmp_path, describe=MISSING)
 
     ended = ecr.push(Clone(tmp_path))
@@ -87,8 +87,8 @@ def test_push_makes_a_missing_repository(tmp_path: Path) -> None:
     ]
 
 
-def test_push_gives_an_immutable_repository_no_latest(tmp_path: Path) -> None:
-    """`latest` could be pushed only once there, so the tag that is given is the only one."""
+def test_push_does_not_push_latest_to_an_immutable_repository(tmp_path: Path) -> None:
+    """`latest` could be pushed only once, so only the given tag is pushed."""
     ecr = FakeEcr(tmp_path, describe=MISSING, taken="404 text/plain")
 
     ended = ecr.push(Clone(tmp_path), "--immutable", "--tag", "v1")
@@ -100,7 +100,7 @@ def test_push_gives_an_immutable_repository_no_latest(tmp_path: Path) -> None:
 
 
 def test_push_pushes_latest_to_a_repository_that_excludes_it(tmp_path: Path) -> None:
-    """IMMUTABLE_WITH_EXCLUSION is for tags such as latest."""
+    """IMMUTABLE_WITH_EXCLUSION allows tags such as latest to move."""
     ecr = FakeEcr(tmp_path, describe="echo IMMUTABLE_WITH_EXCLUSION")
 
     ended = ecr.push(Clone(tmp_path), "--immutable", "--tag", "v1")
@@ -111,7 +111,7 @@ def test_push_pushes_latest_to_a_repository_that_excludes_it(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_push_tags_and_labels_the_commit(tmp_path: Path, changed: bool) -> None:
-    """The short hash is a tag and the label of the image, with -dirty when the clone differs."""
+    """The short hash is a tag and a label of the image, with -dirty if the clone has changes."""
     clone = Clone(tmp_path)
     commit = commit_all(clone)
     if changed:
@@ -127,8 +127,8 @@ def test_push_tags_and_labels_the_commit(tmp_path: Path, changed: bool) -> None:
     assert build[build.index("--label") + 1] == f"org.opencontainers.image.revision={commit}"
 
 
-def test_push_pushes_no_tag_twice(tmp_path: Path) -> None:
-    """--tag latest is latest."""
+def test_push_pushes_each_tag_once(tmp_path: Path) -> None:
+    """--tag latest adds no second tag."""
     ecr = FakeEcr(tmp_path)
 
     ended = ecr.push(Clone(tmp_path), "--tag", "latest")
@@ -137,8 +137,8 @@ def test_push_pushes_no_tag_twice(tmp_path: Path) -> None:
     assert ecr.pushed() == [f"{URI}:latest"]
 
 
-def test_push_leaves_the_login_of_the_user_alone(tmp_path: Path) -> None:
-    """The password goes through stdin to a configuration of this run, with the user's contexts."""
+def test_push_does_not_change_the_login_of_the_user(tmp_path: Path) -> None:
+    """The password is passed on stdin to a temporary configuration that has the user's contexts."""
     own = tmp_path / "own"
     (own / "contexts/meta").mkdir(parents=True)
     (own / "config.json").write_text('{"credsStore": "desktop"}')
@@ -159,7 +159,7 @@ def test_push_leaves_the_login_of_the_user_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [1, 17])
 def test_push_pushes_nothing_after_a_failed_build(tmp_path: Path, code: int) -> None:
-    """The exit code is the build's, and an old image of the same name stays here."""
+    """The script exits with the code of the build, and an old image of the same name is kept."""
     ecr = FakeEcr(tmp_path, build=f"exit {code}")
 
     ended = ecr.push(Clone(tmp_path), "--platform", "linux/arm64")
@@ -197,10 +197,10 @@ def test_push_stops_at_the_first_tag_that_fails(tmp_path: Path) -> None:
         ({"found": "linux/amd64 true f00ba45"}, "'linux/amd64 true f00ba45' instead of"),
     ],
 )
-def test_push_refuses_what_it_reads_back(
+def test_push_rejects_an_unusable_image_in_the_registry(
     tmp_path: Path, answers: dict[str, str], found: str
 ) -> None:
-    """What SageMaker would refuse is told, its URI is not printed, and latest stays as it was."""
+    """An image that SageMaker would reject is reported without its URI, and latest is unchanged."""
     ecr = FakeEcr(tmp_path, **answers)
 
     ended = ecr.push(Clone(tmp_path), "--tag", "v1")
@@ -209,8 +209,8 @@ def test_push_refuses_what_it_reads_back(
     assert ecr.pushed() == [f"{URI}:v1"]
 
 
-def test_push_takes_a_media_type_with_parameters(tmp_path: Path) -> None:
-    """A charset behind the type does not matter."""
+def test_push_accepts_a_media_type_with_parameters(tmp_path: Path) -> None:
+    """A charset after the media type does not matter."""
     ended = FakeEcr(tmp_path, manifest=f"200 {DOCKER_MANIFEST}; charset=utf-8").push(
         Clone(tmp_path)
     )
@@ -219,7 +219,7 @@ def test_push_takes_a_media_type_with_parameters(tmp_path: Path) -> None:
 
 
 def test_dry_run_prints_every_command_and_changes_nothing(tmp_path: Path) -> None:
-    """Each line can be pasted; what only asks is run, for the answers are in the lines."""
+    """Each printed line can be pasted; only commands that read are run, for values in the lines."""
     ecr = FakeEcr(tmp_path, describe=MISSING)
     clone = Clone(tmp_path)
 

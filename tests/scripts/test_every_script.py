@@ -1,4 +1,4 @@
-"""What holds for every shell script of the repository; shellcheck and shfmt see the rest."""
+"""Rules for all shell scripts of the repository, in addition to shellcheck and shfmt."""
 
 import os
 import re
@@ -20,7 +20,7 @@ SCRIPTS = sorted(
     ]
 )
 
-# What bash 3.2, the bash of macOS, does not have. .ci/run is for Debian alone.
+# Features that bash 3.2, the bash of macOS, does not have. .ci/run runs only on Debian.
 NEWER_THAN_BASH_3_2 = {
     "mapfile or readarray": r"\b(mapfile|readarray)\b",
     "a change of case": r"\$\{\w+(\[[^]]*\])?(,|\^)",
@@ -38,18 +38,18 @@ NEWER_THAN_BASH_3_2 = {
 
 
 def code(script: str) -> str:
-    """Return a script without its comments of whole lines."""
+    """Return a script without its comment lines."""
     lines = (ROOT / script).read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
 def test_the_scripts_are_found() -> None:
-    """The other tests of this file look at all that there are."""
+    """The other tests of this file check all scripts."""
     assert {"build_and_push.sh", "local_test/quickstart.sh", "tests/run.sh"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_says_what_it_is_and_how_it_is_used(script: str) -> None:
+def test_script_describes_itself_and_its_usage(script: str) -> None:
     """It begins with bash, its name and its usage, and stops at the first failure."""
     text = (ROOT / script).read_text(encoding="utf-8")
     name = Path(script).name
@@ -61,7 +61,7 @@ def test_script_says_what_it_is_and_how_it_is_used(script: str) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script_is_valid_bash(script: str) -> None:
-    """Bash can read it to its end."""
+    """Bash can parse it."""
     command = ["/usr/bin/env", "bash", "-n", str(ROOT / script)]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
 
@@ -69,13 +69,13 @@ def test_script_is_valid_bash(script: str) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_may_be_run(script: str) -> None:
+def test_script_is_executable(script: str) -> None:
     """It is executable in this clone."""
     assert os.access(ROOT / script, os.X_OK)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_may_be_run_in_every_clone(script: str) -> None:
+def test_script_is_executable_in_git(script: str) -> None:
     """It is executable in git."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
@@ -87,8 +87,8 @@ def test_script_may_be_run_in_every_clone(script: str) -> None:
 
 
 @pytest.mark.parametrize("script", [script for script in SCRIPTS if script != ".ci/run"])
-def test_script_needs_no_bash_newer_than_that_of_macos(script: str) -> None:
-    """It has nothing that came after bash 3.2."""
+def test_script_runs_with_the_bash_of_macos(script: str) -> None:
+    """It uses no feature that is newer than bash 3.2."""
     found = {
         what: match[0]
         for what, pattern in NEWER_THAN_BASH_3_2.items()

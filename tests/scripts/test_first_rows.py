@@ -45,7 +45,7 @@ def first_rows(opt_ml: OptMl, table: str | bytes, **hyperparameters: str) -> tup
 def test_first_rows_leaves_out_the_label_and_the_weight(
     opt_ml: OptMl, table: str, hyperparameters: dict[str, str], expected: str
 ) -> None:
-    """They are found as `train` finds them; the other cells are printed as CSV."""
+    """The columns are found as in `train`; the other cells are printed as CSV."""
     assert first_rows(opt_ml, table, **hyperparameters) == (0, expected, "")
 
 
@@ -57,7 +57,7 @@ def test_first_rows_prints_six_rows_at_most(opt_ml: OptMl) -> None:
 
 
 def test_first_rows_reads_gzip_and_parquet(opt_ml: OptMl) -> None:
-    """The first bytes of a file tell its format; a missing value of Parquet is an empty cell."""
+    """The first bytes of a file determine its format; a missing value of Parquet is left empty."""
     columns = {"price": [200.5, 260.0], "city": ["Rome", None], "area": [70, 90]}
     file = io.BytesIO()
     parquet.write_table(pyarrow.table(columns), file)
@@ -71,7 +71,7 @@ def test_first_rows_reads_gzip_and_parquet(opt_ml: OptMl) -> None:
 @pytest.mark.parametrize(
     "table", [b"\x00\xff\xfe", b"1 1:0.5 2:1\n0 2:3\n"], ids=["binary", "libsvm"]
 )
-def test_first_rows_says_that_a_format_is_not_supported(opt_ml: OptMl, table: bytes) -> None:
+def test_first_rows_reports_an_unsupported_format(opt_ml: OptMl, table: bytes) -> None:
     """One sentence names the file and the formats."""
     code, out, err = first_rows(opt_ml, table)
 

@@ -1,4 +1,4 @@
-"""predict.sh against a small HTTP server."""
+"""predict.sh with a small HTTP server."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SCRIPT = "local_test/predict.sh"
 
 @dataclass
 class Endpoint:
-    """What a server on this machine was asked, and what it answers."""
+    """Requests that a server received, and its response."""
 
     port: int = 0
     status: int = 200
@@ -51,24 +51,24 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"]], ids=["none", "three"])
-def test_predict_refuses_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
-    """No file, or too many arguments, give the usage and exit code 2."""
+def test_predict_rejects_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
+    """No file, or too many arguments, results in the usage and exit code 2."""
     ended = Clone(tmp_path).run(SCRIPT, *arguments)
 
     assert ended.code == 2
     assert ended.err == "usage: predict.sh PAYLOAD [CONTENT_TYPE]\n"
 
 
-def test_predict_says_that_a_file_cannot_be_read(tmp_path: Path) -> None:
-    """A file that is not there is named in one sentence."""
+def test_predict_reports_an_unreadable_file(tmp_path: Path) -> None:
+    """A missing file is named in one sentence."""
     ended = Clone(tmp_path).run(SCRIPT, "no such file.csv")
 
     assert ended.code == 1
     assert ended.err == "predict: the file no such file.csv does not exist or cannot be read.\n"
 
 
-def test_predict_sends_the_file_as_it_is(tmp_path: Path, endpoint: Endpoint) -> None:
-    """Every byte of a file, found from the caller's directory, goes to /invocations as CSV."""
+def test_predict_sends_the_file_unchanged(tmp_path: Path, endpoint: Endpoint) -> None:
+    """Every byte of a file, relative to the caller's directory, is sent to /invocations as CSV."""
     content = b"5.1,3.5,1.4,0.2\r\n\n@6.2,2.2,4.5,1.5\xff\x00"
     (tmp_path / "a payload.csv").write_bytes(content)
 
@@ -78,9 +78,7 @@ def test_predict_sends_the_file_as_it_is(tmp_path: Path, endpoint: Endpoint) -> 
     assert (ended.code, ended.out, ended.err) == (0, "setosa\n", "")
 
 
-def test_predict_sends_the_content_type_that_is_asked_for(
-    tmp_path: Path, endpoint: Endpoint
-) -> None:
+def test_predict_sends_the_given_content_type(tmp_path: Path, endpoint: Endpoint) -> None:
     """The second argument is the content type."""
     payload = tmp_path / "payload.json"
     payload.write_text('{"instances": []}', encoding="utf-8")
@@ -91,8 +89,8 @@ def test_predict_sends_the_content_type_that_is_asked_for(
     assert endpoint.requests == [("/invocations", "application/json", payload.read_bytes())]
 
 
-def test_predict_goes_around_a_proxy(tmp_path: Path, endpoint: Endpoint) -> None:
-    """A proxy of the environment is not asked for this machine."""
+def test_predict_bypasses_a_proxy(tmp_path: Path, endpoint: Endpoint) -> None:
+    """A proxy of the environment is not used for this machine."""
     clone = Clone(tmp_path)
 
     ended = clone.run(
@@ -107,10 +105,10 @@ def test_predict_goes_around_a_proxy(tmp_path: Path, endpoint: Endpoint) -> None
 
 
 @pytest.mark.parametrize("status", [400, 415, 503])
-def test_predict_prints_an_answer_that_is_an_error_and_fails(
+def test_predict_prints_an_error_response_and_fails(
     tmp_path: Path, endpoint: Endpoint, status: int
 ) -> None:
-    """The reason that the server gives is printed, and the exit code is not 0."""
+    """The server's message is printed, and the exit code is not 0."""
     endpoint.status, endpoint.answer = status, b'{"error": "MalformedPayload"}\n'
     clone = Clone(tmp_path)
 

@@ -1,4 +1,4 @@
-"""prepare.sh with fake interpreters, and a fake apt-get."""
+"""prepare.sh with fake interpreters and a fake apt-get."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,14 @@ SCRIPT = "local_test/prepare.sh"
 LOCK = Path("decision_trees/requirements/train.txt")
 PIP_IS_THERE = ["-m", "pip", "--version"]
 
-# Makes a virtual environment whose interpreter is this fake again.
+# Creates a virtual environment whose interpreter is this fake.
 INTERPRETER = """case "$1 $2" in
     "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
 esac"""
 
 
 def prepared(clone: Clone) -> Fake:
-    """Give a clone the environment of an earlier run; return its fake interpreter."""
+    """Create the environment of an earlier run in a clone; return its fake interpreter."""
     venv = clone.root / ".venv"
     python = Fake(venv / "bin", "python")
     (venv / "train.installed").write_bytes((clone.root / LOCK).read_bytes())
@@ -27,15 +27,15 @@ def prepared(clone: Clone) -> Fake:
 
 
 def sentence(ended: Ended) -> str:
-    """Return the last line of a script that gives up."""
+    """Return the last line of a script that fails."""
     assert ended.code == 1
     assert ended.out == ""
     return ended.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("arguments", [[], ["test"], ["--help"]], ids=["none", "test", "help"])
-def test_prepare_refuses_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
-    """Anything but train or dev gives the usage and exit code 2, and makes nothing."""
+def test_prepare_rejects_wrong_arguments(tmp_path: Path, arguments: list[str]) -> None:
+    """Anything except train or dev results in the usage and exit code 2, and creates nothing."""
     clone = Clone(tmp_path)
 
     ended = clone.run(SCRIPT, *arguments)
@@ -45,8 +45,8 @@ def test_prepare_refuses_wrong_arguments(tmp_path: Path, arguments: list[str]) -
     assert not (clone.root / ".venv").exists()
 
 
-def test_prepare_keeps_what_is_there(tmp_path: Path) -> None:
-    """In a prepared clone it says nothing and installs nothing."""
+def test_prepare_keeps_an_environment(tmp_path: Path) -> None:
+    """In a prepared clone it prints nothing and installs nothing."""
     clone = Clone(tmp_path)
     python, nginx = prepared(clone), Fake(tmp_path / "bin", "nginx")
 
@@ -57,7 +57,7 @@ def test_prepare_keeps_what_is_there(tmp_path: Path) -> None:
 
 
 def test_prepare_installs_the_locked_packages(tmp_path: Path) -> None:
-    """In a new clone it makes an environment, and pip may take only what the lock names."""
+    """In a new clone it creates an environment, and pip installs only locked packages."""
     clone = Clone(tmp_path)
     python = Fake(tmp_path / "bin", "python3", INTERPRETER)
     nginx = Fake(tmp_path / "bin", "nginx")
@@ -74,7 +74,7 @@ def test_prepare_installs_the_locked_packages(tmp_path: Path) -> None:
 
 
 def test_prepare_installs_again_when_the_lock_has_changed(tmp_path: Path) -> None:
-    """After an update of the clone the environment follows."""
+    """After an update of the lock the packages are installed again."""
     clone = Clone(tmp_path)
     python, nginx = prepared(clone), Fake(tmp_path / "bin", "nginx")
     with (clone.root / LOCK).open("a") as lock:
@@ -90,7 +90,7 @@ def test_prepare_installs_again_when_the_lock_has_changed(tmp_path: Path) -> Non
 
 
 def test_prepare_tries_again_after_a_failed_installation(tmp_path: Path) -> None:
-    """When pip fails, so does it, and the next run does not believe that all is there."""
+    """After a failure of pip, the next run installs again."""
     clone = Clone(tmp_path)
     prepared(clone)
     (clone.root / ".venv/train.installed").unlink()
@@ -104,7 +104,7 @@ def test_prepare_tries_again_after_a_failed_installation(tmp_path: Path) -> None
 
 
 def test_prepare_replaces_an_environment_without_pip(tmp_path: Path) -> None:
-    """What a failed run has left, or an interpreter that has gone, is made anew."""
+    """An environment of a failed run, or without its interpreter, is created again."""
     clone = Clone(tmp_path)
     prepared(clone)
     Fake(clone.root / ".venv/bin", "python", "exit 1")
@@ -118,8 +118,8 @@ def test_prepare_replaces_an_environment_without_pip(tmp_path: Path) -> None:
     assert ["-m", "venv", str(clone.root / ".venv")] in python.calls()
 
 
-def test_prepare_says_that_a_python_does_not_suit(tmp_path: Path) -> None:
-    """An interpreter of another version is named in one sentence, with the remedy."""
+def test_prepare_reports_an_unsupported_python(tmp_path: Path) -> None:
+    """An unsupported version is named in one sentence, with the remedy."""
     python = Fake(tmp_path / "bin", "python3.9", "exit 1")
 
     ended = Clone(tmp_path).run(SCRIPT, "train", PYTHON=str(python.path))
@@ -131,16 +131,16 @@ def test_prepare_says_that_a_python_does_not_suit(tmp_path: Path) -> None:
     assert ended.err.count("\n") == 1
 
 
-def test_prepare_says_that_there_is_no_python(tmp_path: Path) -> None:
-    """A missing interpreter is one sentence too, without the words of the shell."""
+def test_prepare_reports_a_missing_python(tmp_path: Path) -> None:
+    """A missing interpreter is reported in one sentence, without messages of the shell."""
     ended = Clone(tmp_path).run(SCRIPT, "train", PYTHON="python3.12")
 
     assert sentence(ended).startswith("prepare: python3.12 is missing or not Python 3.11 to 3.13")
     assert ended.err.count("\n") == 1
 
 
-def test_prepare_says_that_there_is_no_venv_module(tmp_path: Path) -> None:
-    """Debian's bare python3 gets the name of the package that is missing."""
+def test_prepare_reports_a_missing_venv_module(tmp_path: Path) -> None:
+    """For Debian's bare python3 the message names the missing package."""
     python = Fake(tmp_path / "bin", "python3", '[[ "$2" != venv ]]')
 
     ended = Clone(tmp_path).run(SCRIPT, "train", fakes=[python])
@@ -148,8 +148,8 @@ def test_prepare_says_that_there_is_no_venv_module(tmp_path: Path) -> None:
     assert "apt-get install python3-venv" in sentence(ended)
 
 
-def test_prepare_says_that_there_is_no_nginx(tmp_path: Path) -> None:
-    """Where no package can be unpacked, one sentence says what to install."""
+def test_prepare_reports_a_missing_nginx(tmp_path: Path) -> None:
+    """If no package can be unpacked, one sentence says what to install."""
     clone = Clone(tmp_path)
     prepared(clone)
 
@@ -160,7 +160,7 @@ def test_prepare_says_that_there_is_no_nginx(tmp_path: Path) -> None:
 
 
 def test_prepare_unpacks_nginx_inside_the_clone(tmp_path: Path) -> None:
-    """Without root: apt-get downloads, dpkg-deb unpacks, and the program is in the environment."""
+    """Without root, apt-get downloads and dpkg-deb unpacks nginx into the environment."""
     clone = Clone(tmp_path)
     prepared(clone)
     apt = Fake(tmp_path / "bin", "apt-get", 'if [[ "${!#}" == nginx ]]; then : >nginx_1.deb; fi')
@@ -178,8 +178,8 @@ def test_prepare_unpacks_nginx_inside_the_clone(tmp_path: Path) -> None:
     assert nginx.resolve().is_relative_to(clone.root)
 
 
-def test_prepare_says_that_nginx_could_not_be_had(tmp_path: Path) -> None:
-    """Without a network, the sentence names the command that root would give."""
+def test_prepare_reports_a_failed_download_of_nginx(tmp_path: Path) -> None:
+    """Without a network, the message names the command for root."""
     clone = Clone(tmp_path)
     prepared(clone)
     apt = Fake(tmp_path / "bin", "apt-get", "exit 100")
@@ -192,8 +192,8 @@ def test_prepare_says_that_nginx_could_not_be_had(tmp_path: Path) -> None:
     assert not (clone.root / ".venv/bin/nginx").exists()
 
 
-def test_prepare_says_again_that_the_unpacked_nginx_does_not_run(tmp_path: Path) -> None:
-    """An nginx that lacks a library of this machine is not taken for one that is there."""
+def test_prepare_reports_a_broken_nginx_in_each_run(tmp_path: Path) -> None:
+    """An unpacked nginx that lacks a library of this machine is reported in each run."""
     clone = Clone(tmp_path)
     prepared(clone)
     apt = Fake(tmp_path / "bin", "apt-get")
@@ -206,8 +206,8 @@ def test_prepare_says_again_that_the_unpacked_nginx_does_not_run(tmp_path: Path)
     assert sentence(second) == sentence(first)
 
 
-def test_prepare_says_that_the_packages_could_not_be_installed(tmp_path: Path) -> None:
-    """Below pip's own words stands whose words they are."""
+def test_prepare_reports_a_failed_installation(tmp_path: Path) -> None:
+    """The message of the script follows the messages of pip."""
     clone = Clone(tmp_path)
     prepared(clone)
     (clone.root / ".venv/train.installed").unlink()

@@ -1,4 +1,4 @@
-"""quickstart.sh with fake docker clients; training and serving are real."""
+"""quickstart.sh with fake docker clients and real training and serving."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ SCRIPT = "local_test/quickstart.sh"
 
 NO_ENGINE = "exit 1"
 
-# The containers are the programs themselves, of this machine and this clone.
+# Fake containers: they run the programs of this machine and this clone.
 CONTAINERS = """export PATH=${CLONE}/.venv/bin:${PATH}
 export SAGEMAKER_BASE_DIR=${CLONE}/local_test/test_dir SAGEMAKER_BIND_TO_PORT=${PORT}
 case "$1 ${!#}" in
@@ -29,7 +29,7 @@ esac"""
 
 @dataclass(frozen=True)
 class Twice:
-    """Two runs in one clone, and whether the port was closed after each."""
+    """Results of two runs in one clone, and whether the port was closed after each."""
 
     clone: Clone
     first: Ended
@@ -39,7 +39,7 @@ class Twice:
 
 @pytest.fixture(scope="module")
 def without_engine(tmp_path_factory: pytest.TempPathFactory) -> Twice:
-    """Two runs where no Docker engine answers."""
+    """Two runs without a Docker engine."""
     parent = tmp_path_factory.mktemp("quickstart")
     clone, port = with_environment(parent), free_port()
     docker = Fake(parent / "bin", "docker", NO_ENGINE)
@@ -49,7 +49,7 @@ def without_engine(tmp_path_factory: pytest.TempPathFactory) -> Twice:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where something listens, but never answers."""
+    """A port with a listener that never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -57,21 +57,21 @@ def silent_port() -> Iterator[int]:
 
 
 def is_closed(port: int) -> bool:
-    """Say whether nothing listens on a port of this machine."""
+    """Return whether nothing listens on a port of this machine."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) != 0
 
 
 def labelled_payload(iris: Rows) -> str:
-    """Return the lines that a new user should see: each row of payload.csv, and its label."""
+    """Return the expected output: each row of payload.csv with its label."""
     oracle = DecisionTreeClassifier(random_state=0)
     labels = oracle.fit(iris.features, iris.labels).predict(iris.features)
     rows = as_csv(iris.features[::10]).splitlines()
     return "".join(f"{row}\t{label}\n" for row, label in zip(rows, labels[::10], strict=True))
 
 
-def test_quickstart_says_why_it_uses_no_containers(without_engine: Twice) -> None:
-    """The sentence of build_and_push.sh is passed on, and what happens instead."""
+def test_quickstart_explains_why_it_uses_no_containers(without_engine: Twice) -> None:
+    """The message of build_and_push.sh is passed on, followed by the alternative."""
     out = without_engine.first.out
 
     assert "quickstart: no containers: build_and_push: no Docker engine answers" in out
@@ -80,7 +80,7 @@ def test_quickstart_says_why_it_uses_no_containers(without_engine: Twice) -> Non
 
 @pytest.mark.parametrize("run", ["first", "second"])
 def test_quickstart_predicts_without_an_engine(without_engine: Twice, iris: Rows, run: str) -> None:
-    """Each run ends with the labels of every row of the payload, and the training metrics."""
+    """Each run ends with the labels of all rows of the payload, and the training metrics."""
     ended: Ended = getattr(without_engine, run)
 
     assert ended.code == 0, ended.err
@@ -91,17 +91,17 @@ def test_quickstart_predicts_without_an_engine(without_engine: Twice, iris: Rows
 
 
 def test_quickstart_leaves_no_server_behind(without_engine: Twice) -> None:
-    """Nothing listens any more when it has ended."""
+    """After the script nothing listens on the port."""
     assert is_closed(without_engine.port)
 
 
 def test_quickstart_leaves_the_model_for_serve_local(without_engine: Twice) -> None:
-    """The artifact of the last run is where serve_local.sh looks for it."""
+    """The artifact of the last run is where serve_local.sh expects it."""
     assert (without_engine.clone.test_dir / "model/model.onnx").is_file()
 
 
 def test_quickstart_uses_containers_when_the_image_is_built(tmp_path: Path, iris: Rows) -> None:
-    """With an engine, the containers of train_local.sh and serve_local.sh do the work."""
+    """With an engine, the containers of train_local.sh and serve_local.sh are used."""
     clone, port = with_environment(tmp_path), free_port()
     docker = Fake(tmp_path / "bin", "docker", CONTAINERS)
 
@@ -116,7 +116,7 @@ def test_quickstart_uses_containers_when_the_image_is_built(tmp_path: Path, iris
 
 
 def test_quickstart_shows_why_the_image_could_not_be_built(tmp_path: Path) -> None:
-    """A build that fails is shown whole, and nothing else is tried."""
+    """The log of a failed build is printed, and nothing else is tried."""
     docker = Fake(
         tmp_path / "bin", "docker", "if [[ $2 == build ]]; then echo 'step 4 failed'; exit 2; fi"
     )
@@ -131,8 +131,8 @@ def test_quickstart_shows_why_the_image_could_not_be_built(tmp_path: Path) -> No
     assert [call for call in docker.calls() if call[0] == "run"] == []
 
 
-def test_quickstart_says_that_the_server_has_ended(tmp_path: Path) -> None:
-    """A server that cannot start ends the script at once, and its log is shown."""
+def test_quickstart_reports_that_the_server_has_exited(tmp_path: Path) -> None:
+    """If the server cannot start, the script exits at once and prints the log."""
     body = 'if [[ "$1 ${!#}" == "run serve" ]]; then echo no model; exit 1; fi'
     docker = Fake(tmp_path / "bin", "docker", body)
 
@@ -148,7 +148,7 @@ def test_quickstart_says_that_the_server_has_ended(tmp_path: Path) -> None:
 def test_quickstart_stops_the_server_when_it_is_interrupted(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """Ctrl-C or a kill, while the server is awaited, leaves no server behind."""
+    """SIGINT or SIGTERM during the start of the server stops the server as well."""
     pid_file = tmp_path / "server.pid"
     body = """if [[ "$1 ${!#}" == "run serve" ]]; then echo $$ >server.pid; exec sleep 600; fi"""
     docker = Fake(tmp_path / "bin", "docker", body)
@@ -162,7 +162,7 @@ def test_quickstart_stops_the_server_when_it_is_interrupted(
 
 
 def test_quickstart_stops_when_training_fails(tmp_path: Path) -> None:
-    """After a failed training nothing is served."""
+    """After a failed training job nothing is served."""
     docker = Fake(tmp_path / "bin", "docker", '[[ "$1 ${!#}" != "run train" ]]')
 
     ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
@@ -171,8 +171,8 @@ def test_quickstart_stops_when_training_fails(tmp_path: Path) -> None:
     assert [call[-1] for call in docker.calls() if call[0] == "run"] == ["train"]
 
 
-def test_quickstart_says_that_the_port_is_in_use(tmp_path: Path, silent_port: int) -> None:
-    """Whatever listens there, one sentence says so before anything is built."""
+def test_quickstart_reports_a_used_port(tmp_path: Path, silent_port: int) -> None:
+    """A used port is reported in one sentence, before anything is built."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(silent_port))
@@ -183,8 +183,8 @@ def test_quickstart_says_that_the_port_is_in_use(tmp_path: Path, silent_port: in
     assert docker.calls() == []
 
 
-def test_quickstart_says_that_curl_is_missing(tmp_path: Path) -> None:
-    """Without curl, one sentence says so before anything is built."""
+def test_quickstart_reports_a_missing_curl(tmp_path: Path) -> None:
+    """A missing curl is reported in one sentence, before anything is built."""
     clone = Clone(tmp_path)
     (clone.tools / "curl").unlink()
 

@@ -1,4 +1,4 @@
-"""The commands of examples/algorithms/README.md, in a clone."""
+"""Commands of examples/algorithms/README.md, run in a clone."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from support.pages import commands
 from support.processes import free_port
 
 BLOCKS = commands("examples/algorithms/README.md", "Example algorithms")
-"""The commands of the examples' README: those of one example, and those that come after them."""
+"""Commands of the README: those of one example, and those after them."""
 HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\n4,300,100\n"
 
 
@@ -24,7 +24,7 @@ def run(parent: Path, script: str) -> Ended:
 
 
 def predicted(example: Example, iris: Rows) -> str:
-    """Return the lines that a user should see: each row of payload.csv, and its label."""
+    """Return the expected output: each row of payload.csv with its label."""
     rows = (ROOT / "local_test/payload.csv").read_text(encoding="utf-8").splitlines()
     labels = example.default_labels(iris)[::10]
     return "".join(f"{row}\t{label}\n" for row, label in zip(rows, labels, strict=True))
@@ -32,7 +32,7 @@ def predicted(example: Example, iris: Rows) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_quickstart_runs_every_example(tmp_path: Path, iris: Rows, example: Example) -> None:
-    """Copied as its README says, each example is trained and predicts the flowers."""
+    """Each example, copied as documented, is trained and predicts the flowers."""
     ended = run(tmp_path, BLOCKS[0].replace("random_forest", example.name))
 
     assert ended.code == 0, ended.out + ended.err
@@ -41,7 +41,7 @@ def test_quickstart_runs_every_example(tmp_path: Path, iris: Rows, example: Exam
 
 
 def test_readme_of_the_examples_sets_hyperparameters(tmp_path: Path) -> None:
-    """The commands with hyperparameters and a table of the user work for the random forest."""
+    """The commands with hyperparameters and a user's table work for the random forest."""
     ended = run(tmp_path, BLOCKS[0].splitlines()[0] + "\n" + BLOCKS[1])
 
     assert ended.code == 0, ended.out + ended.err

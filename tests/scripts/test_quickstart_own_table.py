@@ -1,4 +1,4 @@
-"""quickstart.sh with a table and hyperparameters of the user; training and serving are real."""
+"""quickstart.sh with a table and hyperparameters of the user, and real training and serving."""
 
 import json
 import os
@@ -25,7 +25,7 @@ rooms,price,area,garden
 """
 OPTIONS = ("--hyperparameter", "label=price", "--hyperparameter=task=regression")
 
-# The containers are the programs of this machine; `python3 -` reads the directory that is mounted.
+# Fake containers run the programs of this machine; `python3 -` reads the mounted directory.
 CONTAINERS = """export PATH=${CLONE}/.venv/bin:${PATH}
 export SAGEMAKER_BASE_DIR=${CLONE}/local_test/own_dir SAGEMAKER_BIND_TO_PORT=${PORT}
 case "$1 ${!#}" in
@@ -36,18 +36,18 @@ esac"""
 
 
 def no_engine(parent: Path) -> Fake:
-    """Return a docker client that finds no engine."""
+    """Return a docker client without an engine."""
     return Fake(parent / "bin", "docker", "exit 1")
 
 
 def clone_and_table(parent: Path) -> Clone:
-    """Return a clone, and write a table where its scripts are called from."""
+    """Return a clone, and write a table to the directory from which its scripts are called."""
     (parent / TABLE).write_text(HOUSES, encoding="utf-8")
     return with_environment(parent)
 
 
 def predicted_prices() -> list[str]:
-    """Return what a user should see: the first rows without their price, and scikit-learn's."""
+    """Return the expected output: the first rows without their price, and scikit-learn's prices."""
     rows = [[float(cell) for cell in line.split(",")] for line in HOUSES.splitlines()[1:]]
     features = [[rooms, area, garden] for rooms, _, area, garden in rows]
     tree = DecisionTreeRegressor(random_state=0).fit(features, [row[1] for row in rows])
@@ -62,7 +62,7 @@ def shown(ended: Ended) -> list[str]:
 
 
 def test_quickstart_trains_on_a_table_of_the_user(tmp_path: Path) -> None:
-    """The job is in own_dir, test_dir is untouched; it ends with predictions and metrics."""
+    """The job is in own_dir, test_dir is unchanged, and predictions and metrics are printed."""
     clone = clone_and_table(tmp_path)
 
     ended = clone.run(SCRIPT, TABLE, *OPTIONS, fakes=[no_engine(tmp_path)], PORT=str(free_port()))
@@ -79,7 +79,7 @@ def test_quickstart_trains_on_a_table_of_the_user(tmp_path: Path) -> None:
 
 
 def test_quickstart_trains_on_a_table_of_the_user_in_containers(tmp_path: Path) -> None:
-    """With an engine the result is the same, and every container gets own_dir."""
+    """With an engine the result is the same, and every container mounts own_dir."""
     clone = clone_and_table(tmp_path)
     docker = Fake(tmp_path / "bin", "docker", CONTAINERS)
 
@@ -96,7 +96,7 @@ def test_quickstart_trains_on_a_table_of_the_user_in_containers(tmp_path: Path) 
 
 
 def test_quickstart_sets_hyperparameters_without_a_table(tmp_path: Path) -> None:
-    """They hold for the flowers; with rows set aside, the metrics on these are shown as well."""
+    """They apply to the flowers; metrics of rows set aside for validation are printed as well."""
     weights = '{"setosa": 1, "versicolor": 2, "virginica": 2}'
     options = ("max_depth=9", f"class_weight={weights}", "max_depth=1", "validation_fraction=0.2")
     clone = with_environment(tmp_path)
@@ -117,8 +117,8 @@ def test_quickstart_sets_hyperparameters_without_a_table(tmp_path: Path) -> None
     assert {line.split(":")[0] for line in metrics.splitlines()} == {"train", "validation"}
 
 
-def test_quickstart_ends_with_the_reason_when_training_fails(tmp_path: Path) -> None:
-    """The last line has the sentence of the failure file; the exit code is that of `train`."""
+def test_quickstart_prints_the_reason_of_a_failed_training(tmp_path: Path) -> None:
+    """The last line is the message of the failure file; the exit code is that of `train`."""
     clone = clone_and_table(tmp_path)
 
     ended = clone.run(
@@ -136,7 +136,7 @@ def test_quickstart_ends_with_the_reason_when_training_fails(tmp_path: Path) -> 
 
 
 def test_quickstart_keeps_serving_until_it_is_stopped(tmp_path: Path) -> None:
-    """With --serve the server answers after the results are shown, and ends with the script."""
+    """With --serve the server runs after the results are printed, until the script is stopped."""
     clone, endpoint = clone_and_table(tmp_path), Endpoint(free_port())
     options = (TABLE, *OPTIONS, "--serve")
 
@@ -156,7 +156,7 @@ def test_quickstart_keeps_serving_until_it_is_stopped(tmp_path: Path) -> None:
 
 
 def test_quickstart_shows_why_the_server_rejects_the_rows(tmp_path: Path) -> None:
-    """The answer of the server is shown, and the server is stopped."""
+    """The response of the server is printed, and the server is stopped."""
     docker = Fake(tmp_path / "bin", "docker", '[[ "$1 ${!#}" != "run serve" ]] || exec sleep 600')
     body = 'if [[ $* == *invocations* ]]; then echo "row 1 is bad"; exit 22; fi'
     curl = Fake(tmp_path / "bin", "curl", body)
@@ -180,10 +180,10 @@ def test_quickstart_shows_why_the_server_rejects_the_rows(tmp_path: Path) -> Non
         (["--hyperparameter", "=5"], 2, "--hyperparameter needs NAME=VALUE, not '=5'."),
     ],
 )
-def test_quickstart_says_what_is_wrong_with_its_arguments(
+def test_quickstart_reports_wrong_arguments(
     tmp_path: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
-    """One sentence, with the usage and exit code 2 for wrong syntax; nothing is built."""
+    """One sentence says what is wrong; wrong syntax has the usage and exit code 2 as well."""
     docker = Fake(tmp_path / "bin", "docker")
     clone = Clone(tmp_path)
     (tmp_path / TABLE).write_text(HOUSES, encoding="utf-8")
@@ -197,7 +197,7 @@ def test_quickstart_says_what_is_wrong_with_its_arguments(
 
 
 def test_quickstart_explains_its_options(tmp_path: Path) -> None:
-    """--help gives the usage with every option, and nothing is built."""
+    """--help prints the usage with all options, and nothing is built."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = Clone(tmp_path).run(SCRIPT, "--help", fakes=[docker])

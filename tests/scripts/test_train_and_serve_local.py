@@ -11,7 +11,7 @@ IDENTITY = ("--user", f"{os.getuid()}:{os.getgid()}")
 
 
 def with_model(parent: Path) -> Clone:
-    """Return a clone in which a model was trained."""
+    """Return a clone with a trained model."""
     clone = Clone(parent)
     (clone.test_dir / "model").mkdir()
     return clone
@@ -19,10 +19,10 @@ def with_model(parent: Path) -> Clone:
 
 @pytest.mark.parametrize("arguments", [[], ["one", "two", "three"]], ids=["none", "three"])
 @pytest.mark.parametrize("name", ["train_local.sh", "serve_local.sh"])
-def test_train_and_serve_local_refuse_wrong_arguments(
+def test_train_and_serve_local_reject_wrong_arguments(
     tmp_path: Path, name: str, arguments: list[str]
 ) -> None:
-    """No image, or too many arguments, gives the usage and exit code 2; docker is not called."""
+    """No image, or too many arguments, results in the usage and exit code 2, and no container."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = with_model(tmp_path).run(f"local_test/{name}", *arguments, fakes=[docker])
@@ -33,7 +33,7 @@ def test_train_and_serve_local_refuse_wrong_arguments(
 
 
 def test_train_local_runs_the_container_as_the_caller(tmp_path: Path) -> None:
-    """The whole command: test_dir is /opt/ml, and what is written belongs to the caller."""
+    """test_dir is mounted at /opt/ml, and the written files belong to the caller."""
     docker = Fake(tmp_path / "bin", "docker")
     clone = Clone(tmp_path)
 
@@ -46,8 +46,8 @@ def test_train_local_runs_the_container_as_the_caller(tmp_path: Path) -> None:
     ]
 
 
-def test_train_local_finds_its_files_in_spite_of_cdpath(tmp_path: Path) -> None:
-    """A CDPATH of the caller, with which cd goes elsewhere or speaks, changes nothing."""
+def test_train_local_finds_its_files_despite_cdpath(tmp_path: Path) -> None:
+    """A CDPATH of the caller, which changes the effect and output of cd, has no effect."""
     docker = Fake(tmp_path / "bin", "docker")
     clone = Clone(tmp_path)
 
@@ -58,7 +58,7 @@ def test_train_local_finds_its_files_in_spite_of_cdpath(tmp_path: Path) -> None:
 
 
 def test_train_local_trains_in_another_directory(tmp_path: Path) -> None:
-    """A directory of the caller takes the place of test_dir, whatever CDPATH is."""
+    """A directory of the caller replaces test_dir, whatever CDPATH is."""
     docker = Fake(tmp_path / "bin", "docker")
     (tmp_path / "a job/input").mkdir(parents=True)
 
@@ -71,8 +71,8 @@ def test_train_local_trains_in_another_directory(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "a job").iterdir()} == {"input", "model", "output"}
 
 
-def test_train_local_says_that_there_is_no_input(tmp_path: Path) -> None:
-    """A directory without a job is named in one sentence, and nothing is made or started."""
+def test_train_local_reports_a_missing_input(tmp_path: Path) -> None:
+    """A directory without a job is named in one sentence; nothing is created or started."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = Clone(tmp_path).run("local_test/train_local.sh", "image", "nowhere", fakes=[docker])
@@ -84,8 +84,8 @@ def test_train_local_says_that_there_is_no_input(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_train_local_makes_the_directories_of_the_results(tmp_path: Path) -> None:
-    """Both exist before the container starts, so that the caller owns them."""
+def test_train_local_creates_the_directories_of_the_results(tmp_path: Path) -> None:
+    """Both exist before the container starts, so that they belong to the caller."""
     clone = Clone(tmp_path)
     results = [clone.test_dir / "model", clone.test_dir / "output"]
     body = '[[ -d "a clone/local_test/test_dir/model" && -d "a clone/local_test/test_dir/output" ]]'
@@ -100,7 +100,7 @@ def test_train_local_makes_the_directories_of_the_results(tmp_path: Path) -> Non
 
 
 def test_serve_local_runs_the_container_on_a_read_only_model(tmp_path: Path) -> None:
-    """The whole command: port 8080 of this machine alone, and a model that cannot be changed."""
+    """Port 8080 is published only on this machine, and the model is read-only."""
     docker = Fake(tmp_path / "bin", "docker")
     clone = with_model(tmp_path)
 
@@ -117,7 +117,7 @@ def test_serve_local_runs_the_container_on_a_read_only_model(tmp_path: Path) -> 
 
 
 def test_serve_local_serves_another_directory(tmp_path: Path) -> None:
-    """The model is that of the directory of the caller."""
+    """The model of the caller's directory is served."""
     docker = Fake(tmp_path / "bin", "docker")
     model = tmp_path / "a job/model"
     model.mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_serve_local_serves_another_directory(tmp_path: Path) -> None:
 
 
 def test_serve_local_publishes_another_port(tmp_path: Path) -> None:
-    """PORT is the port of this machine; the container keeps its own."""
+    """PORT is the port of this machine; the container's own port does not change."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = with_model(tmp_path).run(
@@ -141,8 +141,8 @@ def test_serve_local_publishes_another_port(tmp_path: Path) -> None:
     assert call[call.index("--publish") + 1] == "127.0.0.1:8123:8080"
 
 
-def test_serve_local_says_that_there_is_no_model(tmp_path: Path) -> None:
-    """Before any training it names train_local.sh, in one sentence, and starts nothing."""
+def test_serve_local_reports_a_missing_model(tmp_path: Path) -> None:
+    """Before any training one sentence names train_local.sh, and nothing is started."""
     docker = Fake(tmp_path / "bin", "docker")
 
     ended = Clone(tmp_path).run("local_test/serve_local.sh", "image", fakes=[docker])

@@ -18,15 +18,7 @@ from container.resources import (
     worker_count,
     worker_size,
 )
-from container.value_types import (
-    Boolean,
-    Names,
-    OneOf,
-    Text,
-    Variables,
-    WholeNumber,
-    Word,
-)
+from container.value_types import BOOLEAN, TEXT, Variables, one_of, some_of, whole_number, word
 
 SCOREBOARD_VARIABLE = "MODEL_SERVER_SCOREBOARD"
 
@@ -35,7 +27,7 @@ SCRATCH = "program"
 
 _LEVEL_NAMES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVELS = {name: logging.getLevelNamesMapping()[name] for name in _LEVEL_NAMES}
-_LEVEL = Word({**_LEVELS, **{str(level): level for level in _LEVELS.values()}}, {"WARN": 30})
+_LEVEL = word({**_LEVELS, **{str(level): level for level in _LEVELS.values()}}, {"WARN": 30})
 
 _BATCH_SECONDS = 3600  # see Settings.timeout_seconds
 
@@ -161,15 +153,15 @@ class Settings:
         variables = Variables(environ)
         read = variables.read
         paths = Paths.from_environ(environ)
-        program = read(Text(), cls.program, "SAGEMAKER_PROGRAM")
-        submitted = read(Text(), cls.submit_directory, "SAGEMAKER_SUBMIT_DIRECTORY")
+        program = read(TEXT, cls.program, "SAGEMAKER_PROGRAM")
+        submitted = read(TEXT, cls.submit_directory, "SAGEMAKER_SUBMIT_DIRECTORY")
         scripted = _has_program(paths, program, submitted)
         scoreboard = environ.get(SCOREBOARD_VARIABLE)
         resources = Resources.of_this_process()
         workers, reason = _workers(variables, resources, worker_size(paths.model))
-        batch = read(Boolean(), cls.batch, "SAGEMAKER_BATCH")
-        payload = read(WholeNumber(0, 1_048_576), None, "SAGEMAKER_MAX_PAYLOAD_IN_MB")
-        concurrent = read(WholeNumber(0, 10_000), 0, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
+        batch = read(BOOLEAN, cls.batch, "SAGEMAKER_BATCH")
+        payload = read(whole_number(0, 1_048_576), None, "SAGEMAKER_MAX_PAYLOAD_IN_MB")
+        concurrent = read(whole_number(0, 10_000), 0, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
         transforms, megabytes = mini_batches(workers, concurrent, payload)
         return cls(
             paths=paths,
@@ -177,13 +169,13 @@ class Settings:
             workers=workers,
             workers_reason=reason,
             threads=read(
-                WholeNumber(1, 512),
+                whole_number(1, 512),
                 max(1, resources.cores // workers),
                 "MODEL_SERVER_THREADS",
                 "SAGEMAKER_MODEL_SERVER_THREADS",
             ),
             timeout_seconds=read(
-                WholeNumber(1, 86_400),
+                whole_number(1, 86_400),
                 _BATCH_SECONDS if batch else cls.timeout_seconds,
                 "MODEL_SERVER_TIMEOUT",
                 "SAGEMAKER_MODEL_SERVER_TIMEOUT",
@@ -194,18 +186,18 @@ class Settings:
             log_level=read(
                 _LEVEL, cls.log_level, "MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"
             ),
-            outputs=read(Names(OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
+            outputs=read(some_of(*OUTPUTS), cls.outputs, "SAGEMAKER_INFERENCE_OUTPUT"),
             default_accept=read(
-                OneOf(*REPLIES),
+                one_of(*REPLIES),
                 JSON if scripted else cls.default_accept,
                 "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
             ),
-            bad_records=read(OneOf("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
-            port=read(WholeNumber(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
+            bad_records=read(one_of("fail", "mark"), cls.bad_records, "BAD_RECORDS"),
+            port=read(whole_number(1, 65_535), cls.port, "SAGEMAKER_BIND_TO_PORT"),
             batch=batch,
             max_concurrent_transforms=transforms,
             mini_batch_megabytes=megabytes,
-            worker_user=read(Text(), cls.worker_user, "MODEL_SERVER_USER"),
+            worker_user=read(TEXT, cls.worker_user, "MODEL_SERVER_USER"),
             program=program,
             submit_directory=submitted,
             scoreboard=Path(scoreboard) if scoreboard else None,
@@ -221,7 +213,7 @@ def _workers(variables: Variables, resources: Resources, size: int) -> tuple[int
     """Return the number of workers and its explanation, for workers of `size` bytes."""
     fitting = worker_count(resources.cores, resources.memory, size)
     names = ("MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS")
-    workers = variables.read(WholeNumber(1, 512), None, *names)
+    workers = variables.read(whole_number(1, 512), None, *names)
     chosen = "" if workers is None else " as set"
     count = fitting if workers is None else workers
     return count, f"{counted(count, 'worker')}{chosen}: {resources.explain(size)}"

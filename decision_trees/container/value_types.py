@@ -1,9 +1,9 @@
 """Types of environment variables: each parses its own notation, or refuses it with one sentence."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from container.errors import SettingsError
 
@@ -11,14 +11,15 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ValueType(Protocol[T_co]):
+@dataclass(frozen=True)
+class ValueType(Generic[T_co]):
     """Notation of one type of value."""
 
-    def describe(self) -> str:
-        """Return what is expected, to follow the words "it must be"."""
+    expected: str
+    """What is expected, to follow the words "it must be"."""
 
-    def parse(self, text: str) -> T_co:
-        """Return the value of `text`; raises ValueError if it is not of this type."""
+    parse: Callable[[str], T_co]
+    """Returns the value of a text; raises ValueError or KeyError if it is not of this type."""
 
 
 @dataclass(frozen=True)
@@ -47,109 +48,56 @@ class Variables:
         return values[first]
 
 
-@dataclass(frozen=True)
-class WholeNumber:
-    """A whole number from `minimum` to `maximum`, in plain digits without a sign."""
+TEXT = ValueType("a text", str)
 
-    minimum: int
-    maximum: int
 
-    def describe(self) -> str:
-        """Return the expectation."""
-        return f"a whole number from {self.minimum} to {self.maximum}"
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "_")
 
-    def parse(self, text: str) -> int:
-        """Return the number; raises ValueError."""
-        if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise ValueError(text)
-        if not self.minimum <= int(text) <= self.maximum:
+
+def whole_number(minimum: int, maximum: int) -> ValueType[int]:
+    """Return the type of a whole number from `minimum` to `maximum`, in digits without a sign."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not minimum <= int(text) <= maximum:
             raise ValueError(text)
         return int(text)
 
+    return ValueType(f"a whole number from {minimum} to {maximum}", parse)
 
-class Boolean:
-    """Yes or no: the words and digits that Python, JSON and the SDKs write."""
 
-    def describe(self) -> str:
-        """Return what is expected."""
-        return "True or False"
+def word(meanings: Mapping[str, T], synonyms: Mapping[str, T]) -> ValueType[T]:
+    """Return the type of a word, in capitals or not, with a meaning; messages list no synonyms."""
+    *first, last = meanings
+    by_word = {_folded(word): meaning for word, meaning in {**meanings, **synonyms}.items()}
+    expected = f"{', '.join(first)} or {last}" if first else last
+    return ValueType(expected, lambda text: by_word[_folded(text)])
 
-    def parse(self, text: str) -> bool:
-        """Return the truth; raises ValueError."""
-        truths = {"true": True, "1": True, "false": False, "0": False}
-        if text.lower() not in truths:
+
+BOOLEAN = word({"True": True, "False": False}, {"1": True, "0": False})
+"""Yes or no: the words and digits that Python, JSON and the SDKs write."""
+
+
+def one_of(*words: str) -> ValueType[str]:
+    """Return the type of a word that means itself."""
+    return word({word: word for word in words}, {})
+
+
+def some_of(*known: str) -> ValueType[tuple[str, ...]]:
+    """Return the type of some of a few names, joined by commas; their order is kept."""
+    name = one_of(*known)
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(name.parse(part.strip()) for part in text.split(","))
+        if len(set(found)) < len(found):
             raise ValueError(text)
-        return truths[text.lower()]
+        return found
 
-
-class Text:
-    """Any text."""
-
-    def describe(self) -> str:
-        """Return what is expected."""
-        return "a text"
-
-    def parse(self, text: str) -> str:
-        """Return the text."""
-        return text
-
-
-@dataclass(frozen=True)
-class Word(Generic[T]):
-    """One of a few words, in capitals or not, each with its meaning."""
-
-    meanings: Mapping[str, T]
-    synonyms: Mapping[str, T]
-    """Other spellings, which messages do not list."""
-
-    def describe(self) -> str:
-        """Return what is expected."""
-        return _listed(list(self.meanings))
-
-    def parse(self, text: str) -> T:
-        """Return the meaning; raises ValueError."""
-        for word, meaning in [*self.meanings.items(), *self.synonyms.items()]:
-            if _folded(word) == _folded(text):
-                return meaning
-        raise ValueError(text)
-
-
-class OneOf(Word[str]):
-    """One of a few words, each of which means itself."""
-
-    def __init__(self, *words: str) -> None:
-        super().__init__(meanings={word: word for word in words}, synonyms={})
-
-
-@dataclass(frozen=True)
-class Names:
-    """Some of a few names, joined by commas; their order is kept."""
-
-    known: Sequence[str]
-
-    def describe(self) -> str:
-        """Return what is expected."""
-        return f"one or more, each once and joined by commas, of {', '.join(self.known)}"
-
-    def parse(self, text: str) -> tuple[str, ...]:
-        """Return the names; raises ValueError."""
-        names = tuple(OneOf(*self.known).parse(name.strip()) for name in text.split(","))
-        if len(set(names)) < len(names):
-            raise ValueError(text)
-        return names
-
-
-def _listed(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return ValueType(f"one or more, each once and joined by commas, of {', '.join(known)}", parse)
 
 
 def _parsed(name: str, text: str, kind: ValueType[T]) -> T:
     try:
         return kind.parse(text)
-    except ValueError as error:
-        raise SettingsError(f"{name} is {text!r}; it must be {kind.describe()}.") from error
-
-
-def _folded(word: str) -> str:
-    return word.lower().replace("-", "_")
+    except (ValueError, KeyError) as error:
+        raise SettingsError(f"{name} is {text!r}; it must be {kind.expected}.") from error

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 
 from container.errors import SettingsError
 from container.value_types import (
-    Boolean,
-    Names,
-    OneOf,
-    Text,
+    BOOLEAN,
+    TEXT,
     ValueType,
     Variables,
-    WholeNumber,
-    Word,
+    one_of,
+    some_of,
+    whole_number,
+    word,
 )
 
-LEVEL = Word({"INFO": 20, "20": 20}, {"Information": 20})
-NUMBER = WholeNumber(1, 512)
+LEVEL = word({"INFO": 20, "20": 20}, {"Information": 20})
+NUMBER = whole_number(1, 512)
 RANGE = "a whole number from 1 to 512"
 
 
@@ -63,16 +63,16 @@ def test_variables_refuse_a_bad_value_behind_a_good_one() -> None:
     [
         (NUMBER, "1", 1),
         (NUMBER, "0512", 512),
-        (Text(), "nobody", "nobody"),
-        *((Boolean(), text, True) for text in ("True", "true", "TRUE", "1")),
-        *((Boolean(), text, False) for text in ("False", "false", "FALSE", "0")),
+        (TEXT, "nobody", "nobody"),
+        *((BOOLEAN, text, True) for text in ("True", "true", "TRUE", "1")),
+        *((BOOLEAN, text, False) for text in ("False", "false", "FALSE", "0")),
         (LEVEL, "info", 20),
         (LEVEL, "20", 20),
         (LEVEL, "INFORMATION", 20),
-        (OneOf("fail", "mark"), "Mark", "mark"),
-        (OneOf("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
-        (Names(["a_b", "c"]), "c", ("c",)),
-        (Names(["a_b", "c"]), "C , a-b", ("c", "a_b")),
+        (one_of("fail", "mark"), "Mark", "mark"),
+        (one_of("text/csv", "application/x-npy"), "Application/X-NPY", "application/x-npy"),
+        (some_of("a_b", "c"), "c", ("c",)),
+        (some_of("a_b", "c"), "C , a-b", ("c", "a_b")),
     ],
 )
 def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) -> None:
@@ -89,12 +89,12 @@ def test_kind_reads_a_text(kind: ValueType[object], text: str, value: object) ->
             RANGE,
         ),
         (LEVEL, ["21", "debug", "2", "INFO INFO"], "INFO or 20"),
-        (OneOf("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
-        (Boolean(), ["yes", "2", "None", "1.0"], "True or False"),
-        (OneOf("csv"), ["json"], "csv"),
-        (OneOf("a", "b", "c"), ["d"], "a, b or c"),
+        (one_of("fail", "mark"), ["failing", "fail,mark", "f"], "fail or mark"),
+        (BOOLEAN, ["yes", "2", "None", "1.0"], "True or False"),
+        (one_of("csv"), ["json"], "csv"),
+        (one_of("a", "b", "c"), ["d"], "a, b or c"),
         (
-            Names(["a", "b"]),
+            some_of("a", "b"),
             ["c", "a,c", "a,a", "a,,b", ",", "a b", "a;b"],
             "one or more, each once and joined by commas, of a, b",
         ),

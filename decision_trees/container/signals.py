@@ -4,8 +4,8 @@ import select
 import signal
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import Self
 
 STOP = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -14,7 +14,7 @@ STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 _WATCHED = STOP | {signal.SIGCHLD}
 
 
-class Inbox:
+class Inbox(ExitStack):
     """Self-pipe that receives the signals in STOP and SIGCHLD.
 
     A handler is installed for each of them, because process 1 of a container receives only signals
@@ -22,24 +22,14 @@ class Inbox:
     """
 
     def __enter__(self) -> Self:
-        self._receiver, self._sender = socket.socketpair()
+        self._receiver, sender = map(self.enter_context, socket.socketpair())
         self._receiver.setblocking(False)
-        self._sender.setblocking(False)
-        self._previous_fd = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-        self._previous = {number: signal.signal(number, _ignore) for number in _WATCHED}
+        sender.setblocking(False)
+        previous_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        self.callback(signal.set_wakeup_fd, previous_fd)
+        for number in _WATCHED:
+            self.callback(signal.signal, number, signal.signal(number, _ignore))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._previous_fd)
-        self._receiver.close()
-        self._sender.close()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait up to `seconds` for a signal; return whether a stop was requested."""

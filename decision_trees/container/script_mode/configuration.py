@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,6 @@ class Configuration:
         value = self.all_hyperparameters.get(f"{PREFIX}{name}")
         return None if value is None else str(value)
 
-    def with_hyperparameters(self, values: Mapping[str, Any]) -> "Configuration":
-        """Return a copy with other hyperparameters."""
-        return replace(self, all_hyperparameters=values)
-
 
 def read(paths: Paths, environ: Mapping[str, str]) -> Configuration:
     """Read the configuration of a job; a missing file counts as an empty one.
@@ -90,23 +86,18 @@ def read(paths: Paths, environ: Mapping[str, str]) -> Configuration:
         ScriptError: a file is not a JSON object.
     """
     hyperparameters = _read_object(paths.hyperparameters)
+    host = socket.gethostname()
     return Configuration(
         paths=paths,
         environ=environ,
         all_hyperparameters={name: _parsed(value) for name, value in hyperparameters.items()},
         channels=_read_object(paths.input_data_config),
-        resources=_read_object(paths.resource_config) or _single_host(),
+        resources=_read_object(paths.resource_config) or {"current_host": host, "hosts": [host]},
     )
 
 
 def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) or name in TOOLKIT_HYPERPARAMETERS
-
-
-def _single_host() -> dict[str, Any]:
-    """Return the toolkit's default resources for a job without resourceconfig.json."""
-    host = socket.gethostname()
-    return {"current_host": host, "hosts": [host]}
 
 
 def _parsed(value: object) -> Any:

@@ -1,18 +1,12 @@
-"""Numbers of CPUs, GPUs and Neuron cores, counted as the training toolkit counts them."""
+"""Numbers of GPUs and Neuron cores, counted as the training toolkit counts them."""
 
 import json
-import os
 import shutil
 import subprocess
 from functools import cache
 
 _NEURONS = {"trn2.48xlarge": 64}
 _SECONDS = 60.0
-
-
-def cpus() -> int:
-    """Return the number of processors."""
-    return os.cpu_count() or 1
 
 
 @cache
@@ -34,11 +28,6 @@ def neurons(instance_type: str, path: str | None) -> int:
         )
     except (ValueError, AttributeError, TypeError):
         return 0
-
-
-def is_installed(program: str, path: str | None) -> bool:
-    """Return whether a program is on the path."""
-    return shutil.which(program, path=path) is not None
 
 
 def _output(command: list[str], path: str | None) -> str:

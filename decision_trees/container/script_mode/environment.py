@@ -1,6 +1,8 @@
 """Environment variables and command-line arguments of a program, as the toolkit sets them."""
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,12 +118,12 @@ def _machine(job: Configuration) -> dict[str, Any]:
     kind = job.resources.get("current_instance_type", "local")
     return {
         "current_instance_type": kind,
-        "num_cpus": devices.cpus(),
+        "num_cpus": os.cpu_count() or 1,
         "num_gpus": devices.gpus(path),
         "num_neurons": devices.neurons(str(kind), path),
         "is_modelparallel_enabled": model_parallel and model_parallel != "{}",
-        "is_smddprun_installed": devices.is_installed("smddprun", path),
-        "is_smddpmprun_installed": devices.is_installed("smddpmprun", path),
+        "is_smddprun_installed": shutil.which("smddprun", path=path) is not None,
+        "is_smddpmprun_installed": shutil.which("smddpmprun", path=path) is not None,
     }
 
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -208,7 +209,7 @@ def _without_invalid(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _log(given: Configuration, found: Program, own: Mapping[str, str], command: list[str]) -> None:
     """Log the environment and the command line of the program, without secrets."""
-    shown = given.with_hyperparameters(masked(given.all_hyperparameters))
+    shown = replace(given, all_hyperparameters=masked(given.all_hyperparameters))
     passed = {**given.environ, **own, **variables(shown, found.name)}
     for name, value in sorted(passed.items()):
         text = MASK if is_secret(name) else masked(value)

@@ -53,7 +53,9 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="selftest-") as name:
             Path(name).chmod(0o755)  # for workers that run as another user
             with closing(Sandbox(Path(name), environment())) as sandbox:
-                return _run(sandbox)
+                checks = Checks(sandbox)
+                passed = all(_passes(name, checks) for name in Checks.NAMES)
+                return 0 if passed else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_STOPPED
     except OSError as error:
@@ -66,15 +68,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     for number in signals.STOP:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def _run(sandbox: Sandbox) -> int:
-    """Run the checks in order; return the exit code."""
-    checks = Checks(sandbox)
-    for name in Checks.NAMES:
-        if not _passes(name, checks):
-            return EXIT_FAILED
-    return 0
 
 
 def _passes(name: str, checks: "Checks") -> bool:

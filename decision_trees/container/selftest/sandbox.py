@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from container import signals
 from container.errors import PlatformError
@@ -38,13 +37,6 @@ Process = subprocess.Popen[bytes]
 
 class CheckFailed(PlatformError):
     """A check has failed; the message has what was found and a remedy."""
-
-
-class HttpReply(NamedTuple):
-    """Status and body of an HTTP response."""
-
-    status: int
-    text: str
 
 
 class Sandbox:
@@ -128,14 +120,14 @@ class Sandbox:
         finally:
             stop(process)
 
-    def request(self, path: str, body: str | None = None, accept: str = "*/*") -> HttpReply:
-        """Send a GET, or a POST with CSV, to the server; raises OSError or HTTPException."""
+    def request(self, path: str, body: str | None = None, accept: str = "*/*") -> tuple[int, str]:
+        """Send a GET, or a POST with CSV; return status and text; raises OSError, HTTPException."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_REPLY_SECONDS)
         headers = {"Content-Type": "text/csv", "Accept": accept}
         try:
             connection.request("GET" if body is None else "POST", path, body, headers)
             response = connection.getresponse()
-            return HttpReply(response.status, response.read().decode(errors="replace").strip())
+            return response.status, response.read().decode(errors="replace").strip()
         finally:
             connection.close()
 
@@ -145,10 +137,10 @@ class Sandbox:
         last = "no response"
         while server.poll() is None:
             with suppress(OSError, http.client.HTTPException):
-                reply = self.request("/ping")
-                if reply.status == status and words in reply.text:
+                found, text = self.request("/ping")
+                if found == status and words in text:
                     return
-                last = f"{reply.status} {reply.text}"
+                last = f"{found} {text}"
             if time.monotonic() > deadline:
                 raise CheckFailed(
                     f"/ping gives {last} after {RUN_SECONDS:g} s; it must be {status}."

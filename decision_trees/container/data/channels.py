@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from container.data.streams import COMPRESSION_SUFFIXES, Source
-from container.distributed.communicator import Communicator
+from container.distributed.communicator import ALONE, Communicator
 from container.errors import TrainingDataError
 from container.paths import Paths
 
@@ -62,27 +62,16 @@ class Channel:
         return replace(self, first_row=rank, row_step=n_hosts)
 
 
-def find(paths: Paths) -> tuple[Channel, Channel | None]:
+def find(paths: Paths, communicator: Communicator = ALONE) -> tuple[Channel, Channel | None]:
     """Return the channel `training` or `train`, and `validation` or `test` if there is one.
 
+    On one of several hosts these are its shares, which may be empty.
+
     Raises:
-        TrainingDataError: there is no training data, there are two channels for one purpose, or
+        TrainingDataError: no host has training data, there are two channels for one purpose, or
             the configuration of a channel is not supported.
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
-    """
-    configured = _configuration(paths.input_data_config)
-    training = _channel(TRAINING, paths.data, configured)
-    if training is None:
-        raise TrainingDataError(_no_training_data(paths.data, configured))
-    return training, _channel(VALIDATION, paths.data, configured)
-
-
-def find_share(paths: Paths, communicator: Communicator) -> tuple[Channel, Channel | None]:
-    """Return the shares of this host, which may be empty; see `find`.
-
-    Raises:
-        TrainingDataError: as `find`, or no host has training data.
     """
     with communicator.naming_host():
         configured = _configuration(paths.input_data_config)
@@ -90,9 +79,8 @@ def find_share(paths: Paths, communicator: Communicator) -> tuple[Channel, Chann
     exist = communicator.gather([channel is not None for channel in found])
     has_training, has_validation = (any(on_hosts) for on_hosts in zip(*exist, strict=True))
     if not has_training:
-        raise TrainingDataError(
-            f"No host has training data: {_no_training_data(paths.data, configured)}"
-        )
+        where = "No host has training data: " if len(communicator) > 1 else ""
+        raise TrainingDataError(where + _no_training_data(paths.data, configured))
     training, validation = (
         (channel or Channel(names[0], (), None)).share(communicator.rank, len(communicator))
         for channel, names in zip(found, (TRAINING, VALIDATION), strict=True)

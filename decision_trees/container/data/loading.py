@@ -51,7 +51,7 @@ class Loader:
         Raises:
             UserError: the data cannot be used, or the hosts have different data.
         """
-        training, validation = self._channels(paths)
+        training, validation = channels.find(paths, self.communicator)
         fraction = self.options.validation_fraction
         if validation is not None and fraction:
             raise HyperparameterError(
@@ -66,11 +66,6 @@ class Loader:
         if isinstance(rows, Table):
             return split(rows, fraction, by_class=not self.options.labels_are_numbers)
         return _part(rows, fraction, False), _part(rows, fraction, True)
-
-    def _channels(self, paths: Paths) -> tuple[Channel, Channel | None]:
-        if len(self.communicator) == 1:
-            return channels.find(paths)
-        return channels.find_share(paths, self.communicator)
 
     def load(self, channel: Channel, like: Schema | None = None) -> tuple[Rows, Schema]:
         """Return the rows of a channel and their schema."""

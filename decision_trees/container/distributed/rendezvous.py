@@ -104,16 +104,14 @@ def connect(
     Raises:
         HostError: naming the hosts that have not connected after `limit_seconds`.
     """
-    deadline = time.monotonic() + limit_seconds
     if current == names[0]:
-        return _accept_all(names[1:], deadline, limit_seconds, port)
-    return [_join(names[0], current, deadline, limit_seconds, port)]
+        return _accept_all(names[1:], limit_seconds, port)
+    return [_join(names[0], current, limit_seconds, port)]
 
 
-def _accept_all(
-    others: Sequence[str], deadline: float, limit_seconds: float, port: int
-) -> list[Peer]:
+def _accept_all(others: Sequence[str], limit_seconds: float, port: int) -> list[Peer]:
     """On the first host: wait for all others, then confirm to each that all are connected."""
+    deadline = time.monotonic() + limit_seconds
     peers: dict[str, Peer] = {}
     with socket.create_server(("", port), backlog=len(others) + 1) as server:
         while missing := [name for name in others if name not in peers]:
@@ -158,9 +156,9 @@ def _subject(names: list[str]) -> str:
     return f"The host{'s' * (len(names) > 1)} {', '.join(names)} ha{'ve' * (len(names) > 1) or 's'}"
 
 
-def _join(leader: str, current: str, deadline: float, limit_seconds: float, port: int) -> Peer:
+def _join(leader: str, current: str, limit_seconds: float, port: int) -> Peer:
     """On any other host: connect to the first host, and wait until all hosts have joined."""
-    peer = Peer(_dial(leader, deadline, limit_seconds, port), leader)
+    peer = Peer(_dial(leader, limit_seconds, port), leader)
     try:
         peer.send({"host": current})
         header, _ = next(peer.messages(), (_NO_MESSAGE, b""))
@@ -175,8 +173,9 @@ def _join(leader: str, current: str, deadline: float, limit_seconds: float, port
     raise HostError(message, header.get("code", EXIT_INTERNAL))
 
 
-def _dial(leader: str, deadline: float, limit_seconds: float, port: int) -> socket.socket:
+def _dial(leader: str, limit_seconds: float, port: int) -> socket.socket:
     """Return a connection to the first host; retry while its name or port is not yet known."""
+    deadline = time.monotonic() + limit_seconds
     while True:
         remaining = deadline - time.monotonic()
         try:

@@ -68,7 +68,7 @@ def _others(job: Configuration) -> dict[str, str]:
     if region is None:
         region = job.environ.get("AWS_DEFAULT_REGION") or job.environ.get("AWS_REGION") or ""
     return {
-        "CURRENT_HOST": str(_current_host(job)),
+        "CURRENT_HOST": str(job.resources.get("current_host", "")),
         "SAGEMAKER_JOB_NAME": job.option("job_name") or "",
         "SAGEMAKER_REGION": region,
     }
@@ -84,7 +84,13 @@ def _text(value: object) -> str:
 
 def _properties(job: Configuration, program: str) -> dict[str, Any]:
     """Return all properties of a job, under the names of the toolkit's `Environment`."""
-    return _directories(job) | _program(job, program) | _machine(job) | _hosts(job) | _files(job)
+    files = {
+        "hyperparameters": job.hyperparameters,
+        "additional_framework_parameters": job.framework_parameters,
+        "resource_config": job.resources,
+        "input_data_config": job.channels,
+    }
+    return _directories(job) | _program(job, program) | _machine(job) | _hosts(job) | files
 
 
 def _directories(job: Configuration) -> dict[str, Any]:
@@ -127,22 +133,10 @@ def _machine(job: Configuration) -> dict[str, Any]:
     }
 
 
-def _files(job: Configuration) -> dict[str, Any]:
-    return {
-        "hyperparameters": job.hyperparameters,
-        "additional_framework_parameters": job.framework_parameters,
-        "resource_config": job.resources,
-        "input_data_config": job.channels,
-    }
-
-
-def _current_host(job: Configuration) -> Any:
-    return job.resources.get("current_host", "")
-
-
 def _hosts(job: Configuration) -> dict[str, Any]:
     """Return the properties of the hosts, which may be in groups."""
-    resources, host = job.resources, _current_host(job)
+    resources = job.resources
+    host = resources.get("current_host", "")
     hosts = resources.get("hosts", [host])
     group = resources.get("current_group_name", _DEFAULT_GROUP)
     groups = {entry["instance_group_name"]: entry for entry in resources.get("instance_groups", [])}

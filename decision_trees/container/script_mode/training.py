@@ -160,9 +160,11 @@ def _run_program(
     _log(given, found, own, command)
     os.chdir(found.directory)
     errors.redirect()
+    environment = {**environ, **own, **variables(given, found.name)}
     _execute(
         command + arguments(given.hyperparameters),
-        _without_invalid({**environ, **own, **variables(given, found.name)}),
+        # Without variables that no process can have: the name of a hyperparameter may contain "=".
+        {name: value for name, value in environment.items() if name and "=" not in name},
     )
 
 
@@ -200,11 +202,6 @@ def _own_variables(
         paths["PATH"] = [str(overlay / "bin"), environ.get("PATH")]
     joined = {name: os.pathsep.join(filter(None, parts)) for name, parts in paths.items()}
     return {"PYTHONUNBUFFERED": environ.get("PYTHONUNBUFFERED") or "1"} | joined
-
-
-def _without_invalid(environment: Mapping[str, str]) -> dict[str, str]:
-    """Drop variables that no process can have: a hyperparameter's name may contain "="."""
-    return {name: value for name, value in environment.items() if name and "=" not in name}
 
 
 def _log(given: Configuration, found: Program, own: Mapping[str, str], command: list[str]) -> None:

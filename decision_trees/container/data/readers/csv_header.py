@@ -69,12 +69,13 @@ def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
         )
 
 
-def guess_data(first: list[str], columns: Columns) -> HeaderGuess | None:
-    """Return the guess that a row of numbers is data; None if a number repeats, so it must be."""
+def guess(first: list[str], columns: Columns) -> HeaderGuess | None:
+    """Return the guess about a first row; None if a number repeats, so it must be data."""
+    is_header = columns.names is not None
     numbers = [first[index].strip(" \t") for index in columns.features]
-    if len(set(numbers)) < len(numbers):
+    if not is_header and len(set(numbers)) < len(numbers):
         return None
-    return HeaderGuess(first[columns.label].strip(" \t"), is_header=False)
+    return HeaderGuess(first[columns.label].strip(" \t"), is_header)
 
 
 def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from container.data.columns import Columns, HeaderGuess, resolve
+from container.data.columns import Columns, resolve
 from container.data.readers import csv_columns, csv_header
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.data.readers.csv_header import Row
@@ -47,15 +47,12 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
     first = rows.first
     if first is None:
         return BatchReader("", None, iter(()))
-    format_name = f"{DELIMITERS[delimiter]}-separated text"
+    names = None
     if csv_header.is_header(first, options):
         names = [name.strip(" \t") for name in first[1]]
-        columns = resolve(len(names), names, options.label, options.weight)
-        guess: HeaderGuess | None = HeaderGuess(names[columns.label], is_header=True)
-    else:
-        columns = resolve(len(first[1]), None, options.label, options.weight)
-        guess = csv_header.guess_data(first[1], columns)
-    guess = guess if options.header == "auto" else None
+    columns = resolve(len(first[1]), names, options.label, options.weight)
+    guess = csv_header.guess(first[1], columns) if options.header == "auto" else None
+    format_name = f"{DELIMITERS[delimiter]}-separated text"
     return BatchReader(format_name, columns, rows.batches(columns), guess)
 
 

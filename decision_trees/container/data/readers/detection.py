@@ -61,7 +61,6 @@ _FOREIGN = {
 }
 _LIBSVM_ROW = re.compile(rb"[+-]?[0-9.]+(e[+-]?[0-9]+)? +(0|[1-9][0-9]*):[^\s:,;]+(\s|$)")
 _KNOWN = "CSV, TSV, Parquet, libsvm or RecordIO-protobuf, plain or with gzip or zstd"
-_FAST_FILE = "use the input mode FastFile instead of Pipe"
 
 
 def detect(content: Content, name: str, content_type: str | None) -> str:
@@ -163,4 +162,5 @@ def _refuse_unseekable(content: Content) -> None:
         problem = "the data is Parquet inside gzip or zstd, which cannot be read in parts"
         raise CellError(problem, "decompress it; Parquet is compressed already")
     if not content.stream.seekable():
-        raise CellError("the data is Parquet, which cannot be read from a pipe", _FAST_FILE)
+        problem = "the data is Parquet, which cannot be read from a pipe"
+        raise CellError(problem, "use the input mode FastFile instead of Pipe")

@@ -8,6 +8,7 @@ Each is optional and has a default of this container.
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ class ScriptService:
     """Service that calls the functions of a program; all calls come from one thread."""
 
     def __init__(self, program: Handlers, model: Any, default_accept: str) -> None:
-        self._program = program
+        self._program = replace(program, functions={"predict_fn": _predict, **program.functions})
         self._model = model
         self._default_accept = default_accept
 
@@ -87,7 +88,7 @@ class ScriptService:
         if self._program.has("transform_fn"):
             return self._transformed(invocation.body, content_type, accepted)
         data = self._data(invocation.body, content_type)
-        prediction = self._prediction(data)
+        prediction = self._program.call("predict_fn", data, self._model)
         body, media_type = self._body(prediction, accepted)
         return Answer(body, media_type, outputs.count_rows(prediction))
 
@@ -102,12 +103,6 @@ class ScriptService:
         return self._program.call(
             "input_fn", inputs.text_or_bytes(body, content_type), content_type
         )
-
-    def _prediction(self, data: Any) -> Any:
-        program = self._program
-        if not program.has("predict_fn"):
-            program = Handlers(program.name, {"predict_fn": _predict})
-        return program.call("predict_fn", data, self._model)
 
     def _body(self, prediction: Any, accepted: str) -> tuple[bytes, str]:
         if not self._program.has("output_fn"):

@@ -1,4 +1,4 @@
-"""The app of gunicorn's workers. Each makes its own, after its fork; this module comes before."""
+"""WSGI app of gunicorn's workers: imported before the fork, called by each worker after it."""
 
 from flask import Flask
 
@@ -15,7 +15,7 @@ else:
 
 
 def make_app() -> Flask:
-    """Build the app, whose worker loads the model."""
+    """Build the app of this worker and load its model."""
     log.configure(settings.log_level, as_json=True)
     if settings.has_program:
         return service.create_app(settings, estimator.load)

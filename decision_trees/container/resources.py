@@ -4,7 +4,7 @@ import ctypes
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -178,22 +178,6 @@ def available_memory(cgroup_root: Path = CGROUP_ROOT, proc: Path = PROC) -> int 
         words = _words(cgroup / "memory.max") + _words(cgroup / "memory.limit_in_bytes")
         limits += [int(word) for word in words if word != "max" and int(word) < _UNLIMITED]
     return min(limits, default=None)
-
-
-@contextmanager
-def on_the_heap() -> Iterator[None]:
-    """Make glibc allocate large blocks on its heap meanwhile, as it does small ones.
-
-    Otherwise each block has its own mapping, whose pages the kernel clears: a model has many.
-
-    Source: https://man7.org/linux/man-pages/man3/mallopt.3.html (M_MMAP_MAX)
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)  # another C library has none
-    mallopt(_M_MMAP_MAX, 0)
-    try:
-        yield
-    finally:
-        mallopt(_M_MMAP_MAX, _DEFAULT_MMAP_MAX)
 
 
 def give_memory_back() -> None:

@@ -15,6 +15,7 @@ import gevent
 import gevent.socket
 import pytest
 from gunicorn import util
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
@@ -179,13 +180,26 @@ def test_worker_can_be_stopped_from_its_first_moment() -> None:
     assert (ended.stdout, ended.stderr) == (f"{-signal.SIGTERM} {-signal.SIGTERM} 0 False\n", "")
 
 
+class CountingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no annotations
+    """Gunicorn's master for three workers, which are counted instead of forked."""
+
+    def __init__(self) -> None:
+        self._num_workers = 3
+        self.WORKERS: dict[int, None] = {}
+
+    def spawn_worker(self) -> None:
+        """Count a worker."""
+        self.WORKERS[len(self.WORKERS)] = None
+
+
 def test_all_workers_are_forked_at_once() -> None:
-    """When gunicorn looks for missing workers, there are none."""
-    ages: list[int] = []
+    """The hook forks the same number of workers as gunicorn does with its pauses."""
+    by_gunicorn, by_hook = CountingArbiter(), CountingArbiter()
 
-    when_ready(SimpleNamespace(num_workers=3, spawn_worker=lambda: ages.append(len(ages))))
+    by_gunicorn.spawn_workers()
+    when_ready(by_hook)
 
-    assert ages == [0, 1, 2]
+    assert len(by_hook.WORKERS) == len(by_gunicorn.WORKERS) == 3
 
 
 def test_worker_uses_gevents_sockets_and_reads_no_metadata_of_packages() -> None:

@@ -1,7 +1,6 @@
 """Resources of the container, read from artificial cgroup directories."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -233,24 +232,3 @@ def test_root_may_change_user_with_capabilities(tmp_path: Path, status: str, may
 def test_buffered_bodies_use_a_quarter_of_the_memory(memory: int | None, size: int) -> None:
     """256 bodies fit into a quarter of the memory; the size has a minimum and a maximum."""
     assert body_buffer_bytes(memory) == size
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="it is about glibc")
-def test_large_block_is_on_the_heap_only_in_the_context() -> None:
-    """Blocks have no mappings inside the context, and mappings before and after it."""
-    ended = python(
-        "import re\n"
-        "from pathlib import Path\n"
-        "from container.resources import on_the_heap\n"
-        "def on_heap():\n"
-        "    block = bytes(100_000_000)\n"
-        "    maps = Path('/proc/self/maps').read_text()\n"
-        "    heap = re.search(r'(\\w+)-(\\w+) .*\\[heap\\]', maps)\n"
-        "    return int(heap[1], 16) <= id(block) < int(heap[2], 16)\n"
-        "print(on_heap())\n"
-        "with on_the_heap():\n"
-        "    print(on_heap())\n"
-        "print(on_heap())\n"
-    )
-
-    assert (ended.stdout.split(), ended.stderr) == (["False", "True", "False"], "")

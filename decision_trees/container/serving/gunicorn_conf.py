@@ -1,8 +1,8 @@
 """Configuration module of gunicorn: its worker class, its logger and its server hooks.
 
-Three places rely on the inner workings of gunicorn and gevent, and each has a test that fails when
-they change: `_LargeBody` (gunicorn's reader of a body), `_OneWrite` with `_Page` (the order of
-gunicorn's writes to a socket), and `Worker.patch` (gevent's search for plugins).
+Three places rely on private parts of gunicorn and gevent, each with a test that fails when they
+change. `_LargeBody` uses gunicorn's reader of a body. `_OneWrite` and `_Page` rely on the order in
+which gunicorn writes to a socket. `Worker.patch` replaces gevent's search for plugins.
 
 Source of the hooks: https://docs.gunicorn.org/en/stable/settings.html#server-hooks
 """

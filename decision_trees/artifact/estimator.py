@@ -1,4 +1,4 @@
-"""An artifact that is asked as scikit-learn's estimators are."""
+"""Artifact with the interface of a scikit-learn estimator."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from artifact.model import Model
 
 
 class Estimator:
-    """Rows in, labels or scores out."""
+    """Predicts labels or scores for rows."""
 
     def __init__(self, model: Model) -> None:
         record = model.record
@@ -21,7 +21,7 @@ class Estimator:
         self.feature_names_in_ = record.feature_names
         self.classes_ = np.array(record.labels)
         self.libsvm_base = record.libsvm_base
-        """What libsvm rows call the first feature, 0 or 1."""
+        """Index of the first feature in libsvm rows, 0 or 1."""
 
     def predict(self, features: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """Return the label, or the score, of each row of shape (n_rows, n_features)."""
@@ -37,5 +37,5 @@ class Estimator:
 
 
 def load(directory: Path, threads: int = 1) -> Estimator:
-    """Load the artifact in `directory`; raises ArtifactError when it cannot be used."""
+    """Load the artifact in `directory`; raise ArtifactError if it cannot be used."""
     return Estimator(model.load(directory, threads))

@@ -1,4 +1,4 @@
-"""Write a fitted scikit-learn estimator as an artifact: ONNX, a record, a tree; no pickle."""
+"""Write a fitted scikit-learn estimator as an artifact: ONNX, metadata, tree; no pickle."""
 
 import hashlib
 import platform
@@ -30,7 +30,7 @@ PROBE_ROWS = 8
 MISSING_ROWS = 1000
 WALKED_ROWS = 1000
 SLICE_ROWS = 65_536
-"""So many rows are asked at once: their probabilities need little memory beside a large table."""
+"""Number of rows that are predicted at once, so that their probabilities need little memory."""
 
 _OPSET = 15  # read by onnxruntime 1.10 and every later one
 
@@ -41,13 +41,13 @@ Answers = NDArray[np.intp] | NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Naming:
-    """How requests may call the features."""
+    """Names of the features in requests."""
 
     names: Sequence[str] | None = None
-    """In the order of the features; None when the training data named none."""
+    """In the order of the features; None if the training data has no names."""
 
     libsvm_base: int | None = None
-    """What libsvm rows call the first feature, 0 or 1; None when it was no libsvm, means 1."""
+    """Index of the first feature in libsvm rows, 0 or 1; None, which means 1, for other formats."""
 
 
 NAMELESS = Naming()
@@ -70,14 +70,13 @@ def save(
     Args:
         estimator: a fitted classifier with `classes_`, `predict` and `predict_proba`, or a fitted
             regressor with `predict`.
-        directory: where to write; it exists.
+        directory: an existing directory.
         features: the rows it was trained on, float32 of shape (n_rows, n_features).
         training: hyperparameters, metrics and rows of the job, for model.json.
-        naming: how requests may call the features.
+        naming: the names of the features in requests.
 
     Raises:
-        ArtifactError: the estimator cannot be exported, or the exported model does not answer as
-            the estimator does.
+        ArtifactError: the estimator cannot be exported, or the exported model predicts otherwise.
         OSError: the files cannot be written.
     """
     answers = _in_slices(lambda rows: _answers(estimator, rows), features)
@@ -107,7 +106,7 @@ def save(
 
 
 def to_onnx(estimator: Any, n_features: int) -> bytes:
-    """Return the estimator as a serialised ONNX model; the same estimator gives the same bytes.
+    """Return the estimator as a serialized ONNX model; equal estimators give equal bytes.
 
     Raises:
         ArtifactError: a tree has too many leaves or is too deep; another estimator cannot be
@@ -125,15 +124,15 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
 
 
 def _converted(estimator: Any, n_features: int) -> onnx.ModelProto:
-    """Return an estimator that is no tree, as skl2onnx writes it."""
-    from skl2onnx import convert_sklearn  # only now: its import is long, and no tree needs it
+    """Convert an estimator that is not a tree with skl2onnx."""
+    from skl2onnx import convert_sklearn  # imported late: it is slow, and trees do not need it
     from skl2onnx.common.data_types import FloatTensorType
 
     name, is_classifier = type(estimator).__name__, _is_classifier(estimator)
     try:
         model: onnx.ModelProto = convert_sklearn(
             estimator,
-            name=name,  # without one, skl2onnx draws a random name
+            name=name,  # by default, skl2onnx generates a random name
             initial_types=[(INPUT, FloatTensorType([None, n_features]))],
             options={"zipmap": False} if is_classifier else None,
             target_opset=_OPSET,
@@ -143,12 +142,12 @@ def _converted(estimator: Any, n_features: int) -> onnx.ModelProto:
             f"skl2onnx cannot convert {name} ({error}); this estimator cannot be served"
         ) from error
     if not is_classifier and len(model.graph.output) != 1:
-        raise ArtifactError(f"{name} is no classifier and no regressor; it cannot be served")
+        raise ArtifactError(f"{name} is neither a classifier nor a regressor; it cannot be served")
     return model
 
 
 def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:
-    """Refuse a model whose answers to `features` are not `answers`, those of the estimator."""
+    """Raise ArtifactError if the model does not predict `answers`, those of the estimator."""
     right = _right(estimator, _in_slices(model.answers, features), answers)
     if model.tree is not None:
         few = np.linspace(0, len(features) - 1, WALKED_ROWS).astype(int)
@@ -157,16 +156,13 @@ def _check_answers(model: Model, estimator: Any, features: Features, answers: An
     if different:
         what = "label" if _is_classifier(estimator) else "score"
         raise ArtifactError(
-            f"the exported model gives another {what} than {type(estimator).__name__} for "
+            f"the exported model predicts another {what} than {type(estimator).__name__} for "
             f"{different} of {len(features)} training rows; this estimator cannot be served"
         )
 
 
 def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
-    """Say whether rows with missing cells get an answer, and from both the same.
-
-    Asked with training rows in which cells are blanked, and with a row that is all missing.
-    """
+    """Return whether model and estimator predict rows with missing cells, and equally."""
     rows = features[:MISSING_ROWS].copy()
     rows[np.random.default_rng(0).random(rows.shape) < 0.5] = np.nan
     rows[0] = np.nan
@@ -178,7 +174,7 @@ def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
 
 
 def _right(estimator: Any, found: Answers, expected: Answers) -> NDArray[np.bool_]:
-    """Say of each answer whether it is right; labels and scores of trees must be the same."""
+    """Return for each prediction whether it is right; labels and scores of trees must be equal."""
     is_exact = _is_tree(estimator) or onnx_ensemble.is_ensemble(estimator)
     if _is_classifier(estimator) or is_exact:
         same: NDArray[np.bool_] = found == expected
@@ -208,8 +204,8 @@ def _answers(estimator: Any, rows: Features) -> Answers:
     predictions = estimator.predict(rows)
     if predictions.size != len(rows):
         raise ArtifactError(
-            f"{type(estimator).__name__} gives {predictions.size // len(rows)} answers for each "
-            "row; only an estimator with one can be served"
+            f"{type(estimator).__name__} predicts {predictions.size // len(rows)} values for each "
+            "row; only an estimator that predicts one can be served"
         )
     if _is_classifier(estimator):
         indices: NDArray[np.intp] = np.searchsorted(estimator.classes_, predictions)
@@ -230,10 +226,7 @@ def _float32(scores: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _probe(estimator: Any, features: Features, answers: Answers) -> LabelProbe | ScoreProbe:
-    """Return a few rows with their answers, spread over all rows, and some chosen by the answer.
-
-    Of labels, one row each where there are such; of scores, the rows of the least and largest.
-    """
+    """Return a few rows spread over all, one of each label or the extreme scores among them."""
     if _is_classifier(estimator):
         telling = np.unique(answers, return_index=True)[1][:PROBE_ROWS]
     else:

@@ -1,4 +1,4 @@
-"""model.json: what an artifact says of itself. The one home of the artifact's names."""
+"""Metadata of an artifact, stored in model.json, and the names of its files."""
 
 import json
 from collections.abc import Mapping
@@ -15,32 +15,32 @@ REGRESSION = "regression"
 
 
 class ArtifactError(Exception):
-    """An artifact cannot be used; the message says what was found and what to do."""
+    """An artifact cannot be used; the message has the problem and the remedy."""
 
 
 @dataclass(frozen=True)
 class LabelProbe:
-    """A few rows with the answers of a classifier that were right when the artifact was made."""
+    """A few rows with the predictions of a classifier at the time of training."""
 
     features: list[list[float | None]]
-    """Rows as they are sent, None for a missing cell."""
+    """Rows, None for a missing cell."""
 
     labels: list[int]
-    """For each row the index of its label."""
+    """Index of the label of each row."""
 
     probabilities: list[list[float]]
-    """For each row the probability of every label, float32."""
+    """Probability of every label for each row, float32."""
 
 
 @dataclass(frozen=True)
 class ScoreProbe:
-    """A few rows with the answers of a regressor that were right when the artifact was made."""
+    """A few rows with the predictions of a regressor at the time of training."""
 
     features: list[list[float | None]]
-    """Rows as they are sent, None for a missing cell."""
+    """Rows, None for a missing cell."""
 
     scores: list[float]
-    """For each row its score: the shortest number that reads back to the same float32."""
+    """Score of each row: the shortest decimal that parses to the same float32."""
 
 
 _PROBES = {CLASSIFICATION: LabelProbe, REGRESSION: ScoreProbe}
@@ -48,10 +48,10 @@ _PROBES = {CLASSIFICATION: LabelProbe, REGRESSION: ScoreProbe}
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything that serving has to know beside the ONNX graph, and where it came from.
+    """Everything that serving needs in addition to the ONNX graph, and its origin.
 
     Raises:
-        ArtifactError: there is not one feature name for each feature.
+        ArtifactError: the number of feature names is not the number of features.
     """
 
     task: str
@@ -59,19 +59,19 @@ class Metadata:
 
     n_features: int
     feature_names: list[str] | None
-    """In the order of the features; None when the training data named none."""
+    """In the order of the features; None if the training data has no names."""
 
     libsvm_base: int
-    """What libsvm rows call the first feature, 0 or 1."""
+    """Index of the first feature in libsvm rows, 0 or 1."""
 
     accepts_missing: bool
-    """Whether the estimator answers rows with missing cells."""
+    """Whether the estimator predicts rows with missing cells."""
 
     labels: list[Any]
     """In the order of the probabilities: all int, all float or all str; none for regression."""
 
     sha256: str
-    """Of model.onnx, in hexadecimal."""
+    """Checksum of model.onnx, in hexadecimal."""
 
     probe: LabelProbe | ScoreProbe
     versions: Mapping[str, str]
@@ -79,7 +79,7 @@ class Metadata:
     """Hyperparameters, metrics and rows of the job."""
 
     tree_sha256: str | None = None
-    """Of tree.npy, in hexadecimal; None where the model is no single tree."""
+    """Checksum of tree.npy, in hexadecimal; None if the model is not a single tree."""
 
     format_version: int = FORMAT_VERSION
 
@@ -96,7 +96,7 @@ class Metadata:
 
 
 def from_json(text: str) -> Metadata:
-    """Read the text of model.json; raises ArtifactError when it is not one of this version."""
+    """Parse the text of model.json; raise ArtifactError if it is not of this version."""
     try:
         values = json.loads(text)
         version = values["format_version"]
@@ -113,7 +113,7 @@ def from_json(text: str) -> Metadata:
 
 
 def _record(values: dict[str, Any]) -> Metadata:
-    task = values.get("task", CLASSIFICATION)  # absent, it is told with the other fields
+    task = values.get("task", CLASSIFICATION)  # its absence is reported below
     if task not in tuple(_PROBES):
         raise ArtifactError(
             f"{RECORD_FILE} has the task {task!r}, this program knows {' and '.join(_PROBES)}; "

@@ -1,4 +1,4 @@
-"""Load an artifact and predict with it. Nothing here, nor below, needs scikit-learn."""
+"""Load an artifact and predict with it, without scikit-learn."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ from artifact.tree import Tree
 INPUT = "features"
 PROBABILITIES = "probabilities"
 LABEL_INDEX = "label_index"
-"""An output of trees, which else is found from the probabilities."""
+"""Output of trees; for other classifiers it is computed from the probabilities."""
 
 N_PROBABILITIES = "n_probabilities"
 """Optional input of trees: number of rows, from the first on, whose probabilities are wanted."""
@@ -34,26 +34,26 @@ N_PROBABILITIES = "n_probabilities"
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
 SCORE_TOLERANCE = 1e-4
-"""How far a score may be from the right one, as a part of the spread of all right ones.
+"""Maximum error of a score, relative to the spread of all expected scores.
 
-The right ones are computed in float64, these in float32; a wrong branch in a tree, or a step of
-a pipeline that is computed in another way, is further off by far."""
+Expected scores are computed in float64, these in float32; a wrong branch in a tree, or a pipeline
+step that is computed differently, causes a far larger error."""
 
-_SCORE_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # allowed even where all scores are equal
+_SCORE_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # allowed even if all scores are equal
 
 
 class Model:
-    """Rows in, for each the index of its label out, or its score when the task is regression."""
+    """Predicts the index of each row's label, or its score if the task is regression."""
 
     def __init__(
         self, graph: bytes | Path, record: Metadata, threads: int = 1, tree: Tree | None = None
     ) -> None:
-        """Make ready to answer with `graph`, an ONNX model or its file, on `threads` threads.
+        """Create a session for `graph`, an ONNX model or its file, with `threads` threads.
 
         Raises:
             ArtifactError: onnxruntime cannot use the graph.
         """
-        from artifact import session  # only now: training loads onnxruntime when it has fitted
+        from artifact import session  # imported late: training needs onnxruntime only after the fit
 
         try:
             self._session = session.of_graph(graph, threads)
@@ -66,7 +66,7 @@ class Model:
         self._label_alone = {N_PROBABILITIES: np.array([0])} if is_optional else {}
         self.record = record
         self.tree = tree
-        """Answers one row as the session does, and sooner; None where the model is no tree."""
+        """Predicts a single row, faster than the session; None if the model is not a tree."""
 
     @property
     def predict_row(self) -> Callable[[Sequence[float]], int | float] | None:
@@ -91,7 +91,7 @@ class Model:
         return result
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return for each row of `features` the index of its label, shape (n_rows,).
+        """Return the index of each row's label, shape (n_rows,).
 
         The first of several equal probabilities wins, as in scikit-learn.
         """
@@ -117,19 +117,19 @@ class Model:
         return labels.astype(np.intp, copy=False), probabilities
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the score of each row of `features`, shape (n_rows,), of a regression model."""
+        """Return the score of each row of a regression model, shape (n_rows,)."""
         result: NDArray[np.generic] = self._session.run(None, {INPUT: features})[0]
         return result.astype(np.float32, copy=False).reshape(-1)
 
     def answers(self, features: NDArray[np.float32]) -> NDArray[np.intp] | NDArray[np.float32]:
-        """Return what the task asks for: `scores` for regression, else what `predict` gives."""
+        """Return `scores` if the task is regression, otherwise the labels of `predict`."""
         return self.scores(features) if self.record.task == REGRESSION else self.predict(features)
 
     def check(self) -> None:
-        """Answer the probe of the record.
+        """Predict the probe rows of the record, and compare with their predictions.
 
         Raises:
-            ArtifactError: the probe does not fit the graph, or an answer is another.
+            ArtifactError: the probe does not fit the graph, or a prediction differs.
         """
         try:
             rows = np.array(self.record.probe.features, dtype=np.float32)
@@ -147,7 +147,7 @@ class Model:
             )
 
     def _probed(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return scores or probabilities for the rows of the probe, and those of the record."""
+        """Return scores or probabilities of the probe rows, and the expected ones."""
         probe = self.record.probe
         if isinstance(probe, ScoreProbe):
             return self.scores(rows), np.array(probe.scores, dtype=np.float32)
@@ -171,8 +171,8 @@ class Model:
 
 
 def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Say of each score whether it is as good as the expected one, all of which are finite."""
-    wide = expected.astype(np.float64)  # in which the largest float32 do not overflow
+    """Return for each score whether it is close to the expected one, all of which are finite."""
+    wide = expected.astype(np.float64)  # differences do not overflow in it
     tolerance = SCORE_TOLERANCE * float(np.ptp(wide))
     right: NDArray[np.bool_] = np.isclose(found, wide, rtol=_SCORE_ROUNDING, atol=tolerance)
     return right
@@ -183,15 +183,15 @@ _PRELOADED: dict[Path, Model] = {}
 
 @contextmanager
 def preloading(directory: Path, threads: int) -> Iterator[None]:
-    """Load the artifact beside the body of the `with`, for the `load` that comes after a fork.
+    """Load the artifact while the body of the `with` runs, for a `load` after the fork.
 
-    Both share the memory, and at the end there is no thread, which no fork would outlive. So a
-    session that has threads is left to `load`, as is the word on an artifact that cannot be used.
+    The processes share its memory. A session with threads is left to `load`, because threads do
+    not survive a fork; so is an artifact that cannot be used, because `load` raises the error.
     """
     with ThreadPoolExecutor(1) as beside:
         if threads == 1:
             beside.submit(_preload, directory)
-        from artifact import session  # noqa: F401 - shared in any case
+        from artifact import session  # noqa: F401 - its pages are shared in any case
 
         yield
 
@@ -201,19 +201,19 @@ def _preload(directory: Path) -> None:
 
 
 def load(directory: Path, threads: int = 1) -> Model:
-    """Read the artifact in `directory`, and check it: checksum first, then its answers.
+    """Load the artifact in `directory`, and check its checksums and its predictions.
 
-    What was preloaded is not read again.
+    A preloaded artifact is not read again.
 
     Raises:
-        ArtifactError: it is absent, incomplete, changed, of another version, or answers wrongly.
+        ArtifactError: it is absent, incomplete, changed, of another version, or predicts wrongly.
     """
     if threads == 1 and directory in _PRELOADED:
         return _PRELOADED.pop(directory)
     record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
     graph = directory / ONNX_FILE
-    _checked(graph, record.sha256)  # onnxruntime reads it for itself
-    with ThreadPoolExecutor(1) as beside:  # onnxruntime does not hold the interpreter's lock
+    _checked(graph, record.sha256)  # onnxruntime reads the file itself
+    with ThreadPoolExecutor(1) as beside:  # onnxruntime releases the interpreter's lock
         nodes = beside.submit(_tree, directory, record)
         model = Model(graph, record, threads)
         model.tree = nodes.result()
@@ -228,7 +228,7 @@ def _tree(directory: Path, record: Metadata) -> Tree | None:
 
 
 def _checked(file: Path, sha256: str) -> bytes:
-    """Return the content of a file that has this checksum."""
+    """Return the content of a file; raise ArtifactError if its checksum differs."""
     content = _read(file)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -1,4 +1,4 @@
-"""A decision tree of scikit-learn as ONNX, and as artifact.tree keeps it; both answer exactly.
+"""Convert a decision tree of scikit-learn to ONNX and to arrays; both predict exactly as it does.
 
 What skl2onnx (1.20) writes of a tree does not: it sends missing values to the right at every node.
 It also adds probabilities up for each row anew, where a lookup by the number of the leaf is
@@ -19,20 +19,20 @@ from artifact.model import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES
 from artifact.tree import LEAF, NODE
 
 MAX_LEAVES = 2**24
-"""ONNX gives the number of a leaf as a 32-bit float."""
+"""Maximum number of leaves: ONNX returns the number of a leaf as a 32-bit float."""
 
 MAX_DEPTH = 5000
-"""onnxruntime goes down a tree by recursion when it is loaded, and ends the process if the stack is
-too small; the usual 8 MiB were enough for 10,000 splits, and not for 12,500."""
+"""Maximum depth: onnxruntime loads a tree by recursion, and a stack overflow ends the process. The
+usual 8 MiB were enough for 10,000 splits, and not for 12,500."""
 
 _ML_DOMAIN = "ai.onnx.ml"
-_OPSETS = {_ML_DOMAIN: 5, "": 21}  # of ONNX 1.16, the first with TreeEnsemble
+_OPSETS = {_ML_DOMAIN: 5, "": 21}  # of ONNX 1.16, the first version with TreeEnsemble
 _IR_VERSION = 10  # of ONNX 1.16 too
 _AT_MOST = 0  # BRANCH_LEQ
 
 
 def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
-    """Return a tree that answers as the classifier does.
+    """Return a tree that predicts as the classifier does.
 
     Its outputs are LABEL_INDEX, int64 of shape (n_rows,), and PROBABILITIES, float32 of shape
     (n_rows, n_labels), or fewer rows if the optional input N_PROBABILITIES asks for fewer.
@@ -44,7 +44,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     leaves = leaves_of(grown)
     if len(leaves) > MAX_LEAVES:
         raise ArtifactError(
-            f"the tree has {len(leaves)} leaves, more than ONNX can tell apart; limit it with "
+            f"the tree has {len(leaves)} leaves, more than ONNX supports; limit it with "
             "max_leaf_nodes or min_samples_leaf"
         )
     values = grown.value[leaves, 0, :]
@@ -52,7 +52,7 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
     graph = graph_of(classifier, n_features)
     numbers = walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
     graph.node.extend([numbers, *_as_index("number", "leaf")])
-    # As a lookup of single numbers, GatherElements takes a sixth of the time of Gather.
+    # GatherElements looks single numbers up in a sixth of the time of Gather.
     graph.node.extend(
         [
             helper.make_node("GatherElements", [f"{LABEL_INDEX}_table", "leaf"], [LABEL_INDEX]),
@@ -96,7 +96,7 @@ def _limit(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def of_regressor(regressor: Any, n_features: int) -> onnx.ModelProto:
-    """Return a tree that answers as the regressor does: with float32 of shape (n_rows, 1).
+    """Return a tree that predicts as the regressor does, float32 of shape (n_rows, 1).
 
     Raises:
         ArtifactError: the tree is deeper than MAX_DEPTH.
@@ -128,8 +128,8 @@ def nodes(estimator: Any) -> NDArray[np.void]:
 def leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the class weights of leaves, shape (n_leaves, n_labels), as float32 probabilities.
 
-    Where rounding has made an earlier label equal to the one that was ahead, that one is
-    raised by one ulp.
+    If rounding makes an earlier label equal to the most probable one, the latter is raised by one
+    ulp.
     """
     shares = values / values.sum(axis=1, keepdims=True)
     weights: NDArray[np.float32] = shares.astype(np.float32)
@@ -141,7 +141,7 @@ def leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def float32_at_most(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the largest float32 up to each threshold; any float32 is at most both or neither."""
+    """Return the largest float32 up to each threshold; each float32 is at most both or neither."""
     with np.errstate(over="ignore"):
         rounded: NDArray[np.float32] = thresholds.astype(np.float32)
     raised = rounded > thresholds
@@ -155,7 +155,7 @@ def leaves_of(grown: Any) -> NDArray[np.intp]:
 
 
 def graph_of(estimator: Any, n_features: int) -> onnx.GraphProto:
-    """Return a graph that has its input, and no nodes yet."""
+    """Return a graph with its input and no nodes."""
     rows = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, n_features])
     return helper.make_graph([], type(estimator).__name__, [rows], [])
 
@@ -180,8 +180,8 @@ def walk(grown: Any, answers: NDArray[np.float32], name: str, rows: str = INPUT)
     """
     if grown.max_depth > MAX_DEPTH:
         raise ArtifactError(
-            f"the tree is {grown.max_depth} splits deep, and onnxruntime loads {MAX_DEPTH}; "
-            "limit it with max_depth"
+            f"the tree is {grown.max_depth} splits deep, and onnxruntime loads at most "
+            f"{MAX_DEPTH}; limit it with max_depth"
         )
     return helper.make_node(
         "TreeEnsemble",
@@ -219,7 +219,7 @@ def _splits(grown: Any) -> dict[str, Any]:
 
 
 def _as_index(number: str, name: str) -> list[onnx.NodeProto]:
-    """Return what makes an index of shape (n_rows,) of floats of shape (n_rows, 1)."""
+    """Return nodes that convert floats of shape (n_rows, 1) to an index of shape (n_rows,)."""
     return [
         helper.make_node("Cast", [number], [f"{name}_column"], to=TensorProto.INT64),
         helper.make_node("Squeeze", [f"{name}_column", "column"], [name]),

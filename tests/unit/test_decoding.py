@@ -89,8 +89,8 @@ def test_format_whose_package_is_absent_is_refused(package: str, content_type: s
     first, refusal = ended.stdout.splitlines()
     assert first == "[[1.0]]"
     assert refusal.startswith(
-        f"The content type is {content_type!r}, which this image does not read, as it lacks the "
-        f"package {package}"
+        f"The content type is {content_type!r}, which this image does not read because it "
+        f"lacks the package {package}"
     )
     assert refusal.endswith("; send text/csv.")
 

@@ -171,7 +171,7 @@ def test_bad_rows_are_marked() -> None:
         np.testing.assert_array_equal(rows.features, [[1, 2], nan, nan, [3, 4]])
     assert document.bad == {
         1: "row 2 has 1 values",
-        2: "row 3, column 1 ('a') is 'x', a text, not a number",
+        2: "row 3, column 1 ('a') is 'x', a string, not a number",
     }
     assert lines.bad == {
         1: "row 2 is blank",

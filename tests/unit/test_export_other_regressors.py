@@ -93,8 +93,8 @@ def test_regressor_with_several_outputs_is_refused(tmp_path: Path, estimator: An
     labels = np.column_stack([rows_and_labels()[1]] * 2)
 
     assert reason(estimator, labels, tmp_path) == (
-        f"{type(estimator).__name__} gives 2 answers for each row; only an estimator with one can "
-        "be served"
+        f"{type(estimator).__name__} predicts 2 values for each row; only an estimator that "
+        "predicts one can be served"
     )
 
 
@@ -106,7 +106,7 @@ def test_regressor_that_float32_cannot_follow_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(
         ArtifactError,
-        match=r"^the exported model gives another score than LinearRegression for \d+ of 500 "
+        match=r"^the exported model predicts another score than LinearRegression for \d+ of 500 "
         r"training rows; this estimator cannot be served$",
     ):
         export.save(estimator, tmp_path, features, {})
@@ -147,5 +147,5 @@ def test_estimator_that_is_no_regressor_is_refused(tmp_path: Path) -> None:
     estimator = KMeans(3, n_init=1, random_state=0)
 
     assert reason(estimator, rows_and_labels()[1], tmp_path) == (
-        "KMeans is no classifier and no regressor; it cannot be served"
+        "KMeans is neither a classifier nor a regressor; it cannot be served"
     )

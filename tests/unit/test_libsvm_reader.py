@@ -153,9 +153,9 @@ def test_file_without_rows_has_no_batches(content: bytes) -> None:
     ("row", "problem"),
     [
         ("1 5:", "row 3 has '5:', which is not index:value"),
-        ("1 :5", "row 3 has ':5', whose index is no whole number from 0"),
-        ("1 +1:5", "row 3 has '+1:5', whose index is no whole number from 0"),
-        ("1 1.0:5", "row 3 has '1.0:5', whose index is no whole number from 0"),
+        ("1 :5", "row 3 has ':5', whose index is not a whole number from 0"),
+        ("1 +1:5", "row 3 has '+1:5', whose index is not a whole number from 0"),
+        ("1 1.0:5", "row 3 has '1.0:5', whose index is not a whole number from 0"),
         ("1 2147483648:5", "row 3 has '2147483648:5', whose index is above 2147483647"),
         (f"1 {10**30}:5", f"row 3 has {f'{10**30}:5'!r}, whose index is above 2147483647"),
         ("1 1:x", "row 3, index 1 is 'x', not a number"),

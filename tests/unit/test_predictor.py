@@ -204,8 +204,8 @@ def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
     """A model that cannot answer a row with a missing cell says which cell is the first."""
     client = app_with(LogisticRegression(), iris, tmp_path).test_client()
     message = (
-        f"Row {row}, column {column} is missing; this model was made by an estimator that accepts "
-        "no missing values; send a number."
+        f"Row {row}, column {column} is missing; the estimator of this model does not accept "
+        "missing values; send a number."
     )
 
     assert invoke(client, ROW).data == b"setosa\n"

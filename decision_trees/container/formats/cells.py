@@ -1,4 +1,4 @@
-"""Cells: what is a number, what is missing, and what is refused, in every format alike."""
+"""Grammar of a cell, the same in every format: a number, a missing value, or an error."""
 
 import re
 from collections.abc import Callable
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
-"""What stands for a missing cell in text, in lower case."""
+"""Texts that represent a missing cell, in lower case."""
 
 FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
-"""Rounds to infinity as a 32-bit float, and so does all beyond it."""
+"""Smallest value that a 32-bit float rounds to infinity."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -39,27 +39,27 @@ class CellError(ValueError):
 
 
 def is_number(text: str) -> bool:
-    """Say whether a text is a number in decimal notation, without blanks."""
+    """Return whether a text is a number in decimal notation, without blanks."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def has_decimal_comma(text: str) -> bool:
-    """Say whether a text is a number with a comma before its decimals."""
+    """Return whether a text is a number with a decimal comma."""
     return _DECIMAL_COMMA.fullmatch(text) is not None
 
 
 def is_missing(text: str) -> bool:
-    """Say whether a text stands for a missing cell."""
+    """Return whether a text represents a missing cell."""
     return text.strip(" \t").lower() in MISSING
 
 
 def number(cell: str, where: Callable[[], str]) -> float:
-    """Return the value of a cell of text, NaN when it is missing.
+    """Return the value of a cell of text, NaN if it is missing.
 
-    `where` names the place of the cell for the message, such as "row 3, column 2".
+    `where` returns the place of the cell for the message, such as "row 3, column 2".
 
     Raises:
-        CellError: the cell is no number, infinite, or too large for a 32-bit float.
+        CellError: the cell is not a number, infinite, or too large for a 32-bit float.
     """
     text = cell.strip(" \t")
     if is_number(text):
@@ -81,8 +81,8 @@ def as_float32(
 
     Args:
         values: shape (n_rows, n_columns).
-        first_row: the number of the first row in its file, for the message.
-        name: gives the name of a column by its index, for the message, such as "column 2".
+        first_row: number of the first row in its file, for the message.
+        name: returns the name of a column by its index, for the message, such as "column 2".
 
     Raises:
         CellError: a value is infinite, or too large for a 32-bit float.
@@ -95,10 +95,10 @@ def as_float32(
             "infinite" if np.isinf(value) else f"{value!r}, beyond the range of a 32-bit float"
         )
         raise CellError(f"row {first_row + row}, {name(column)} is {problem}")
-    with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+    with np.errstate(invalid="ignore"):  # a signaling NaN is missing like any other
         return values.astype(np.float32)
 
 
 def shown(cell: str, most: int = 40) -> str:
-    """Return a cell as a message shows it: quoted, and of `most` characters."""
+    """Return a cell as it is shown in a message: quoted, and cut to `most` characters."""
     return repr(cell if len(cell) <= most else f"{cell[:most]}...")

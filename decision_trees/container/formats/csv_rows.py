@@ -1,7 +1,7 @@
-"""Delimited text: its rows and numbers, read the same in training and in serving.
+"""Grammar of delimited text, the same in training and in serving.
 
-Strict on purpose: what is not exactly a number or a missing cell is refused with its place, so
-that nothing is silently misread.
+It is strict: a cell that is neither a number nor missing is an error with its place, so that
+nothing is silently misread.
 """
 
 import csv
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from container.formats import cells
 from container.formats.cells import CellError
 
-_DECIMAL = re.compile(r"[0-9.eE+,-]*")  # of these characters, `float` makes decimal numbers alone
+_DECIMAL = re.compile(r"[0-9.eE+,-]*")  # from these characters, `float` parses only decimal numbers
 _BYTE_ORDER_MARK = "\ufeff"
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
 
@@ -24,10 +24,10 @@ _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old
 def read_rows(
     content: Iterable[bytes], delimiter: str = ",", before: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row, cells) for every row that is not blank; rows count from 1, blank ones too.
+    """Yield (row, cells) for every row that is not blank; rows count from 1, including blank ones.
 
-    `content` is lines, such as an open file gives, after `before` rows that were read already. Any
-    line ending is accepted, and a byte-order mark, also where one file was appended to another.
+    `content` yields lines, as an open file does, after `before` rows that were read already. Any
+    line ending is accepted, and a byte-order mark, even in the middle if files were concatenated.
 
     Raises:
         CellError: the text is not UTF-8, has a NUL, or its quotes do not close.
@@ -47,11 +47,11 @@ def read_rows(
 
 
 def _lines(content: Iterable[bytes]) -> Iterator[str]:
-    """Yield lines with their endings, decoded one by one, so that an error is where it is found."""
+    """Yield lines with their endings, decoded one by one, so that an error has its row."""
     for line in content:
         text = line.decode().removeprefix(_BYTE_ORDER_MARK)
         if "\0" in text:
-            raise csv.Error("a NUL byte, as UTF-16 has them")
+            raise csv.Error("a NUL byte, as in UTF-16")
         if text.count("\r") > text.endswith("\r\n"):
             for part in _CARRIAGE_RETURN.split(text):
                 yield part.removeprefix(_BYTE_ORDER_MARK)
@@ -60,7 +60,7 @@ def _lines(content: Iterable[bytes]) -> Iterator[str]:
 
 
 def column(index: int) -> str:
-    """Return how a message calls a column without a name: counted from 1."""
+    """Return the name of a column without a name for a message: its number from 1."""
     return f"column {index + 1}"
 
 
@@ -83,10 +83,10 @@ def append_numbers(
 ) -> None:
     """Append the cells of one row to `numbers` as float64, NaN for a missing cell.
 
-    `name` gives the name of a cell's column by its index, for the message.
+    `name` returns the name of a column by its index, for the message.
 
     Raises:
-        CellError: a cell is no number, or too large for a 32-bit float.
+        CellError: a cell is not a number, or too large for a 32-bit float.
     """
     if (values := plain_numbers(found)) is not None:
         numbers.extend(values)

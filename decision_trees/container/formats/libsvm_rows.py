@@ -19,7 +19,7 @@ _NUMERIC = b"0123456789.+-eEnaN"
 
 
 _SIGNED_NAN = (b"+n", b"+N", b"-n", b"-N")
-"""What `float` reads and the rules of cells do not."""
+"""Signed NaN, which `float` accepts and the grammar of cells does not."""
 
 
 _BLANKS = re.compile(r"[ \t]+")
@@ -30,17 +30,17 @@ _INDEX = re.compile(r"[0-9]+")
 
 @dataclass
 class SparseRows:
-    """Some rows, as they are read."""
+    """Sparse rows, one after the other."""
 
     labels: list[str | float]
     columns: NDArray[np.int64]
     values: NDArray[np.float64]
     counts: NDArray[np.int64]
-    """Shape (n_rows,), how many cells each row has."""
+    """Number of cells of each row, shape (n_rows,)."""
 
 
 def plain_rows(lines: list[bytes], labels_are_numbers: bool) -> SparseRows | None:
-    """Return rows written as most are, all at once; None if they are to be read one by one."""
+    """Return rows in the usual notation, parsed at once; None for any other, see `careful_rows`."""
     texts = [line.replace(b"\t", b" ").strip(b" \r\n") for line in lines]
     rows = [text.partition(b" ") for text in texts if text]
     counts = np.array([cells.count(b":") for _, _, cells in rows], dtype=np.int64)
@@ -61,7 +61,7 @@ def plain_rows(lines: list[bytes], labels_are_numbers: bool) -> SparseRows | Non
 
 
 def _plain_labels(labels: list[bytes], labels_are_numbers: bool) -> list[str | float]:
-    """Return labels, equal ones sharing a text; raises ValueError when one is to be looked at."""
+    """Return labels, equal ones as one object; raise ValueError if one needs `careful_rows`."""
     if any(b"#" in label for label in set(labels)):
         raise ValueError(labels)
     known = {label: _label(label.decode(), 0, labels_are_numbers) for label in set(labels)}
@@ -71,7 +71,7 @@ def _plain_labels(labels: list[bytes], labels_are_numbers: bool) -> list[str | f
 def _are_plain(
     columns: NDArray[np.int64], values: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> bool:
-    """Say whether the indices of each row ascend, and all values are in range."""
+    """Return whether the indices of each row ascend, and all values are in range."""
     steps = np.diff(columns, prepend=-1)
     steps[(counts.cumsum() - counts)[counts > 0]] = 1
     too_large = bool((np.abs(values) >= FLOAT32_OVERFLOW).any())
@@ -79,7 +79,7 @@ def _are_plain(
 
 
 def careful_rows(lines: list[bytes], first_row: int, labels_are_numbers: bool) -> SparseRows:
-    """Return rows that are read one by one; raises CellError for the first that is no good."""
+    """Return rows parsed one by one; raise CellError for the first bad one."""
     labels, counts = [], []
     columns, values = array("q"), array("d")
     for row, line in enumerate(lines, start=first_row):
@@ -109,9 +109,9 @@ def _text(line: bytes, row: int) -> str:
 
 
 def _label(text: str, row: int, is_number: bool) -> str | float:
-    """Return a label: a number, or a class as it is written; raises CellError."""
+    """Return a label: a number, or a class exactly as it is written; raise CellError."""
     if ":" in text:
-        raise CellError(f"row {row} begins with {shown(text)}, not with a label alone")
+        raise CellError(f"row {row} begins with {shown(text)}, not with a label")
     if "," in text:
         raise CellError(f"row {row} has the labels {shown(text)}", "give each row one label")
     if is_missing(text):
@@ -120,22 +120,24 @@ def _label(text: str, row: int, is_number: bool) -> str | float:
 
 
 def read_cell(token: str, row: int, last: int) -> tuple[int, float]:
-    """Return index and value of a cell, whose index is above `last`; raises CellError."""
+    """Return index and value of a cell whose index is above `last`; raise CellError."""
     index = _index(token, row, last)
     return index, number(token.partition(":")[2], lambda: f"row {row}, index {index}")
 
 
 def _index(token: str, row: int, last: int) -> int:
-    """Return the index of a cell; raises CellError when it is none, or not above the last one."""
+    """Return the index of a cell; raise CellError if it is invalid, or not above the last one."""
     index, _, value = token.partition(":")
     if index == "qid":
-        raise CellError(f"row {row} has {shown(token)}", "leave it out: rankings are not learnt")
+        raise CellError(f"row {row} has {shown(token)}", "leave it out: ranking is not supported")
     if not value:
         raise CellError(f"row {row} has {shown(token)}, which is not index:value")
     if not _INDEX.fullmatch(index):
-        raise CellError(f"row {row} has {shown(token)}, whose index is no whole number from 0")
+        raise CellError(f"row {row} has {shown(token)}, whose index is not a whole number from 0")
     if len(index) > 10 or int(index) > _MAX_INDEX:
         raise CellError(f"row {row} has {shown(token)}, whose index is above {_MAX_INDEX}")
     if int(index) <= last:
-        raise CellError(f"row {row} has the index {index} after {last}", "let indices ascend")
+        raise CellError(
+            f"row {row} has the index {index} after {last}", "sort the indices of each row"
+        )
     return int(index)

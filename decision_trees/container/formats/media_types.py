@@ -1,4 +1,4 @@
-"""Media: what bodies are called, and what a reply may tell; the one home of these names."""
+"""Names of media types and of outputs."""
 
 import struct
 
@@ -9,9 +9,9 @@ NPY = "application/x-npy"
 RECORDIO = "application/x-recordio-protobuf"
 
 REPLIES = (CSV, JSON, JSON_LINES, NPY, RECORDIO)
-"""What a reply can be, by preference of ours; written without parameters.
+"""Media types of responses, in the order of preference; written without parameters.
 
-Data capture compares the type that it is given with the type of the reply, to the letter.
+Data capture compares its configured type with the content type of the response literally.
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
 """
 
@@ -24,10 +24,10 @@ PREDICTED_SCORE = "predicted_score"
 OF_CLASSES = (PREDICTED_LABEL, LABELS, PROBABILITY, PROBABILITIES)
 OF_NUMBERS = (PREDICTED_SCORE,)
 OUTPUTS = (*OF_CLASSES, *OF_NUMBERS)
-"""What can be told of a row."""
+"""All outputs of a row."""
 
 UTF8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-"""The charsets, in lower case, in which text is read."""
+"""Supported charsets of text, in lower case."""
 
 RECORDIO_MAGIC = struct.pack("<I", 0xCED7230A)
-"""With this each frame of RecordIO begins."""
+"""First bytes of each RecordIO frame."""

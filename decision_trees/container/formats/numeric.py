@@ -1,8 +1,8 @@
-"""Plain numbers: rows of nothing but decimal numbers and empty cells, read many at once.
+"""Parse rows of plain numbers, that is of decimal numbers and empty cells only, many at once.
 
-simdjson reads an array of JSON into doubles without an object for each, and rounds as `float`
-does. What it refuses, and what it would read in another way than `float`, is refused here without
-a reason: whoever asks then reads the text cell by cell, and knows what is wrong and where.
+simdjson parses a JSON array into doubles without an object for each number, and rounds as `float`
+does. Text that it rejects, or would parse differently from `float`, is rejected here without a
+reason; the caller then parses cell by cell, and finds the error and its place.
 """
 
 import re
@@ -16,32 +16,32 @@ from numpy.typing import NDArray
 from container.formats.cells import FLOAT32_OVERFLOW
 
 PIECE_BYTES = 128 * 1024
-"""So much text keeps the interpreter for less than a millisecond; rows are read in such pieces."""
+"""Size of the pieces in which text is parsed; one holds the interpreter below a millisecond."""
 
 _MISSING = b"9e99"
-"""Stands for a missing cell: a number that no row may have, as it is beyond a 32-bit float."""
+"""Placeholder for a missing cell: a number that no row can have, beyond a 32-bit float."""
 
-_FEW = 256  # of so many numbers Python finds the largest sooner than NumPy
+_FEW = 256  # up to this many numbers, Python finds the largest faster than NumPy
 _NEGATIVE_ZERO = re.compile(rb"-0(?![0-9.eE])")
-_DECIMAL = b"0123456789.eE+-, \t"  # of these characters, `float` makes decimal numbers alone
+_DECIMAL = b"0123456789.eE+-, \t"  # from these characters, `float` parses only decimal numbers
 _ALL_BUT = {marks: bytes(set(range(256)) - set(marks)) for marks in (b",\n", b"[],")}
 _BETWEEN_LISTS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 
 _PARSERS: list[simdjson.Parser] = []
-"""Those that nobody uses now: as many as threads have ever read at once, each with its memory."""
+"""Idle parsers, at most one for each thread that ever parsed at the same time."""
 
 
 def forget() -> None:
-    """Let go of the memory in which numbers have been read."""
+    """Release the memory of the parsers."""
     _PARSERS.clear()
 
 
 def of_lines(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
-    """Return rows that stand one a line, commas between their cells; None for anything else.
+    """Return rows written one a line with commas between the cells; None for anything else.
 
     Args:
         text: lines with line feeds between them, and none at the end.
-        n_columns: how many cells each row must have.
+        n_columns: number of cells that each row must have.
 
     Returns:
         Shape (n_rows, n_columns), NaN where a cell is empty.
@@ -49,13 +49,13 @@ def of_lines(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
     n_rows = _count_rows(text, b",\n", b"," * (n_columns - 1) + b"\n")
     if not n_rows or b"[" in text or b"\r" in text:
         return None
-    # Of one column, an empty cell is a blank line.
+    # With one column, an empty cell is a blank line.
     values = of_cells(text.replace(b"\n", b","), n_rows * n_columns, may_be_empty=n_columns > 1)
     return None if values is None else values.astype(np.float32).reshape(n_rows, n_columns)
 
 
 def of_lists(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
-    """Return rows that stand in lists of JSON, `[1, 2], [3, null]`; None for anything else.
+    """Return rows written as lists of JSON, `[1, 2], [3, null]`; None for anything else.
 
     Returns:
         Shape (n_rows, n_columns), NaN where there is null.
@@ -74,12 +74,12 @@ def of_lists(text: bytes, n_columns: int) -> NDArray[np.float32] | None:
 def of_cells(
     listed: bytes, n_cells: int, *, may_be_empty: bool = True
 ) -> NDArray[np.float64] | None:
-    """Return cells with commas between, NaN where one is empty; None for anything else.
+    """Return cells with commas between them, NaN where one is empty; None for anything else.
 
     Args:
-        listed: the text of the cells; without a bracket, as those of lists would be lost.
-        n_cells: how many cells there are, as counted by the commas.
-        may_be_empty: whether an empty cell is missing, or something else.
+        listed: text of the cells, without brackets: those of nested lists would be lost.
+        n_cells: number of cells, as counted by the commas.
+        may_be_empty: whether an empty cell is missing; otherwise it is rejected.
     """
     n_missing = 0
     values = _parse(b"[%b]" % listed)
@@ -94,7 +94,7 @@ def of_cells(
 
 
 def lists_in_pieces(text: bytes) -> Iterator[bytes]:
-    """Cut `[1, 2], [3, 4]` where a list ends, into pieces of about PIECE_BYTES."""
+    """Yield `[1, 2], [3, 4]` in pieces of about PIECE_BYTES, each ending with a list."""
     start = 0
     while start < len(text):
         end = text.find(b"]", start + PIECE_BYTES) + 1
@@ -102,15 +102,15 @@ def lists_in_pieces(text: bytes) -> Iterator[bytes]:
         yield text[start : end if between else len(text)]
         start = between.end() if between else len(text)
         if between and start == len(text):
-            yield b""  # a comma without a list, which is refused
+            yield b""  # a comma without a list, which is rejected
 
 
 def _parse(document: bytes) -> NDArray[np.float64] | None:
-    """Return the numbers of an array of JSON, nested ones row after row, as `float` reads them.
+    """Return the numbers of a JSON array, nested ones flattened, exactly as `float` parses them.
 
-    None when anything else is in it. Any thread may call this.
+    None if it contains anything else. Thread-safe.
     """
-    parser: Any = _PARSERS.pop() if _PARSERS else simdjson.Parser()  # its types allow for no array
+    parser: Any = _PARSERS.pop() if _PARSERS else simdjson.Parser()  # its annotations lack arrays
     try:
         buffer = parser.parse(document).as_buffer(of_type="d")
     except (ValueError, TypeError, RuntimeError):
@@ -119,20 +119,20 @@ def _parse(document: bytes) -> NDArray[np.float64] | None:
         _PARSERS.append(parser)
     values = np.frombuffer(buffer)
     if np.count_nonzero(values) < len(values) and _NEGATIVE_ZERO.search(document):
-        return None  # simdjson takes it for an integer, which has no sign at 0
+        return None  # simdjson parses -0 as an integer, which has no negative zero
     return values
 
 
 def _fill(listed: bytes) -> tuple[bytes, int]:
-    """Return cells between commas with _MISSING where one is empty, and how many were."""
+    """Return cells with _MISSING where one is empty, and the number of empty ones."""
     filled = b",%b," % listed
-    for _ in range(2):  # of neighbours the first time fills every other one
+    for _ in range(2):  # the first pass fills only every other one of adjacent empty cells
         filled = filled.replace(b",,", b",%b," % _MISSING)
     return filled[1:-1], (len(filled) - 2 - len(listed)) // len(_MISSING)
 
 
 def _parse_loosely(listed: bytes) -> NDArray[np.float64] | None:
-    """Return cells between commas, also such as JSON does not know: 007, +1, .5 and 5."""
+    """Return cells, including numbers that JSON does not allow: 007, +1, .5 and 5."""
     if listed.translate(None, _DECIMAL):
         return None
     cells = listed.decode("ascii").split(",")
@@ -143,14 +143,14 @@ def _parse_loosely(listed: bytes) -> NDArray[np.float64] | None:
 
 
 def _count_rows(text: bytes, marks: bytes, row: bytes) -> int:
-    """Return how often a text has the marks of a row, the very last left out; 0 for other marks."""
+    """Return the number of rows by the marks of a row, without the last mark; 0 for other marks."""
     found = text.translate(None, _ALL_BUT[marks]) + row[-1:]
     n_rows = len(found) // len(row)
     return n_rows if found == row * n_rows else 0
 
 
 def _in_range(values: NDArray[np.float64], n_missing: int) -> NDArray[np.float64] | None:
-    """Return values with NaN for _MISSING; None when any other is beyond a 32-bit float."""
+    """Return values with NaN for _MISSING; None if any other is beyond a 32-bit float."""
     if not n_missing and len(values) <= _FEW:
         few = values.tolist()
         return values if max(few) < FLOAT32_OVERFLOW > -min(few) else None

@@ -1,4 +1,4 @@
-"""Columns of a Parquet file: which types can be numbers, and the values of Arrow arrays."""
+"""Columns of a Parquet file: types that can be numbers, and values of Arrow arrays."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ REMEDY = "write it again: it is damaged or cut off"
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Say what pyarrow cannot read, and why."""
+    """Raise CellError with the reason if pyarrow cannot read `what`."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -26,7 +26,7 @@ def readable(what: str) -> Iterator[None]:
 
 
 def pandas_index(schema: pa.Schema) -> list[object]:
-    """Return the columns that are an index; one that is a mere range is a dictionary.
+    """Return the index columns that pandas wrote; a range index is a dictionary.
 
     Source: https://pandas.pydata.org/docs/development/developer.html
     """
@@ -39,12 +39,12 @@ def pandas_index(schema: pa.Schema) -> list[object]:
 
 
 def value_type(found: pa.DataType) -> pa.DataType:
-    """Return the type of the values of a column, be they in a dictionary or not."""
+    """Return the type of the values of a column, dictionary-encoded or not."""
     return found.value_type if pa.types.is_dictionary(found) else found
 
 
 def is_number(found: pa.DataType) -> bool:
-    """Say whether values of a type can be made numbers."""
+    """Return whether values of a type can be converted to numbers."""
     is_of = pa.types
     kinds = (is_of.is_integer, is_of.is_floating, is_of.is_decimal, is_of.is_boolean, is_of.is_null)
     return any(is_kind(found) for is_kind in kinds)
@@ -57,10 +57,10 @@ def is_text(found: pa.DataType) -> bool:
 
 
 def plain(cells: Any) -> Any:
-    """Return cells without a dictionary, and in one of few types."""
+    """Return cells without dictionary encoding, and in one of few types."""
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
-    # pyarrow rounds a decimal less exactly than a text when it makes it a float.
+    # pyarrow converts text to a float more exactly than a decimal.
     if is_text(cells.type) or pa.types.is_decimal(cells.type):
         return cells.cast(pa.large_string())
     return cells.cast(pa.float32()) if pa.types.is_float16(cells.type) else cells
@@ -73,7 +73,7 @@ def numbers(cells: Any) -> NDArray[np.float64]:
 
 
 def missing(cells: Any) -> NDArray[np.bool_]:
-    """Say which cells are null, NaN, or a text without a character."""
+    """Return which cells are null, NaN or empty text, shape (n_cells,)."""
     if is_text(cells.type):
         missing = pc.fill_null(pc.equal(cells, ""), fill_value=True)
     else:
@@ -89,9 +89,9 @@ def infinite(cells: Any) -> NDArray[np.bool_]:
 
 
 def written(cells: Any) -> list[str]:
-    """Return cells as text, none of them missing; equal ones share it."""
+    """Return cells as text, none of them missing; equal ones are one object."""
     encoded = cells.dictionary_encode()
-    # NumPy writes a float32 with the digits that it needs, Python with those of a float64.
+    # NumPy writes a float32 with its shortest digits, Python with those of a float64.
     floating = pa.types.is_floating(cells.type)
     distinct = encoded.dictionary.to_numpy() if floating else encoded.dictionary.to_pylist()
     texts = np.array([str(value) for value in distinct], dtype=object)

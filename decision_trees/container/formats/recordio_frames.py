@@ -34,7 +34,7 @@ _REMEDY = "write it again, as RecordIO-protobuf"
 
 
 def frames(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield what the frames of a RecordIO stream hold, one by one.
+    """Yield the payload of each frame of a RecordIO stream.
 
     Raises:
         CellError: the stream is not RecordIO, or ends within a frame.
@@ -43,9 +43,9 @@ def frames(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _located_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield where each frame begins and what it holds; parts of a frame are joined.
+    """Yield position and payload of each frame; the parts of a split frame are joined.
 
-    A writer splits a payload wherever it holds the magic number, and leaves that out.
+    A writer splits a payload at each magic number in it, and omits the magic number.
 
     Source: https://github.com/dmlc/dmlc-core/blob/main/include/dmlc/recordio.h
     """
@@ -69,7 +69,7 @@ def _located_frames(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _take(stream: BinaryIO, size: int) -> bytes:
-    """Return `size` bytes, less only at the end of the stream."""
+    """Return `size` bytes, or fewer at the end of the stream."""
     data = stream.read(size)
     if not 0 < len(data) < size:
         return data
@@ -110,14 +110,14 @@ def records(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
 
 @dataclass(frozen=True)
 class RecordRow:
-    """The numbers of one record."""
+    """Numbers of one record."""
 
     values: list[float]
     keys: list[int]
-    """The feature of each value, from 0; empty when all values are there, in their order."""
+    """Feature of each value, from 0; empty if all features have a value, in order."""
 
     width: int
-    """How many features there are; when some are not written, at least."""
+    """Number of features; a minimum if the record is sparse."""
 
     is_sparse: bool
 
@@ -162,7 +162,7 @@ def _width(number: int, values: list[float], shape: list[int]) -> int:
 
 
 def _sparse_width(number: int, values: list[float], keys: list[int], shape: list[int]) -> int:
-    """Return how many features a record with keys has at least."""
+    """Return the minimum number of features of a record with keys."""
     if len(keys) != len(values):
         raise CellError(f"record {number} has {len(values)} values and {len(keys)} keys")
     if len(set(keys)) != len(keys):

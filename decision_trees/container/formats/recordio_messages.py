@@ -1,4 +1,4 @@
-"""The protobuf messages of RecordIO-protobuf: `aialgs.data.Record` and what it is made of.
+"""Protobuf messages of RecordIO-protobuf: `aialgs.data.Record` and its parts.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html
 """
@@ -23,7 +23,7 @@ _VALUES = {
 
 
 def _file() -> Any:
-    """Return the description of all messages, as protoc would make it."""
+    """Return the descriptor of all messages, as protoc would generate it."""
     file = descriptor_pb2.FileDescriptorProto(name="record.proto", package=_PACKAGE)
     for name, kind in _TENSORS.items():
         _add_tensor(file.message_type.add(name=name), kind)
@@ -50,7 +50,7 @@ def _add_tensor(message: Any, kind: int) -> None:
 
 
 def _add_map(message: Any, name: str, number: int) -> None:
-    """Add a map from text to Value: on the wire, repeated messages of a key and a value."""
+    """Add a map from string to Value: on the wire, repeated messages of a key and a value."""
     entry = message.nested_type.add(name=f"{name.capitalize()}Entry")
     entry.options.map_entry = True
     _add(entry, "key", 1, _Field.TYPE_STRING)
@@ -59,7 +59,7 @@ def _add_map(message: Any, name: str, number: int) -> None:
 
 
 def _add(message: Any, name: str, number: int, kind: int | str, *, repeated: bool = False) -> Any:
-    """Add a field; its kind is a message when it is a name."""
+    """Add a field; `kind` is a type, or the name of a message."""
     field = message.field.add(name=name, number=number)
     field.label = _Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
     if isinstance(kind, str):
@@ -70,10 +70,10 @@ def _add(message: Any, name: str, number: int, kind: int | str, *, repeated: boo
 
 
 def _message_class(name: str) -> Any:
-    pool = descriptor_pool.DescriptorPool()  # the default one may hold the SDK's own Record
+    pool = descriptor_pool.DescriptorPool()  # the default pool may contain the SDK's own Record
     pool.Add(_file())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
 Record = _message_class("Record")
-"""One row: maps `features` and `label` from a key, `values` by custom, to a tensor."""
+"""One row: maps `features` and `label` from a key, by convention `values`, to a tensor."""

@@ -1,4 +1,4 @@
-"""The body of a request becomes rows: its media type says how."""
+"""Decode request bodies into rows, by their content type."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from container.payloads.decoders import csv_decoder, json_decoder
 from container.payloads.types import Expected, Rows
 
 Decoder = Callable[[bytes, Expected, bool], Rows]
-"""Takes the body, what the model expects, and whether to mark rows that cannot be used."""
+"""Takes the body, the rows that the model accepts, and whether to mark bad rows."""
 
 _HEADERS = {"present": csv_decoder.decode_headed, "absent": csv_decoder.decode_headless}
 _HEADER_SHOWN = 200
 _OPTIONAL = frozenset({"pyarrow", "google"})
-"""What an image may lack; its formats are refused then."""
+"""Packages that an image may lack; requests in the formats that need them are refused then."""
 
 
 def decode(
     body: bytes, content_type: str | None, expected: Expected, *, mark_bad: bool = False
 ) -> Rows:
-    """Return the rows of a request, its features as float32 in the order of training.
+    """Return the rows of a request, with features as float32 in the order of training.
 
     Args:
-        body: the body of the request.
-        content_type: its header Content-Type; without one it is CSV.
-        expected: the rows that the model takes.
-        mark_bad: whether a row that cannot be used is marked in `Rows.bad`, in text formats.
+        body: the request body.
+        content_type: the header Content-Type; without one the body is CSV.
+        expected: the rows that the model accepts.
+        mark_bad: whether bad rows are marked in `Rows.bad`; only text formats support it.
 
     Raises:
-        UnsupportedMediaType: the body is in a format that is not read here.
-        MalformedPayload: the body is not what its media type says, or holds other rows.
+        UnsupportedMediaType: the format of the body is not supported.
+        MalformedPayload: the body is not valid, or its rows do not fit the model.
     """
     form = _format_of(content_type or CSV)
     rows = _decoded(form, body, expected, mark_bad)
@@ -58,8 +58,8 @@ def _without_missing(rows: Rows, mark_bad: bool) -> Rows:
     if wrong and not mark_bad:
         row, column = wrong[0] + 1, columns[wrong[0]]
         raise MalformedPayload(
-            f"Row {row}, column {column} is missing; this model was made by an estimator that "
-            "accepts no missing values; send a number.",
+            f"Row {row}, column {column} is missing; the estimator of this model does not accept "
+            "missing values; send a number.",
             row,
             column,
         )
@@ -69,11 +69,11 @@ def _without_missing(rows: Rows, mark_bad: bool) -> Rows:
 
 @dataclass(frozen=True)
 class Format:
-    """How the bodies of a media type are read."""
+    """Decoder of a media type."""
 
     decode: Decoder
     remedy: Callable[[Expected], str]
-    """What to do about a body that cannot be read."""
+    """Returns what to send in place of a body that cannot be read."""
 
 
 def _csv() -> Format:
@@ -121,7 +121,7 @@ MEDIA_TYPES: dict[str, Callable[[], Format]] = {
     RECORDIO: _recordio,
     "application/vnd.apache.parquet": _parquet,
 }
-"""What is read; each loads its libraries when it is first asked for.
+"""Supported media types; each imports its libraries on the first request.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 """
@@ -133,12 +133,12 @@ ALIASES = {
     "text/x-libsvm": "text/libsvm",
     "application/x-parquet": "application/vnd.apache.parquet",
 }
-"""Other names that are in use."""
+"""Other names of the same formats."""
 
 
 @lru_cache(maxsize=64)
 def _format_of(content_type: str) -> Format:
-    """Return how a content type is read; raises UnsupportedMediaType."""
+    """Return the decoder of a content type; raise UnsupportedMediaType."""
     media_type, parameters = parse_options_header(content_type)
     name = ALIASES.get(media_type.lower(), media_type.lower())
     opener = MEDIA_TYPES.get(name)
@@ -174,6 +174,6 @@ def _opened(opener: Callable[[], Format], name: str) -> Format:
         if package not in _OPTIONAL:
             raise
         raise UnsupportedMediaType(
-            f"The content type is {name!r}, which this image does not read, as it lacks the "
+            f"The content type is {name!r}, which this image does not read because it lacks the "
             f"package {error.name}; send {CSV}."
         ) from error

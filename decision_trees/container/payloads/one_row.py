@@ -1,6 +1,6 @@
-"""One row of plain numbers, the body that comes most often: read without an array.
+"""Fast path for a single row of plain numbers, the most common body: parsed without an array.
 
-Anything else is left to the other decoders, which read such a row as well, and to the same numbers.
+Any other body is left to the decoders, which parse such a row to the same numbers.
 """
 
 import re
@@ -11,15 +11,15 @@ from container.formats import cells
 from container.formats.media_types import CSV, JSON
 from container.payloads.types import Expected
 
-_LONGEST = 2048  # of a longer one, simdjson makes numbers sooner
+_MAX_BYTES = 2048  # simdjson parses a longer row faster
 _NUMBER = rb" ?-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _ROW = re.compile(rb"%b(?:,%b)*" % (_NUMBER, _NUMBER))
 
 
 def read(body: bytes, content_type: str | None, expected: Expected) -> "array[float] | None":
     """Return the n_features numbers of a row, rounded to float32; None for any other body."""
-    if len(body) > _LONGEST or (expected.names and cells.is_number(expected.names[0])):
-        return None  # long, or perhaps a header
+    if len(body) > _MAX_BYTES or (expected.names and cells.is_number(expected.names[0])):
+        return None  # too long, or possibly a header
     text = _text(body, content_type)
     if text is None or not _ROW.fullmatch(text):
         return None
@@ -29,7 +29,7 @@ def read(body: bytes, content_type: str | None, expected: Expected) -> "array[fl
 
 
 def _text(body: bytes, content_type: str | None) -> bytes | None:
-    """Return the cells with commas between; None where there are none to be seen."""
+    """Return the cells with commas between them; None if the body is in another format."""
     if content_type == CSV or content_type is None:
         return body[:-1] if body.endswith(b"\n") else body
     if content_type == JSON and body.startswith(b"[[") and body.endswith(b"]]"):

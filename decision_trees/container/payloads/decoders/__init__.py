@@ -1,1 +1,1 @@
-"""Request bodies to rows: one module a format."""
+"""Decoders of request bodies: one module for each format."""

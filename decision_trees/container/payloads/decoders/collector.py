@@ -1,4 +1,4 @@
-"""What all decoders share: where an error is, how rows are gathered, and how many there may be."""
+"""Collect the rows of a request: parts shared by all decoders."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ from container.formats.cells import CellError, shown
 from container.payloads.types import Expected, Rows
 
 MAX_VALUES = 2**27
-"""How many cells the rows of one request may have: 512 MiB. Few bytes can stand for many cells."""
+"""Maximum number of cells in a request, 512 MiB; a few bytes can represent many cells."""
 
 
 class RowError(CellError):
-    """One row that cannot be used; the others may be."""
+    """A row that cannot be used, while others may be."""
 
     def __init__(
         self, problem: str, row: int, column: int | str | None = None, remedy: str = ""
@@ -23,7 +23,7 @@ class RowError(CellError):
 
 
 class RowCollector:
-    """Gathers the rows of a request; those that cannot be used are marked, or end it."""
+    """Collects the rows of a request; a bad row is marked, or ends the request."""
 
     def __init__(self, expected: Expected, mark_bad: bool) -> None:
         self.n_rows = 0
@@ -45,7 +45,7 @@ class RowCollector:
         self.n_rows += 1
 
     def refuse(self, error: RowError) -> None:
-        """Mark a row as bad; raises the error where rows are not to be marked."""
+        """Mark a row as bad; raise the error if bad rows are not marked."""
         if not self._mark_bad:
             raise error
         refuse_size(self.n_rows + 1, self._n_features)
@@ -53,7 +53,7 @@ class RowCollector:
         self.n_rows += 1
 
     def rows(self, order: Sequence[int] | None = None) -> Rows:
-        """Return all rows; `order` gives for each feature the column in which it was sent.
+        """Return all rows; `order` is the column of each feature in the request.
 
         Raises:
             CellError: there is no row.
@@ -79,7 +79,7 @@ class RowCollector:
 
 
 def text_of(body: bytes) -> str:
-    """Return a body as text, without a byte-order mark; raises RowError when it is not UTF-8."""
+    """Return a body as text without a byte-order mark; raise RowError if it is not UTF-8."""
     try:
         return body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -89,19 +89,19 @@ def text_of(body: bytes) -> str:
 
 
 def refuse_size(n_rows: int, n_features: int) -> None:
-    """Raise CellError when rows have more than MAX_VALUES cells."""
+    """Raise CellError if the rows have more than MAX_VALUES cells."""
     if n_rows * n_features > MAX_VALUES:
         raise CellError(f"there are more than {MAX_VALUES} cells", "send fewer rows at once")
 
 
 def column(index: int, names: Sequence[str] | None) -> tuple[str, int | str]:
-    """Return how a message calls a column, and how `RowError.column` does."""
+    """Return the name of a column in a message, and in `RowError.column`."""
     if names is None:
         return f"column {index + 1}", index + 1
     return f"column {index + 1} ({shown(names[index])})", names[index]
 
 
 def out_of_range(value: float) -> str:
-    """Return what is wrong with a value that is no 32-bit float."""
+    """Return the problem of a value outside the range of a 32-bit float."""
     infinite = value in (float("inf"), float("-inf"))
     return "infinite" if infinite else f"{value!r}, beyond the range of a 32-bit float"

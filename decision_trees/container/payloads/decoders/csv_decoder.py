@@ -51,7 +51,7 @@ def decode_headed(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     if expected.names is None:
         raise CellError(
             f"there is a header, as the content type says, but {naming.NO_NAMES}",
-            "send rows alone, and header=absent",
+            "send only rows, and header=absent",
         )
     return decode(body, expected, mark_bad)
 

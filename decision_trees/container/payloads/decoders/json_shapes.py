@@ -36,9 +36,9 @@ def kind(value: Any) -> str:
     if isinstance(value, Repeated):
         return f"an object with the key {shown(value)} twice"
     if isinstance(value, Constant):
-        return f"{value}, which is no JSON; null is a missing value"
+        return f"{value}, which is not valid JSON (send null for a missing value)"
     if isinstance(value, str):
-        return f"{shown(value)}, a text, not a number"
+        return f"{shown(value)}, a string, not a number"
     if isinstance(value, bool):
         return f"{str(value).lower()}, not a number"
     names = {list: "a list", dict: "an object", float: "a number"}
@@ -77,7 +77,7 @@ def _wrapped(
 ) -> tuple[list[Any], list[str] | None]:
     if len(document) > 1:
         other = next(found for found in document if found != key)
-        raise CellError(f"there is {shown(other)} beside {key!r}", f"send {key!r} alone")
+        raise CellError(f"there is {shown(other)} next to {key!r}", f"send {key!r} alone")
     value = document[key]
     if key == SPLIT and isinstance(value, dict):
         return _split(value)
@@ -92,11 +92,11 @@ def _split(table: dict[str, Any]) -> tuple[list[Any], list[str] | None]:
     """Return rows and names of a table; pandas writes 0, 1, ... as names if there are none."""
     columns, data = table.get("columns"), table.get("data")
     if not table.keys() <= _PARTS or not isinstance(columns, list) or not isinstance(data, list):
-        raise CellError(f"{SPLIT!r} has not lists of columns and data, and nothing else")
+        raise CellError(f"{SPLIT!r} must have lists of columns and data, and nothing else")
     if columns == list(range(len(columns))) and bool not in map(type, columns):
         return data, None
     if not all(isinstance(name, str) for name in columns):
-        raise CellError('"columns" has names that are no texts')
+        raise CellError('"columns" has names that are not strings')
     return data, columns
 
 
@@ -184,7 +184,7 @@ def _tensor(tensor: dict[str, Any], n_features: int, where: str) -> list[Any]:
     if not keys and (values or not shape):
         return values
     if not isinstance(keys, list) or len(keys) != len(values):
-        raise CellError(f'{where} has not as many "keys" as "values"')
+        raise CellError(f'{where} does not have as many "keys" as "values"')
     row: list[Any] = [0.0] * n_features
     for key, value in zip(_indices(keys, n_features, where), values, strict=True):
         row[key] = value

@@ -1,4 +1,4 @@
-"""libsvm: rows of `index:value`, with a label before them or without; cells not written are 0."""
+"""Decode libsvm: rows of `index:value`, with or without a label; absent cells are 0."""
 
 import re
 from codecs import BOM_UTF8
@@ -17,18 +17,18 @@ _INDEX = re.compile(r"([0-9]{1,10}):")
 
 
 def remedy(expected: Expected) -> str:
-    """Return what to do about a body that cannot be read."""
+    """Return what to send in place of a body that cannot be read."""
     return f"send one row a line: index:value for each cell that is not 0, with {_range(expected)}"
 
 
 def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
-    """Return the rows of a body; a label is left out, and so is what follows a `#`.
+    """Return the rows of a body; labels, and comments after `#`, are ignored.
 
     Raises:
-        CellError: the body is no libsvm, or not of this model's features.
+        CellError: the body is not libsvm, or does not have this model's features.
     """
     if not body.isascii():
-        text_of(body)  # a byte that is no text makes a body unreadable, not a row
+        text_of(body)  # text that is not UTF-8 is an error of the body, not of a row
     lines = body.removeprefix(BOM_UTF8).rstrip(b"\r\n").splitlines()
     refuse_size(len(lines), expected.n_features)
     collected = RowCollector(expected, mark_bad)
@@ -44,7 +44,7 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
 
 
 def _extend(collected: RowCollector, lines: list[bytes], expected: Expected) -> bool:
-    """Add rows written as most are, all at once; return whether they were."""
+    """Add rows in the usual notation, all at once; return whether they were added."""
     labelled = [_with_label(line) for line in lines]
     rows = plain_rows(labelled, labels_are_numbers=False) if all(labelled) else None
     if rows is None or len(rows.counts) != len(lines):
@@ -59,7 +59,7 @@ def _extend(collected: RowCollector, lines: list[bytes], expected: Expected) -> 
 
 
 def _with_label(line: bytes) -> bytes:
-    """Return a row with the label 0, whatever label it had; nothing where that needs a look."""
+    """Return a row with the label 0 in place of its own; empty if it must be read carefully."""
     text = line.replace(b"\t", b" ").partition(b"#")[0].strip(b" ")
     first, _, rest = text.partition(b" ")
     if b":" in first:
@@ -68,15 +68,15 @@ def _with_label(line: bytes) -> bytes:
 
 
 def _is_label(token: str, *, alone: bool) -> bool:
-    """Say whether a token may be a label; what comes by mistake would else be rows of zeros."""
+    """Return whether a token may be a label; otherwise other text would become rows of zeros."""
     return is_number(token) or not (alone or is_missing(token) or _DELIMITER.search(token))
 
 
 def _row(line: bytes, row: int, expected: Expected) -> list[float]:
-    """Return the numbers of one row; raises RowError."""
+    """Return the numbers of one row; raise RowError."""
     tokens = _BLANKS.split(line.decode().partition("#")[0].strip(" \t"))
     if tokens == [""]:
-        raise RowError(f"row {row} is blank", row, remedy="write a row of zeros as a label alone")
+        raise RowError(f"row {row} is blank", row, remedy="write a row of zeros as only a label")
     if ":" not in tokens[0] and not _is_label(tokens[0], alone=len(tokens) == 1):
         problem = f"row {row} begins with {shown(tokens[0])}, which is neither a label nor a cell"
         raise RowError(problem, row)

@@ -1,24 +1,24 @@
-"""Columns by name: put in the order of training, whatever order they were sent in."""
+"""Order columns by name, as in training."""
 
 from collections.abc import Collection, Sequence
 
 from container.formats.cells import CellError, shown
 from container.payloads.types import Expected
 
-NO_NAMES = "this model knows its features by their places alone"
+NO_NAMES = "the features of this model have no names"
 _SHOWN = 10
 
 
 def order(found: Sequence[str], expected: Expected, where: str) -> list[int] | None:
-    """Return for each feature the index of its name in `found`; None when they are in order.
+    """Return for each feature the index of its name in `found`; None if they are in order.
 
     Args:
-        found: the names as they were sent.
-        expected: the model's features.
-        where: what has the names, for the message, such as "row 1".
+        found: the names in the request.
+        expected: the features of the model.
+        where: place of the names for the message, such as "row 1".
 
     Raises:
-        CellError: a name is missing, unknown or there twice, or the model has no names.
+        CellError: a name is missing, unknown or repeated, or the features have no names.
     """
     if expected.names is None:
         raise CellError(f"{where} has names, but {NO_NAMES}", "leave the names out")
@@ -33,7 +33,7 @@ def order(found: Sequence[str], expected: Expected, where: str) -> list[int] | N
 
 
 def refuse_others(found: Collection[str], names: Sequence[str], where: str) -> None:
-    """Raise CellError when `found` has not exactly the names of the features."""
+    """Raise CellError if `found` does not have exactly the names of the features."""
     known = set(names)
     unknown = [name for name in found if name not in known]
     sent = set(found)

@@ -1,6 +1,6 @@
-"""NumPy's own format: one array of numbers; never with pickle.
+"""Decode npy, the format of numpy.save: one array of numbers, never a pickle.
 
-The header is Python source. It is matched with a pattern, not evaluated.
+The header is Python source; it is matched with patterns, not evaluated.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -17,7 +17,7 @@ from container.payloads.types import Expected, Rows
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
-"""How many bytes tell the length of the header, by the version of the format."""
+"""Number of bytes of the length of the header, by the version of the format."""
 
 _MAX_HEADER_BYTES = 4096
 _TYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
@@ -28,17 +28,17 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 def remedy(expected: Expected) -> str:
-    """Return what to do about a body that cannot be read."""
+    """Return what to send in place of a body that cannot be read."""
     return f"send what numpy.save writes of numbers of shape (n_rows, {expected.n_features})"
 
 
 def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     """Return the rows of an array; NaN is missing.
 
-    An array of one dimension is one row, or one row a number where the model has one feature.
+    An array of one dimension is one row, or one row a number if the model has a single feature.
 
     Raises:
-        CellError: the body is no array, or one of another shape or type.
+        CellError: the body is not an array, or has another shape or type.
     """
     header, start = _header(body)
     n_rows, n_columns = _as_table(header.shape, expected.n_features)
@@ -57,7 +57,7 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
 
 @dataclass(frozen=True)
 class _Header:
-    """What the beginning of an array says of it."""
+    """Header of an array."""
 
     dtype: "np.dtype[np.generic]"
     is_fortran: bool
@@ -65,10 +65,10 @@ class _Header:
 
 
 def _header(body: bytes) -> tuple[_Header, int]:
-    """Return the header of an array, and where its numbers begin."""
+    """Return the header of an array, and the position of its first number."""
     n_bytes = _LENGTH_BYTES.get(body[6]) if body[:6] == _MAGIC and len(body) >= 12 else None
     if n_bytes is None:
-        raise CellError("there is no array as numpy.save writes it")
+        raise CellError("there is no array in the format of numpy.save")
     start = 8 + n_bytes
     length = int.from_bytes(body[8:start], "little")
     if length > min(_MAX_HEADER_BYTES, len(body) - start):
@@ -85,9 +85,9 @@ def _header(body: bytes) -> tuple[_Header, int]:
 
 
 def _dtype(found: list[tuple[str, str]]) -> "np.dtype[np.generic]":
-    """Return a type of numbers."""
+    """Return the numeric type that the header names."""
     if len(found) != 1 or found[0][1] not in _TYPES:
-        what = f"the type {found[0][1]!r}" if len(found) == 1 else "a type of many fields"
+        what = f"the type {found[0][1]!r}" if len(found) == 1 else "a structured type"
         raise CellError(f"the array has {what}", "convert it to float32, which needs no pickle")
     byte_order, name = found[0]
     return np.dtype(byte_order.replace("|", "") + name)
@@ -102,10 +102,10 @@ def _as_table(shape: tuple[int, ...], n_features: int) -> tuple[int, int]:
 
 
 def _numbers(found: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return a matrix as float32, NaN where it is NaN; raises RowError for a value out of range."""
+    """Return a matrix as float32, NaN where it is NaN; raise RowError for a value out of range."""
     if found.dtype.kind == "b":
         found = found.view(np.uint8) != 0  # a byte may have any value
-    with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+    with np.errstate(invalid="ignore"):  # a signaling NaN is missing like any other
         values = found.astype(np.float64)
         wrong = np.abs(values) >= FLOAT32_OVERFLOW
         if not wrong.any():

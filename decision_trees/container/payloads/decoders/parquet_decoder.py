@@ -1,4 +1,4 @@
-"""Parquet: columns by name where the model has names, else in the order in which they are."""
+"""Decode Parquet: columns by name if the features have names, otherwise by position."""
 
 import io
 from typing import Any
@@ -18,17 +18,17 @@ _BATCH_ROWS = 64 * 1024
 
 
 def remedy(expected: Expected) -> str:
-    """Return what to do about a body that cannot be read."""
+    """Return what to send in place of a body that cannot be read."""
     return (
         f"send a file of {expected.n_features} column{'s' * (expected.n_features != 1)} of numbers"
     )
 
 
 def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
-    """Return the rows of a file; nulls and NaN are missing, an index of pandas is left out.
+    """Return the rows of a file; nulls and NaN are missing, an index of pandas is ignored.
 
     Raises:
-        CellError: the body is no Parquet, or not of this model's features.
+        CellError: the body is not Parquet, or does not have this model's features.
     """
     with readable("the file"):
         file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
@@ -44,7 +44,7 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
 
 
 def _columns(schema: Any, expected: Expected) -> list[int]:
-    """Return for each feature the index of its column."""
+    """Return the index of the column of each feature."""
     left_out = pandas_index(schema)
     kept = [
         index
@@ -63,12 +63,14 @@ def _columns(schema: Any, expected: Expected) -> list[int]:
 
 
 def _refuse_large(metadata: Any, n_features: int) -> None:
-    """Refuse a file that few bytes make large, before any of it is read."""
+    """Refuse a file that is small but decompresses to many cells, before reading any."""
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     counts = [group.num_rows for group in groups]
     sizes = [group.total_byte_size for group in groups]
     if min([*counts, *sizes], default=0) < 0 or sum(counts) != metadata.num_rows:
-        raise CellError("the file has not as many rows as it says", "write it again")
+        raise CellError(
+            "the file has another number of rows than its metadata says", "write it again"
+        )
     if metadata.num_rows == 0:
         raise CellError("there is no row")
     refuse_size(metadata.num_rows, n_features)
@@ -78,7 +80,7 @@ def _refuse_large(metadata: Any, n_features: int) -> None:
 
 
 def _features(file: Any, indices: list[int]) -> NDArray[np.float32]:
-    """Return the columns as a matrix, read one after the other."""
+    """Return the columns as a matrix; one column is read at a time."""
     features = np.empty((file.metadata.num_rows, len(indices)), dtype=np.float32)
     for position, index in enumerate(indices):
         _read(file, index, features[:, position])
@@ -97,7 +99,9 @@ def _read(file: Any, index: int, target: NDArray[np.float32]) -> None:
                 break
             target[start:end] = _float32(numbers(batch.column(name)), start + 1, where, name)
     if end != len(target):
-        raise CellError(f"{where} has not as many rows as the file says", "write it again")
+        raise CellError(
+            f"{where} has another number of rows than its metadata says", "write it again"
+        )
 
 
 def _float32(
@@ -108,5 +112,5 @@ def _float32(
         at = int(wrong.argmax())
         problem = f"row {first_row + at}, {where} is {out_of_range(float(values[at]))}"
         raise RowError(problem, first_row + at, name)
-    with np.errstate(invalid="ignore"):  # a NaN that signals is missing like any other
+    with np.errstate(invalid="ignore"):  # a signaling NaN is missing like any other
         return values.astype(np.float32)

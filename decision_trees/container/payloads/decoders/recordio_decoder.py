@@ -1,4 +1,4 @@
-"""RecordIO-protobuf: one record a row, dense or sparse; labels are left out."""
+"""Decode RecordIO-protobuf: one record a row, dense or sparse; labels are ignored."""
 
 import io
 from typing import Any
@@ -12,19 +12,19 @@ from container.payloads.types import Expected, Rows
 
 
 def remedy(expected: Expected) -> str:
-    """Return what to do about a body that cannot be read."""
+    """Return what to send in place of a body that cannot be read."""
     count = f"{expected.n_features} value{'s' * (expected.n_features != 1)}"
     return f"send one record a row, each with {count} in its features"
 
 
 def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
-    """Return the rows of a body; NaN is missing, and what a sparse record does not have is 0.
+    """Return the rows of a body; NaN is missing, and a feature that a sparse record omits is 0.
 
-    A record that has labels alone is an answer, such as the built-in algorithms give: its labels
-    are the row.
+    A record with labels only is the output of another container, as the built-in algorithms
+    return it: its labels are the row.
 
     Raises:
-        CellError: the body is not RecordIO-protobuf, or not of this model's features.
+        CellError: the body is not RecordIO-protobuf, or does not have this model's features.
     """
     collected = RowCollector(expected, mark_bad=False)
     try:
@@ -38,9 +38,9 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
 
 
 def _row(number: int, record: Any, n_features: int) -> list[float]:
-    """Return the numbers of one record; raises CellError."""
-    is_answer = not record.features and record.label
-    row = row_of(record.label if is_answer else record.features, number)
+    """Return the numbers of one record; raise CellError."""
+    is_output = not record.features and record.label
+    row = row_of(record.label if is_output else record.features, number)
     if row.width > n_features or (row.width < n_features and not row.is_sparse):
         raise CellError(f"record {number} has {row.width} values")
     for index, value in enumerate(row.values):

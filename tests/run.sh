@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run.sh - pass the tests: linters, types, scripts, and every test of tests/.
+# run.sh - run all checks: linters, types, shell scripts, and the tests.
 #
 # usage: run.sh [--require-docker] [--soak] [PYTEST_ARGUMENT...]
 #
-# Image tests run when a Docker engine answers; with --require-docker it is a failure when none
-# does. --soak adds the long tests. Tests run in as many processes as there are cores; -n 0 runs
-# them in one, for example to debug.
+# Image tests run if a Docker engine is available; with --require-docker they fail without one.
+# --soak adds the long tests. The tests run in as many processes as there are cores; -n 0 runs them
+# in one process, for example to debug.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "$0")/.." >/dev/null && pwd)
@@ -20,8 +20,8 @@ check_scripts() {
     while IFS= read -r -d '' script; do
         scripts+=("${script}")
     done < <(find benchmarks local_test tests decision_trees -name '*.sh' -print0)
-    # Not asked for: braces around every name (SC2250); and set -e is known not to reach into
-    # conditions (SC2310) and substitutions (SC2312), so what matters there is checked by hand.
+    # Excluded: braces around every name (SC2250), and warnings that set -e has no effect in
+    # conditions (SC2310) and substitutions (SC2312), where the scripts check the results.
     shellcheck --enable=all --exclude=SC2250,SC2310,SC2312 "${scripts[@]}"
     shfmt --diff --indent 4 --case-indent --binary-next-line "${scripts[@]}"
 }

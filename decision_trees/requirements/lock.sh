@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# lock.sh - write the hash-locked requirements (*.txt) from what is asked for (*.in).
+# lock.sh - write the hash-locked requirements (*.txt) of the direct requirements (*.in).
 #
 # usage: lock.sh [UV_OPTION...]      for example: lock.sh --upgrade
 #
-# One lock serves Python 3.11 to 3.13 on every platform, so that the image, the tests and a
-# virtual environment on a laptop run the same versions.
+# A lock is valid for Python 3.11 to 3.13 on every platform, so that the image, the tests and a
+# virtual environment on a laptop use the same versions.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)

@@ -1,4 +1,4 @@
-"""What the pages say about bringing an algorithm holds for the examples and the self-test."""
+"""Pages about bringing an algorithm, compared with the examples and the selftest."""
 
 import ast
 import json
@@ -27,17 +27,17 @@ VERDICTS = {
     for name in re.findall(r"\w+", names)
     if name[0].isupper() and name != "Pipeline"
 }
-"""What the table says about each estimator."""
+"""Verdict of the table on each estimator."""
 
 
 def shown(page: str, titles: set[str]) -> list[str]:
-    """Return the blocks of Python in these sections."""
+    """Return the Python blocks of these sections."""
     found = (block for block in blocks() if block.page == page and block.section in titles)
     return [block.text for block in found if block.language == "python"]
 
 
 def test_page_shows_the_random_forest_as_it_is() -> None:
-    """Its blocks are parts of the file, in their order; only the imports are left out."""
+    """The blocks are parts of the file in its order; only the imports are left out."""
     parts = shown(PAGE, {"Hyperparameters", "fit", "evaluate, describe and save"})
     defined = [ast.unparse(node) for part in parts for node in ast.parse(part).body]
     kinds = (ast.ClassDef, ast.FunctionDef)
@@ -47,14 +47,14 @@ def test_page_shows_the_random_forest_as_it_is() -> None:
 
 
 def test_readme_shows_part_of_the_random_forest() -> None:
-    """Its block is part of the file."""
+    """The block of the README is part of the file."""
     (part,) = shown(README, {"Bring an algorithm"})
 
     assert part in FILE
 
 
 def test_page_shows_what_the_selftest_prints() -> None:
-    """Each check has a line; apart from durations, it is what the self-test prints."""
+    """The page shows the output of the selftest, apart from durations."""
     text = section("docs/operations.md", "Self-test")
     lines = re.findall(r"^ok .*$", text, re.MULTILINE)
     declared = len(EXAMPLES[0].algorithm.Hyperparameters.model_fields)
@@ -65,7 +65,7 @@ def test_page_shows_what_the_selftest_prints() -> None:
 
 
 def test_page_shows_the_scoring_service_as_it_is() -> None:
-    """Its block is the class of the example with its own file format."""
+    """The block is the class of the example with its own file format."""
     (part,) = shown(PAGE, {"A model that cannot be written as ONNX"})
     file = (FOLDER / "other_format/predictor.py").read_text(encoding="utf-8")
 
@@ -80,7 +80,7 @@ def test_examples_are_short() -> None:
 
 
 def test_readme_of_the_examples_lists_every_folder() -> None:
-    """Its table has the folders, and the tests know each of them."""
+    """The table lists the folders, and the tests know each of them."""
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
 
     assert set(table("examples/algorithms/README.md", "Example algorithms")) == folders
@@ -88,15 +88,15 @@ def test_readme_of_the_examples_lists_every_folder() -> None:
 
 
 def test_table_covers_each_kind_of_verdict() -> None:
-    """It says of many estimators that they work, and of some that they are refused."""
+    """The table says of many estimators that they work, and of some that they are rejected."""
     assert sum(verdict.startswith("work") for verdict in VERDICTS.values()) > 20
     assert sum(verdict.startswith("refused") for verdict in VERDICTS.values()) > 5
 
 
 @pytest.mark.parametrize("name", VERDICTS)
-@pytest.mark.filterwarnings("ignore")  # of estimators with their default parameters
+@pytest.mark.filterwarnings("ignore")  # estimators with default parameters warn
 def test_estimator_is_exported_as_the_table_says(name: str, tmp_path: Path) -> None:
-    """With its default parameters it is refused, or written as ONNX with or without NaN."""
+    """An estimator with default parameters is exported to ONNX, or rejected."""
     iris = load_iris()
     features = iris.data[:, :3].astype(np.float32)
     numbers, names = iris.data[:, 3] * iris.data[:, 0], iris.target_names[iris.target]

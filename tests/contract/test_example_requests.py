@@ -1,4 +1,4 @@
-"""examples/*.json are requests that AWS takes, and that fit the image."""
+"""Requests of examples/*.json: AWS accepts them, and they fit the image."""
 
 import json
 import re
@@ -29,16 +29,16 @@ def request_of(name: str) -> dict[str, Any]:
 
 
 def input_of(name: str) -> Shape:
-    """Return what AWS takes as the input of the operation that a file is named by."""
+    """Return AWS's description of the input of the operation that a file is named after."""
     model = botocore.session.get_session().get_service_model("sagemaker")
     operation = "".join(word.capitalize() for word in name.split("_"))
     return model.operation_model(operation).input_shape
 
 
 def mistakes(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
-    """Yield what the validator of botocore does not look at: patterns, enumerations, text's length.
+    """Yield the violations that botocore's validator ignores: patterns, enumerations, lengths.
 
-    Everything else that it holds against a value has been found before.
+    Run botocore's validator first: it finds all other violations.
     """
     if shape.type_name == "structure":
         for name, member in value.items():
@@ -64,15 +64,15 @@ def _mistakes_of_text(shape: Shape, text: str) -> Iterator[str]:
 
 
 def test_there_are_requests() -> None:
-    """The other tests look at all of them."""
+    """The other tests check all of them."""
     operations = {"training_job", "model", "endpoint_config", "transform_job"}
 
     assert set(REQUESTS) == {f"create_{name}" for name in operations}
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_request_is_one_that_aws_takes(name: str) -> None:
-    """Names, types, sizes, patterns and enumerations are those of AWS's own description."""
+def test_request_is_valid_for_aws(name: str) -> None:
+    """Names, types, sizes, patterns and enumerations match AWS's description."""
     request, shape = request_of(name), input_of(name)
 
     assert ParamValidator().validate(request, shape).generate_report() == ""
@@ -88,14 +88,14 @@ def test_request_is_one_that_aws_takes(name: str) -> None:
     ],
 )
 def test_mistakes_of_a_request_are_found(change: dict[str, Any], reason: str) -> None:
-    """What these tests look for, they find."""
+    """The checks of these tests find mistakes."""
     found = list(mistakes(input_of("create_training_job"), change))
 
     assert any(reason in mistake for mistake in found), found
 
 
 def test_requests_belong_together() -> None:
-    """One image, role and bucket; the model is what the job writes, and is what is served."""
+    """Image, role and bucket are the same, and the model that the job writes is served."""
     job, model = request_of("create_training_job"), request_of("create_model")
     endpoint, transform = request_of("create_endpoint_config"), request_of("create_transform_job")
     output = job["OutputDataConfig"]["S3OutputPath"]
@@ -116,8 +116,8 @@ def uris(*requests: dict[str, Any]) -> set[str]:
     return set(re.findall(r's3://[^"]+', json.dumps(requests)))
 
 
-def test_hyperparameters_of_the_request_train(opt_ml: OptMl) -> None:
-    """They parse as `train` parses them, and a job of these channels has each of the metrics."""
+def test_hyperparameters_of_the_request_are_valid(opt_ml: OptMl) -> None:
+    """`train` accepts them, and a job with these channels prints all of the metrics."""
     job = request_of("create_training_job")
     lines = LEAF_TRAIN.read_text().splitlines(keepends=True)
     parts = {"train": lines[::2], "validation": lines[1::2]}
@@ -152,7 +152,7 @@ def test_hyperparameters_of_the_request_train(opt_ml: OptMl) -> None:
     ],
 )
 def test_variables_of_the_requests_are_settings(environment: dict[str, str]) -> None:
-    """Their names stand in the table of settings, and their values can be used."""
+    """They are in the table of settings, and their values are valid."""
     settings = PAGES["docs/environment-variables.md"]
 
     assert environment
@@ -160,8 +160,8 @@ def test_variables_of_the_requests_are_settings(environment: dict[str, str]) -> 
     assert Settings.from_environ(environment) != Settings.from_environ({})
 
 
-def test_transform_sends_and_takes_what_the_image_reads_and_writes() -> None:
-    """Lines of CSV go in; answers that end in a newline are put together as they are."""
+def test_transform_uses_formats_of_the_image() -> None:
+    """Lines of CSV are sent; responses end with a newline and are concatenated unchanged."""
     job = request_of("create_transform_job")
 
     assert (job["TransformInput"]["ContentType"], job["TransformInput"]["SplitType"]) == (

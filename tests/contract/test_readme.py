@@ -1,4 +1,4 @@
-"""What the README and docs/ say about the program is what the program does."""
+"""Pages compared with the program: settings, codes, formats, metrics and messages."""
 
 import json
 import logging
@@ -40,12 +40,12 @@ def settings_by_first_name() -> dict[str, list[str]]:
 
 
 def words_of(cell: str) -> set[str]:
-    """Return the words in backticks of a cell, which has lost its last backtick."""
+    """Return the words in backticks of a cell whose last backtick was stripped."""
     return set(re.findall(r"`([\w/-]+)`", f"{cell}`"))
 
 
-def test_settings_are_those_that_are_read() -> None:
-    """The table, the docstrings of the fields, and the code name the same variables."""
+def test_settings_are_documented() -> None:
+    """The table, the docstrings of the fields and the code name the same variables."""
     files = [PROGRAM_DIR / "container" / name for name in ("settings.py", "paths.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     name = r"(?:BAD|MODEL|SAGEMAKER)_[A-Z_]+"
@@ -53,12 +53,12 @@ def test_settings_are_those_that_are_read() -> None:
     documented = {tuple(re.findall(name, names)) for names in fields}
 
     assert {tuple(re.findall(name, names)) for names in table(*SETTINGS)} == documented
-    read = set(re.findall(rf'"({name})"', source)) - {SCOREBOARD_VARIABLE}  # set by `serve` itself
+    read = set(re.findall(rf'"({name})"', source)) - {SCOREBOARD_VARIABLE}  # set by `serve`
     assert read == {name for row in documented for name in row}
 
 
 def test_settings_have_the_documented_defaults() -> None:
-    """The defaults are those of an empty environment."""
+    """The documented defaults are those of an empty environment."""
     settings = Settings.from_environ({})
     in_batch = Settings.from_environ({"SAGEMAKER_BATCH": "true"})
 
@@ -96,7 +96,7 @@ def _none(value: object) -> str:
 
 
 def test_settings_take_the_documented_words() -> None:
-    """The words that a setting accepts are in its row, and no others."""
+    """The row of a setting contains exactly the words that it accepts."""
     rows = settings_by_first_name()
     default, formats = rows["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"]
 
@@ -105,7 +105,7 @@ def test_settings_take_the_documented_words() -> None:
 
 
 def test_outputs_and_formats_of_responses_are_documented() -> None:
-    """The table has every output, and the sentence before it every format."""
+    """The table lists every output, and the sentence above it every format."""
     responses = section(REQUESTS, "Responses")
     outputs = {name for cell in table(REQUESTS, "Responses") for name in re.findall(r"\w+", cell)}
 
@@ -114,7 +114,7 @@ def test_outputs_and_formats_of_responses_are_documented() -> None:
 
 
 def test_exit_codes_of_training_are_documented() -> None:
-    """The table has the code of every error that a job can end with."""
+    """The table lists the code of every error that a job can exit with."""
     codes = {errors.UserError.exit_code, errors.SettingsError.exit_code, ContainerError.exit_code}
     by_signal = {errors.EXIT_STOPPED, 128 + signal.SIGKILL}
 
@@ -123,25 +123,25 @@ def test_exit_codes_of_training_are_documented() -> None:
 
 
 def test_exit_codes_of_serving_are_documented() -> None:
-    """The table has the codes that the program chooses itself."""
+    """The table lists the codes that the program chooses."""
     codes = {errors.PlatformError.exit_code, errors.SettingsError.exit_code, errors.EXIT_NO_MODEL}
 
     assert {int(code) for code in table(OPERATIONS, "`serve`")} == {0, 1} | codes
 
 
 def test_statuses_of_errors_are_documented() -> None:
-    """The table has the status of every class of error, and those that nginx returns."""
+    """The table lists the status of every class of error, and those that nginx returns."""
     listed = {int(code) for cell in table(REQUESTS, "Errors") for code in re.findall(r"\d+", cell)}
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     ours = {value.status for value in classes if issubclass(value, ContainerError)}
     nginx = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
     returned = {int(status) for status in re.findall(r"return (\d{3}) '", nginx)}
 
-    assert listed == ours | returned | {431}  # gunicorn's, for headers
+    assert listed == ours | returned | {431}  # gunicorn returns it for large headers
 
 
 def test_paths_are_documented() -> None:
-    """The endpoints are those of nginx's configuration."""
+    """The table lists the paths of nginx's configuration."""
     nginx = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
 
     assert set(table(REQUESTS, "Endpoints")) == set(re.findall(r"location = (/[a-z-]+) ", nginx))
@@ -161,12 +161,12 @@ def test_paths_are_documented() -> None:
     ],
 )
 def test_limits_of_operations_are_those_of_the_code(title: str, words: str) -> None:
-    """Seconds and sizes on the page are the constants of the program."""
+    """The seconds and sizes on the page are the constants of the program."""
     assert words in section(OPERATIONS, title)
 
 
 def test_marks_are_in_every_file_to_edit() -> None:
-    """The documented command finds a mark in each file that is yours, and in no other."""
+    """The documented command finds a mark in each file to edit, and in no other."""
     (command,) = commands("docs/bring-your-own-algorithm.md", "Bring your own algorithm")
     found = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
@@ -177,7 +177,7 @@ def test_marks_are_in_every_file_to_edit() -> None:
 
 
 def test_quickstart_prints_what_is_shown(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Rows, labels and accuracy in the README are those of the data in local_test."""
+    """Rows, labels and accuracy in the README equal those of the data in local_test."""
     opt_ml = OptMl(tmp_path / "ml")
     shutil.copytree(ROOT / "local_test/test_dir/input", opt_ml.base / "input")
     log = train(opt_ml).log
@@ -196,8 +196,8 @@ def test_quickstart_prints_what_is_shown(serve: Callable[..., Server], tmp_path:
     assert metric[1] in log
 
 
-def test_hyperparameters_are_those_that_are_declared() -> None:
-    """Names, defaults and accepted values are those of algorithm.py."""
+def test_hyperparameters_are_documented() -> None:
+    """Names, defaults and accepted values equal those of algorithm.py."""
     declared = {
         d.name: [str(d.default), d.expected().replace("|", "&#124;")]
         for d in declarations(Hyperparameters)
@@ -207,7 +207,7 @@ def test_hyperparameters_are_those_that_are_declared() -> None:
 
 
 def test_content_types_and_suffixes_are_documented() -> None:
-    """The table of formats has what the program knows."""
+    """The table of formats lists all content types and suffixes."""
     rows = str(table(TRAINING_DATA, "Formats").values())
 
     assert set(re.findall(r"[\w.-]+/[\w.-]+", rows)) == set(detection.MEDIA_TYPES)
@@ -215,7 +215,7 @@ def test_content_types_and_suffixes_are_documented() -> None:
 
 
 def test_metric_definitions_find_each_metric_once(tmp_path: Path) -> None:
-    """Over the log of a job each regular expression finds the value of metrics.json, once."""
+    """In the log of a job each regular expression matches the value of metrics.json once."""
     opt_ml = OptMl(tmp_path / "ml")
     rows = "".join(f"{'ab'[n % 3 == 0]},{n},{n * n % 7}\n" for n in range(60))
     opt_ml.write("two_classes.csv", rows)
@@ -231,7 +231,7 @@ def test_metric_definitions_find_each_metric_once(tmp_path: Path) -> None:
 
 
 def test_metrics_of_training_are_documented(opt_ml: OptMl) -> None:
-    """The table has every name that a job prints, for either task, and no other."""
+    """The table lists every metric that a job prints, for both tasks, and no other."""
     printed = set()
     for task in ("classification", "regression"):
         opt_ml.write("rows.csv", "0,1\n1,2\n0,3\n1,5\n")
@@ -243,7 +243,7 @@ def test_metrics_of_training_are_documented(opt_ml: OptMl) -> None:
 
 
 def test_metrics_of_serving_are_documented(trained: OptMl, serve: Callable[..., Server]) -> None:
-    """The table has every metric of /metrics with its type, and no other."""
+    """The table lists every metric of /metrics with its type, and no other."""
     endpoint = serve(trained)
     endpoint.await_ready()
     text = endpoint.request("/metrics").body.decode()
@@ -253,7 +253,7 @@ def test_metrics_of_serving_are_documented(trained: OptMl, serve: Callable[..., 
 
 
 def test_functions_of_a_script_are_documented() -> None:
-    """The table has the functions and arguments that script mode calls."""
+    """The table lists the functions and arguments that script mode calls."""
     listed = {
         function: tuple(re.findall(r"\w+", cells[0]))
         for function, cells in table("docs/script-mode.md", "Serving").items()
@@ -264,7 +264,7 @@ def test_functions_of_a_script_are_documented() -> None:
 
 @pytest.mark.parametrize("word", ["ModelNotReady", "ModelServerNotReady"])
 def test_explained_errors_exist(word: str) -> None:
-    """The names that users search for are those that the program gives."""
+    """The program contains the messages that the page explains."""
     sources = [PROGRAM_DIR / "nginx.conf", PROGRAM_DIR / "container/errors.py"]
 
     assert word in PAGES["docs/troubleshooting.md"]

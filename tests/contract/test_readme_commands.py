@@ -1,4 +1,4 @@
-"""Every command in README, CONTRIBUTING, docs/ and examples/ is run by a test."""
+"""Coverage of README, CONTRIBUTING, docs/ and examples/: a test runs every command."""
 
 import ast
 import re
@@ -22,8 +22,8 @@ EXAMPLE_ALGORITHMS = "scripts/test_quickstart_examples.py"
 ON_AWS = "contract/test_readme_on_aws.py"
 DEPLOY, PERFORMANCE = "docs/deploy-to-sagemaker.md", "docs/performance.md"
 
-# A line of a block without a language, and the test that runs it. Of a block with the output of a
-# program it is the first line, and the test that compares the output.
+# Lines of blocks without a language, with the tests that run them. For a block with the output of a
+# program it is the first line, with the test that compares the output.
 LINES_TESTED_BY = {
     "./local_test/quickstart.sh": (
         "scripts/test_quickstart.py::test_quickstart_predicts_without_an_engine"
@@ -80,8 +80,8 @@ LINES_TESTED_BY = {
 }
 OUTPUTS = ("quickstart: done.", "ok  ", "Dockerfile  ")
 
-# All blocks of a language in a section, and the test that runs or compares them as they are.
-_ENDPOINT = f"{ON_AWS}::test_commands_make_an_endpoint_that_answers"
+# All blocks of a language in a section, with the test that runs or compares them.
+_ENDPOINT = f"{ON_AWS}::test_commands_create_an_endpoint_that_predicts"
 _POLICY = f"{ON_AWS}::test_policies_name_actions_of_aws"
 _FOREST = f"{ALGORITHM}::test_page_shows_the_random_forest_as_it_is"
 SECTIONS_TESTED_BY = {
@@ -111,12 +111,12 @@ SECTIONS_TESTED_BY = {
     (DEPLOY, "Prepare the account", ""): _ENDPOINT,
     (DEPLOY, "Use the Python SDK", ""): _ENDPOINT,
     (DEPLOY, "Use the AWS CLI", ""): _ENDPOINT,
-    (DEPLOY, "Delete everything", ""): f"{ON_AWS}::test_commands_delete_all_that_they_made",
+    (DEPLOY, "Delete everything", ""): f"{ON_AWS}::test_commands_delete_all_resources",
     (DEPLOY, "Permissions", "json"): _POLICY,
     (PERFORMANCE, "Scaling an endpoint", ""): f"{ON_AWS}::test_commands_scale_the_endpoint",
     (PERFORMANCE, "Scaling batch transform", ""): f"{ON_AWS}::test_commands_scale_the_endpoint",
 }
-_REQUESTS = "contract/test_example_requests.py::test_request_is_one_that_aws_takes"
+_REQUESTS = "contract/test_example_requests.py::test_request_is_valid_for_aws"
 FILES_TESTED_BY = {
     "sagemaker_sdk.py": "image/test_sdk_v2.py::test_serializers_receive_the_labels_of_scikit_learn",
     "model_trainer.py": "image/test_sdk_v3.py::test_model_trainer_runs_source_code_in_the_image",
@@ -128,7 +128,7 @@ FILES_TESTED_BY = {
 
 
 def lines_of(block: Block) -> Iterator[str]:
-    """Yield the lines of a block that are in the table: commands, or the first line of output."""
+    """Yield the lines of a block that need a test: commands, or the first line of output."""
     lines = [re.sub(r" +# .*", "", line) for line in block.text.splitlines() if line]
     if block.text.startswith(OUTPUTS):
         yield lines[0]
@@ -139,7 +139,7 @@ def lines_of(block: Block) -> Iterator[str]:
 
 
 def test_every_block_is_tested() -> None:
-    """A block of a page has an entry, and an entry has a block."""
+    """Each block of a page has an entry, and each entry has a block."""
     lines, sections = set(), set()
     for block in blocks():
         where = (block.page, block.section, block.language)
@@ -154,7 +154,7 @@ def test_every_block_is_tested() -> None:
 
 
 def test_every_example_is_tested() -> None:
-    """A file in examples/ has an entry, and an entry has a file."""
+    """Each file in examples/ has an entry, and each entry has a file."""
     assert {path.name for path in (ROOT / "examples").glob("*.*")} == set(FILES_TESTED_BY)
 
 
@@ -163,7 +163,7 @@ def test_every_example_is_tested() -> None:
     sorted({*LINES_TESTED_BY.values(), *SECTIONS_TESTED_BY.values(), *FILES_TESTED_BY.values()}),
 )
 def test_tests_in_the_tables_exist(test: str) -> None:
-    """The file has a function of that name."""
+    """Each test in the tables exists."""
     file, name = test.split("::")
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
 
@@ -185,7 +185,7 @@ def test_run_prepares_as_contributing_says() -> None:
 
 
 def test_one_test_can_be_run_alone() -> None:
-    """The documented pytest command passes, with the interpreter of this environment."""
+    """The documented pytest command passes in this environment."""
     command = commands("CONTRIBUTING.md", "Run one test in seconds")[0].splitlines()[1]
     arguments = shlex.split(command.removeprefix(".venv/bin/"))
 
@@ -195,7 +195,7 @@ def test_one_test_can_be_run_alone() -> None:
 
 
 def test_tests_of_the_trees_are_listed() -> None:
-    """The command for forks lists tests of the trees, and leaves out those of the container."""
+    """The command for forks lists the tests of the trees, and no tests of the container."""
     command = commands("CONTRIBUTING.md", "What a fork keeps of the tests")[0]
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, check=True, capture_output=True, text=True
@@ -207,7 +207,7 @@ def test_tests_of_the_trees_are_listed() -> None:
 
 
 def test_curl_prints_what_is_shown(trained: OptMl, serve: Callable[..., Server]) -> None:
-    """The documented request, at another port, gets the response that is shown."""
+    """The documented request returns the documented response, on another port."""
     (block,) = [block for block in blocks() if block.text.startswith("$ curl")]
     command, shown = block.text.removeprefix("$ ").split("\n", 1)
     server = serve(trained)
@@ -222,7 +222,7 @@ def test_curl_prints_what_is_shown(trained: OptMl, serve: Callable[..., Server])
 
 @pytest.mark.parametrize("name", ["sagemaker_sdk.py", "model_trainer.py"])
 def test_usage_of_an_example_names_options_that_it_has(name: str) -> None:
-    """The options in its first lines are those of its parser."""
+    """The options in the docstring of an example are options of its parser."""
     text = (ROOT / "examples" / name).read_text(encoding="utf-8").split('"""')[1]
 
     assert set(re.findall(r"--[\w-]+", text)) <= options_of(name)

@@ -1,6 +1,6 @@
-"""The commands of the README that train and serve, run as they are in a copy of the clone.
+"""Commands of the README that train and serve, run in a copy of the clone.
 
-The docker client is a fake that runs the programs of this machine on the mounted directories.
+A fake docker client runs the programs of this machine on the mounted directories.
 """
 
 import os
@@ -42,19 +42,19 @@ until [[ $1 == decision-trees ]]; do
 done
 exec "${CLONE}/decision_trees/$2" "${@:3}"
 """
-"""A docker client: `run` mounts directories by symbolic links, and every build succeeds."""
+"""Fake docker client: `run` mounts directories by symbolic links, and every build succeeds."""
 
 HOUSES = "price,rooms,area\n200.5,3,70.5\n260,4,90\n120,2,45\n400,5,130\n210,3,75\n300,4,100\n"
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    """A clone with its environment."""
+    """A clone with its virtual environment."""
     return with_environment(tmp_path)
 
 
 def output(clone: Clone, commands: Sequence[str], docker: str = PROGRAMS) -> str:
-    """Run commands as a user types them, and return what they print."""
+    """Run commands as a user types them, and return their output."""
     fake = Fake(clone.root / "fakes", "docker", docker)
     here = {"PORT": str(free_port()), "CLONE": str(clone.root)}
     ended = clone.run_commands("\n".join(commands), fakes=[fake], **here)
@@ -63,7 +63,7 @@ def output(clone: Clone, commands: Sequence[str], docker: str = PROGRAMS) -> str
 
 
 def served(clone: Clone, commands: Sequence[str], rows: Rows) -> list[str]:
-    """Run commands that end with a server, and return its predictions."""
+    """Run commands that start a server, and return its predictions."""
     fake, endpoint = Fake(clone.root / "fakes", "docker", PROGRAMS), Endpoint(free_port())
     path = os.pathsep.join(map(str, [fake.directory, clone.tools]))
     process = launch(
@@ -79,7 +79,7 @@ def served(clone: Clone, commands: Sequence[str], rows: Rows) -> list[str]:
 
 
 def python(title: str) -> str:
-    """Return the block of Python in a section of the README."""
+    """Return the Python block in a section of the README."""
     (found,) = (
         b.text for b in blocks() if (b.page, b.section, b.language) == (README, title, "python")
     )
@@ -87,7 +87,7 @@ def python(title: str) -> str:
 
 
 def predictions(out: str) -> list[str]:
-    """Return the labels that quickstart.sh shows."""
+    """Return the labels that quickstart.sh prints."""
     shown = out.partition("and its label:\n")[2].partition("\nquickstart:")[0]
     return [line.split("\t")[1] for line in shown.splitlines()]
 
@@ -96,7 +96,7 @@ def predictions(out: str) -> list[str]:
 def test_example_algorithm_is_tried_with_two_commands(
     clone: Clone, iris: Rows, docker: str
 ) -> None:
-    """The forest trains on the flowers, and the labels are scikit-learn's."""
+    """The forest trains on the flowers, and predicts scikit-learn's labels."""
     forest = RandomForestClassifier(random_state=0).fit(iris.features, iris.labels)
 
     out = output(clone, commands(README, "Bring an algorithm"), docker)
@@ -106,7 +106,7 @@ def test_example_algorithm_is_tried_with_two_commands(
 
 
 def test_a_table_of_the_user_is_trained_on(clone: Clone) -> None:
-    """The column that is named is predicted from the others, as numbers."""
+    """The named column is predicted from the other columns, as a number."""
     (clone.root / "houses.csv").write_text(HOUSES, encoding="utf-8")
     rows = np.loadtxt(HOUSES.splitlines()[1:], delimiter=",")
     tree = DecisionTreeRegressor(random_state=0).fit(rows[:, 1:], rows[:, 0])
@@ -119,14 +119,14 @@ def test_a_table_of_the_user_is_trained_on(clone: Clone) -> None:
 
 
 def test_readme_shows_the_script_as_it_is() -> None:
-    """Its block is the whole file."""
+    """The block is the whole file."""
     file = ROOT / "examples/scripts/logistic_regression.py"
 
     assert python("Bring a script") == file.read_text(encoding="utf-8")
 
 
 def test_script_trains_and_serves(clone: Clone, iris: Rows) -> None:
-    """The labels that it serves are those of its estimator."""
+    """The served labels are those of the script's estimator."""
     model = LogisticRegression(max_iter=1000).fit(iris.features, iris.labels)
 
     answer = served(clone, commands(README, "Bring a script"), iris)
@@ -135,7 +135,7 @@ def test_script_trains_and_serves(clone: Clone, iris: Rows) -> None:
 
 
 def write_fitted_model(clone: Clone, iris: Rows) -> SVC:
-    """Write my_model/ as the README says, and return the estimator."""
+    """Write my_model/ as in the README, and return the estimator."""
     model = SVC().fit(iris.features, iris.labels)
     code = clone.root / "my_model/code"
     code.mkdir(parents=True)
@@ -145,7 +145,7 @@ def write_fitted_model(clone: Clone, iris: Rows) -> SVC:
 
 
 def test_fitted_model_is_served(clone: Clone, iris: Rows) -> None:
-    """A model that was fitted elsewhere is loaded by the script, and predicts as it does there."""
+    """The script loads a model that was fitted elsewhere; the predictions are the same."""
     model = write_fitted_model(clone, iris)
 
     answer = served(clone, commands(README, "Bring a fitted model"), iris)
@@ -154,7 +154,7 @@ def test_fitted_model_is_served(clone: Clone, iris: Rows) -> None:
 
 
 def test_fitted_model_is_packed_for_sagemaker(clone: Clone, iris: Rows) -> None:
-    """model.tar.gz has the files at its top, where SageMaker unpacks them into /opt/ml/model."""
+    """model.tar.gz has its files at the top level; SageMaker extracts it to /opt/ml/model."""
     write_fitted_model(clone, iris)
     clone.provide("tar", "gzip")
 

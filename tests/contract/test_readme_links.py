@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING and docs/: lengths, links, and the files that they name."""
+"""README, CONTRIBUTING and docs/: lengths, links, and names of files."""
 
 import os
 import re
@@ -18,19 +18,19 @@ SUBJECTS = {
 }  # fmt: skip
 SEARCHED = ("script mode", "distributed", "categorical", "troubleshooting", "lifecycle", "scaling")
 
-# Files that a user writes or that a program creates, not files of the repository.
+# Files that a user writes or a program creates; they are not in the repository.
 NOT_OURS = {"inference.py", "setup.py"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w/.:-])(?:\./)?((?:[\w.-]+/)*[\w.-]+\.(?:py|sh|in|lua|md))\b")
 
 
 def anchor(title: str) -> str:
-    """Return the anchor that GitHub gives a heading."""
+    """Return GitHub's anchor of a heading."""
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def test_there_is_a_page_for_each_subject() -> None:
-    """Each page of docs/ is a subject that people search for."""
+    """docs/ has one page for each of these subjects."""
     assert {Path(page).stem for page in PAGES if page.startswith("docs/")} == SUBJECTS
 
 
@@ -42,7 +42,7 @@ def test_page_is_short(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files_and_headings(page: str) -> None:
-    """Every relative link names a file of the repository and, after #, one of its headings."""
+    """Every relative link leads to a file of the repository, and to one of its headings."""
     links = [link for link in _LINK.findall(without_blocks(PAGES[page])) if "://" not in link]
     for link in links:
         path, _, fragment = link.partition("#")
@@ -55,20 +55,20 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != README])
 def test_readme_links_to_every_page(page: str) -> None:
-    """No page is out of reach."""
+    """The README links to every page."""
     assert f"]({page})" in PAGES[README]
 
 
 @pytest.mark.parametrize("words", SEARCHED)
 def test_readme_has_the_words_that_people_search_for(words: str) -> None:
-    """They lead to a page whose text has them too."""
+    """The linked pages contain the words as well."""
     assert words in PAGES[README].lower()
     assert any(words in text.lower() for page, text in PAGES.items() if page != README)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_names_only_files_that_exist(page: str) -> None:
-    """A path leads from the root or from the program; a bare name is that of some file."""
+    """A path is relative to the root or to the program; a bare name is the name of some file."""
     names = {path.name for path in ROOT.rglob("*") if ".venv" not in path.parts}
     for path in _PATH.findall(re.sub(r"https?://\S+", "", PAGES[page])):
         if "/" in path:
@@ -80,13 +80,13 @@ def test_page_names_only_files_that_exist(page: str) -> None:
 
 
 def test_scripts_that_are_named_can_be_executed() -> None:
-    """A command that begins with ./ names an executable file."""
+    """A command that begins with ./ is an executable file."""
     for path in re.findall(r"\./([\w/.]+\.sh)", "".join(PAGES.values())):
         assert os.access(ROOT / path, os.X_OK), path
 
 
 def test_architecture_shows_every_folder_and_only_files_that_exist() -> None:
-    """The tree names existing files and every folder of the program."""
+    """The tree contains every folder of the program, and only files that exist."""
     shown, folders = set(), [(-1, ROOT)]
     for line in section("docs/architecture.md", "Folders").split("```")[1].strip().splitlines():
         indent = len(line) - len(line.lstrip())

@@ -1,4 +1,4 @@
-"""The commands of docs/ for AWS, against an AWS account on this machine."""
+"""Commands of docs/ for AWS, run with a simulated AWS account."""
 
 import json
 import os
@@ -33,7 +33,7 @@ S3_ACTIONS = {
 
 
 def deployment_commands() -> list[str]:
-    """Return the commands that go from a clone to an endpoint; the last block deletes all."""
+    """Return the commands from a clone to an endpoint; the last block deletes everything."""
     titles = ("Prepare the account", "Use the Python SDK", "Use the AWS CLI", "Delete everything")
     return commands(DEPLOY, *titles)
 
@@ -45,7 +45,7 @@ def scaling_commands() -> list[str]:
 
 @dataclass(frozen=True)
 class Walk:
-    """What was found after the commands of the two pages, in their order."""
+    """Results of the commands of both pages, run in order."""
 
     job: dict[str, Any]
     labels: dict[str, Any]
@@ -55,12 +55,12 @@ class Walk:
     transform: dict[str, Any]
     python: list[list[str]]
     left: dict[str, list[Any]]
-    """What was there after those that delete."""
+    """Resources that exist after the commands that delete."""
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone whose image is pushed in no time."""
+    """A clone whose image builds fast."""
     clone = tmp_path_factory.mktemp("readme") / "a clone"
     clone.mkdir()
     for name in ("examples", "local_test"):
@@ -78,7 +78,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def walk(clone: Path, trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """All commands were run, those that delete at last."""
+    """Results of all commands, the deleting ones last."""
     set_up, *others, delete = deployment_commands()
     model = json.loads((clone / "examples/create_model.json").read_text())["PrimaryContainer"]
     log = tmp_path_factory.mktemp("endpoint")
@@ -100,7 +100,7 @@ def walk(clone: Path, trained: OptMl, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def run(clone: Path, aws: Account, script: list[str]) -> None:
-    """Run commands as a user does who pastes them; the first that fails ends it."""
+    """Run commands as a user who pastes them, until one fails."""
     path = f"{clone / 'fakes'}{os.pathsep}{os.environ['PATH']}"
     here = {"PATH": path, "HOME": str(clone), "TMPDIR": str(clone / "tmp")}
     here["NO_PROXY"] = "127.0.0.1"
@@ -116,13 +116,13 @@ def run(clone: Path, aws: Account, script: list[str]) -> None:
 
 
 def calls_of_python(clone: Path) -> list[list[str]]:
-    """Return the arguments of each call of Python."""
+    """Return the arguments of all calls of Python."""
     records = (clone / "fakes/python.calls").read_text().split("\036")[:-1]
     return [record.split("\037")[:-1] for record in records]
 
 
 def inventory(aws: Account) -> dict[str, list[Any]]:
-    """Return what an account has of all that the commands make and that lasts."""
+    """Return the resources of an account that the commands can create."""
     sagemaker = aws.client("sagemaker")
     return {
         "endpoints": sagemaker.list_endpoints()["Endpoints"],
@@ -134,8 +134,8 @@ def inventory(aws: Account) -> dict[str, list[Any]]:
 
 
 @pytest.mark.soak
-def test_commands_make_an_endpoint_that_answers(walk: Walk, iris: Rows) -> None:
-    """Its answer, in labels.json, has the label of each row of payload.csv."""
+def test_commands_create_an_endpoint_that_predicts(walk: Walk, iris: Rows) -> None:
+    """The response in labels.json has the label of each row of payload.csv."""
     tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
     answered = [row["predicted_label"] for row in walk.labels["predictions"]]
@@ -144,7 +144,7 @@ def test_commands_make_an_endpoint_that_answers(walk: Walk, iris: Rows) -> None:
 
 @pytest.mark.soak
 def test_commands_fill_in_account_region_and_image(walk: Walk) -> None:
-    """The job has the pushed image by its digest, the role, and data that is in the bucket."""
+    """The job has the digest of the pushed image, the role, and data in the bucket."""
     sources = [channel["DataSource"]["S3DataSource"] for channel in walk.job["InputDataConfig"]]
     sources.append(walk.transform["TransformInput"]["DataSource"]["S3DataSource"])
 
@@ -157,7 +157,7 @@ def test_commands_fill_in_account_region_and_image(walk: Walk) -> None:
 
 @pytest.mark.soak
 def test_commands_scale_the_endpoint(walk: Walk) -> None:
-    """The target and the number of instances are those that the page computes."""
+    """Target and number of instances are those of the page's arithmetic."""
     target, instances = scale()
     (registered,) = walk.target["ScalableTargets"]
     (policy,) = walk.policy["ScalingPolicies"]
@@ -171,15 +171,15 @@ def test_commands_scale_the_endpoint(walk: Walk) -> None:
 
 
 @pytest.mark.soak
-def test_commands_delete_all_that_they_made(walk: Walk) -> None:
-    """At the end the account is as it was."""
+def test_commands_delete_all_resources(walk: Walk) -> None:
+    """At the end the account has the same resources as before."""
     assert set(walk.left) == {"endpoints", "configurations", "models", "buckets", "roles"}
     assert [found for found in walk.left.values() if found] == []
 
 
 @pytest.mark.soak
-def test_commands_give_the_examples_arguments_that_they_take(walk: Walk) -> None:
-    """Each option is one of the example's parser, and each other word one of its steps."""
+def test_commands_pass_valid_arguments_to_the_examples(walk: Walk) -> None:
+    """Each option is one of the example's parser, and each other word is one of its steps."""
     used = set()
     for script, *arguments in walk.python:
         example = Path(script).name
@@ -193,7 +193,7 @@ def test_commands_give_the_examples_arguments_that_they_take(walk: Walk) -> None
 
 
 def scale() -> tuple[int, int]:
-    """Return what the arithmetic of the page gives: the target, and the number of instances."""
+    """Return the results of the page's arithmetic: the target, and the number of instances."""
     arithmetic = re.findall(r"^\w+=(?:\d+|\$\(\(.*\)\))$", scaling_commands()[0], re.MULTILINE)
     script = "\n".join([*arithmetic, 'echo "$target" "$instances"'])
     done = subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
@@ -202,7 +202,7 @@ def scale() -> tuple[int, int]:
 
 
 def test_page_states_the_results_of_its_arithmetic() -> None:
-    """The sentence after the commands has the numbers that the shell computes."""
+    """The sentence below the commands has the numbers that the shell computes."""
     target, instances = scale()
 
     assert (
@@ -211,8 +211,8 @@ def test_page_states_the_results_of_its_arithmetic() -> None:
     )
 
 
-def test_page_installs_the_versions_that_the_tests_use() -> None:
-    """What it gives pip is what tests/sdk/ locks."""
+def test_page_installs_the_tested_versions() -> None:
+    """The arguments of pip are the requirements of tests/sdk/."""
     text = "\n".join(deployment_commands())
     installed = re.findall(r"^pip install '(.*)'$", text, re.MULTILINE)
     locked = [(ROOT / f"tests/sdk/sdk{version}.in").read_text() for version in (2, 3)]
@@ -221,7 +221,7 @@ def test_page_installs_the_versions_that_the_tests_use() -> None:
 
 
 def policies() -> list[dict[str, Any]]:
-    """Return all policies of the pages, in blocks and in commands."""
+    """Return all policies of the pages, from blocks and commands."""
     shown = [block.text for block in blocks() if block.language == "json"]
     given = re.findall(
         r"document '(\{.*?\})'$", "\n".join(deployment_commands()), re.MULTILINE | re.DOTALL
@@ -238,7 +238,7 @@ def actions(policy: dict[str, Any]) -> set[str]:
 
 
 def test_policies_name_actions_of_aws() -> None:
-    """Each is an operation of its service, or one of the rights that have another name."""
+    """Each action is an operation of its service, or a permission with another name."""
     session, named = botocore.session.get_session(), set().union(*map(actions, policies()))
     named |= set(re.findall(r"`([a-z-]+:[A-Z]\w+)`", PAGES[DEPLOY] + PAGES[PERFORMANCE]))
     known = NOT_OPERATIONS | {
@@ -252,7 +252,7 @@ def test_policies_name_actions_of_aws() -> None:
 
 
 def test_policy_allows_what_the_commands_do() -> None:
-    """The policies for the reader have each operation of the AWS CLI that the pages call."""
+    """The documented policies include each operation of the AWS CLI that the pages use."""
     session = botocore.session.get_session()
     text = "\n".join([*deployment_commands(), *scaling_commands()])
     called = set()

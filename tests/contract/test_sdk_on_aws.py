@@ -1,4 +1,4 @@
-"""examples/*.py without --local: the SageMaker Python SDK, and an AWS account on this machine."""
+"""examples/*.py without --local: the SageMaker Python SDK with a simulated AWS account."""
 
 import json
 from collections.abc import Iterator
@@ -17,25 +17,24 @@ from support.material import ROOT, OptMl, Rows
 from support.pages import PAGES, metric_definitions
 from support.servers import serving
 
-pytestmark = (
-    pytest.mark.soak
-)  # an SDK is large, and asks every 30 seconds whether an endpoint is up
+# The SDKs are large, and poll an endpoint only every 30 seconds.
+pytestmark = pytest.mark.soak
 
 BUCKET = "flowers"
 ON_AWS = ("--image", IMAGE, "--role", ROLE, "--region", REGION, "--output", f"s3://{BUCKET}/iris")
-BEST = "FakeTrainingJobName"  # what moto says that a tuner has found
+BEST = "FakeTrainingJobName"  # the name that moto returns for the best job of a tuner
 
 
 @pytest.fixture(scope="module")
 def aws(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An account with a bucket, whose endpoints were trained on the Iris table."""
+    """An account with a bucket, whose endpoints serve a model of the Iris table."""
     with serving(trained, tmp_path_factory.mktemp("endpoint")) as container:
         container.await_ready()
         with account(container) as aws:
             place = {"LocationConstraint": REGION}
             aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
             best = json.loads((ROOT / "examples/create_training_job.json").read_text())
-            best["OutputDataConfig"]["KmsKeyId"] = ""  # as DescribeTrainingJob says it
+            best["OutputDataConfig"]["KmsKeyId"] = ""  # as in the response of DescribeTrainingJob
             aws.client("sagemaker").create_training_job(**best | {"TrainingJobName": BEST})
             yield aws
 
@@ -48,7 +47,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 @pytest.fixture(scope="module")
 def every_step(aws: Account, examples: Examples) -> Ended:
-    """The example, having done all that it can do on AWS."""
+    """A run of the example with all steps."""
     steps = ("tune", "realtime", "serverless", "batch")
     ended = examples.run("sagemaker_sdk.py", *steps, *ON_AWS, **aws.variables())
     assert ended.code == 0, ended.out + ended.err
@@ -56,7 +55,7 @@ def every_step(aws: Account, examples: Examples) -> Ended:
 
 
 def described(aws: Account, kind: str) -> dict[str, Any]:
-    """Return the newest job of a kind, such as training_job."""
+    """Return the description of the newest job of a kind, such as training_job."""
     sagemaker, name = aws.client("sagemaker"), f"{kind.title().replace('_', '')}Name"
     (jobs,) = (
         found for found in getattr(sagemaker, f"list_{kind}s")().values() if isinstance(found, list)
@@ -69,13 +68,13 @@ def described(aws: Account, kind: str) -> dict[str, Any]:
 
 
 def is_uploaded(aws: Account, source: dict[str, Any]) -> bool:
-    """Say whether an S3DataSource has objects."""
+    """Return whether an S3DataSource has objects."""
     prefix = source["S3DataSource"]["S3Uri"].removeprefix(f"s3://{BUCKET}/")
     return any(key.startswith(prefix) for key in aws.keys_of(BUCKET))
 
 
 def is_complete(aws: Account, job: dict[str, Any]) -> bool:
-    """Say whether a training job has this image and role, and data, in this bucket alone."""
+    """Return whether a training job has this image and role, and data only in this bucket."""
     channels = job["InputDataConfig"]
     return (
         job["AlgorithmSpecification"]["TrainingImage"] == IMAGE
@@ -86,7 +85,7 @@ def is_complete(aws: Account, job: dict[str, Any]) -> bool:
 
 
 def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
-    """Without steps there is one job, whose data was uploaded; it has no hyperparameters."""
+    """Without steps there is one job without hyperparameters, whose data was uploaded."""
     ended = examples.run("sagemaker_sdk.py", *ON_AWS, **aws.variables())
 
     assert ended.code == 0, ended.out + ended.err
@@ -97,7 +96,7 @@ def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
 
 
 def test_example_passes_hyperparameters_on(aws: Account, examples: Examples) -> None:
-    """The job has them by name, as text, whatever a value contains."""
+    """The job receives them as text, whatever characters a value contains."""
     weights = '{"a=b": 2}'
     given = ("--hyperparameter", "max_leaf_nodes=5", f"--hyperparameter=class_weight={weights}")
 
@@ -109,15 +108,17 @@ def test_example_passes_hyperparameters_on(aws: Account, examples: Examples) -> 
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "npy"])
-def test_example_asks_both_kinds_of_endpoints(every_step: Ended, iris: Rows, kind: str) -> None:
-    """On an instance and serverless, each row of payload.csv gets the label of scikit-learn."""
+def test_example_predicts_with_both_kinds_of_endpoints(
+    every_step: Ended, iris: Rows, kind: str
+) -> None:
+    """On an instance and serverless, each row of payload.csv receives scikit-learn's label."""
     tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
     assert logged(every_step, f"{kind} labels") == [tree.predict(iris.features[::10]).tolist()] * 2
 
 
-def test_example_deletes_what_costs_money(every_step: Ended, aws: Account) -> None:
-    """No endpoint is left, and no configuration of one."""
+def test_example_deletes_its_endpoints(every_step: Ended, aws: Account) -> None:
+    """No endpoint and no endpoint configuration is left."""
     sagemaker = aws.client("sagemaker")
 
     assert sagemaker.list_endpoints()["Endpoints"] == []
@@ -125,7 +126,7 @@ def test_example_deletes_what_costs_money(every_step: Ended, aws: Account) -> No
 
 
 def test_example_tunes_what_the_algorithm_declares(every_step: Ended, aws: Account) -> None:
-    """Ranges are of hyperparameters that can be tuned, and the objective is one of the metrics."""
+    """The ranges are of tunable hyperparameters, and the objective is one of the metrics."""
     tuning = described(aws, "hyper_parameter_tuning_job")
     chosen, job = tuning["HyperParameterTuningJobConfig"], tuning["TrainingJobDefinition"]
     ranges = chosen["ParameterRanges"]["IntegerParameterRanges"]
@@ -170,7 +171,7 @@ def test_example_tunes_other_algorithms(aws: Account, examples: Examples) -> Non
 
 
 def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
-    """Lines of an uploaded file are sent; how many at once is left to /execution-parameters."""
+    """Lines of an uploaded file are sent; /execution-parameters determines how many at once."""
     job = described(aws, "transform_job")
 
     assert is_uploaded(aws, job["TransformInput"]["DataSource"])
@@ -192,7 +193,7 @@ def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
 def test_model_trainer_trains_on_aws(
     aws: Account, tmp_path_factory: pytest.TempPathFactory, program: tuple[str, ...]
 ) -> None:
-    """Version 3 uploads the data, and with --program the directory of the program as well."""
+    """Version 3 uploads the data, and with --program also the directory of the program."""
     examples = Examples(interpreter(3), tmp_path_factory.mktemp("sdk3"))
     unchecked = {"SAGEMAKER_VALIDATE_ROLE": "false"}  # moto cannot simulate a policy
     variables = aws.variables() | unchecked
@@ -226,7 +227,7 @@ def test_model_trainer_trains_on_aws(
         (("--local", "--range=1:2"), "argument --range: '1:2' is not NAME=LOW:HIGH"),
     ],
 )
-def test_example_says_which_arguments_do_not_fit(
+def test_example_rejects_arguments_that_do_not_match(
     examples: Examples, arguments: tuple[str, ...], sentence: str
 ) -> None:
     """The script exits with a message before anything is started."""
@@ -245,7 +246,7 @@ def test_example_says_which_arguments_do_not_fit(
     ],
 )
 def test_troubleshooting_explains_errors_of_the_sdk(version: int, file: str, words: str) -> None:
-    """The page has the words that this version of the SDK prints."""
+    """The page contains the messages of this version of the SDK."""
     (packages,) = interpreter(version).parent.parent.glob("lib/python*/site-packages")
 
     assert words in PAGES["docs/troubleshooting.md"]

@@ -3,7 +3,7 @@
 #
 # usage: lock.sh [UV_OPTION...]      for example: lock.sh --upgrade
 #
-# Each version gets an environment of its own, since they exclude each other.
+# Each version has its own virtual environment, because they exclude each other.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)

@@ -1,4 +1,4 @@
-"""The locks of the requirements: complete, in agreement, with a hash for every package."""
+"""Locked requirements: complete, consistent, with a hash for every package."""
 
 import re
 
@@ -11,7 +11,7 @@ NAMES = ["inference", "train", "dev"]
 
 
 def wanted(name: str) -> set[str]:
-    """Return the packages that an .in file asks for, those of the files that it includes too."""
+    """Return the packages of an .in file, including those of the files that it includes."""
     found: set[str] = set()
     for line in (DIRECTORY / f"{name}.in").read_text().splitlines():
         words = line.split("#")[0].split()
@@ -23,7 +23,7 @@ def wanted(name: str) -> set[str]:
 
 
 def entries(name: str) -> list[str]:
-    """Return each requirement of a lock with its hashes, as one line."""
+    """Return one line for each requirement of a lock, with its hashes."""
     joined = (DIRECTORY / f"{name}.txt").read_text().replace("\\\n", " ")
     return [
         line for line in joined.splitlines() if line.strip() and not line.strip().startswith("#")
@@ -36,15 +36,15 @@ def pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_lock_pins_every_package_that_is_asked_for(name: str) -> None:
-    """Nothing that an .in file names is absent from its lock."""
+def test_lock_pins_every_direct_requirement(name: str) -> None:
+    """Every package of an .in file is in its lock."""
     assert wanted(name)
     assert wanted(name) <= set(pins(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lock_has_an_exact_version_and_a_hash_for_each_package(name: str) -> None:
-    """Each entry is one version, once for the same Pythons, with its sha256."""
+    """Each entry is one version with its sha256 hashes, and occurs once for a Python version."""
     form = r"([\w.-]+)==[\w.]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+ *"
     found = [re.fullmatch(form, entry) for entry in entries(name)]
 
@@ -54,19 +54,19 @@ def test_lock_has_an_exact_version_and_a_hash_for_each_package(name: str) -> Non
 
 @pytest.mark.parametrize(("smaller", "larger"), [("inference", "train"), ("train", "dev")])
 def test_locks_agree(smaller: str, larger: str) -> None:
-    """What serves is what trained, and what is tested: the same packages in the same versions."""
+    """Serving, training and tests use the same versions of the same packages."""
     assert pins(smaller).items() <= pins(larger).items()
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("word", ["--index-url", "--extra-index-url", "--find-links", "http"])
 def test_lock_names_no_package_index(name: str, word: str) -> None:
-    """Where packages come from is the business of whoever builds."""
+    """The index of the packages is configured by the user who builds."""
     assert word not in (DIRECTORY / f"{name}.txt").read_text()
 
 
-def test_inference_has_nothing_that_only_training_needs() -> None:
-    """The inference image stays small: no scikit-learn, and nothing that comes with it."""
+def test_inference_has_no_packages_of_training() -> None:
+    """scikit-learn and its dependencies are not in the inference image, which stays small."""
     assert (
         pins("inference").keys().isdisjoint({"scikit-learn", "scipy", "skl2onnx", "onnx", "joblib"})
     )

@@ -50,7 +50,7 @@ def record(
     found.shape.extend(shape)
     if labels:
         getattr(message.label["values"], label_tensor).values.extend(labels)
-    written: bytes = message.SerializeToString()
+    written: bytes = message.SerializeToString(deterministic=True)
     return written
 
 

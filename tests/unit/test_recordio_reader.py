@@ -56,7 +56,7 @@ def message(**maps: dict[str, dict[str, list[Any]]]) -> bytes:
             for kind, values in tensor.items():
                 found = getattr(getattr(built, name)[key], kind)
                 (found.value if kind == "bytes" else found.values).extend(values)
-    return frame(built.SerializeToString())
+    return frame(built.SerializeToString(deterministic=True))
 
 
 def test_record_is_read_from_its_bytes() -> None:

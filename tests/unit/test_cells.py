@@ -1,4 +1,4 @@
-"""Cells: what is a number, what is missing, what is refused."""
+"""Grammar of a cell: numbers, missing values, errors."""
 
 import math
 
@@ -29,7 +29,7 @@ def value_of(cell: str) -> float:
 
 
 def refusal_of(cell: str) -> str:
-    """Return what is said of a cell that is refused."""
+    """Return the message about a cell that is refused."""
     with pytest.raises(CellError) as caught:
         value_of(cell)
     return str(caught.value)
@@ -58,7 +58,7 @@ def refusal_of(cell: str) -> str:
     ],
 )
 def test_number_is_read(cell: str, value: float) -> None:
-    """Decimal notation is read as Python reads it, blanks around it do not count."""
+    """Decimal notation is parsed as Python does, ignoring blanks around it."""
     assert value_of(cell) == value
 
 
@@ -67,7 +67,7 @@ def test_number_is_read(cell: str, value: float) -> None:
     ["", " ", "\t", "NA", "na", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", " nan\t"],
 )
 def test_missing_cell_is_read(cell: str) -> None:
-    """An empty cell, and the words that are in use for one, are NaN."""
+    """An empty cell, and the usual words for one, are NaN."""
     assert is_missing(cell)
     assert math.isnan(value_of(cell))
 
@@ -88,7 +88,7 @@ def test_cell_that_is_no_number_is_refused(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", ["inf", "-inf", "+Inf", "Infinity", "-Infinity", " INF "])
 def test_infinite_cell_is_refused(cell: str) -> None:
-    """Infinity in words is no number that a tree could compare."""
+    """Infinity in words is refused."""
     assert refusal_of(cell) == f"row 3, column 2 is {cell!r}, an infinite value"
 
 
@@ -100,7 +100,7 @@ def test_infinite_cell_is_refused(cell: str) -> None:
     ],
 )
 def test_decimal_comma_has_a_remedy(cell: str, remedy: str) -> None:
-    """A number with one comma is told how decimals are written."""
+    """The message about a number with one comma says how to write decimals."""
     with pytest.raises(CellError) as caught:
         number(cell, lambda: "row 3, column 2")
 
@@ -112,12 +112,12 @@ def test_decimal_comma_has_a_remedy(cell: str, remedy: str) -> None:
     "cell", [repr(FLOAT32_OVERFLOW), repr(-FLOAT32_OVERFLOW), "1e39", "-1e999", "9" * 40]
 )
 def test_number_beyond_float32_is_refused(cell: str) -> None:
-    """What a 32-bit float can only hold as infinity is refused."""
+    """A value that a 32-bit float rounds to infinity is refused."""
     assert refusal_of(cell) == f"row 3, column 2 is {cell!r}, beyond the range of a 32-bit float"
 
 
 def test_overflow_begins_where_rounding_gives_infinity() -> None:
-    """The largest number that is taken is the last that a 32-bit float does not round up."""
+    """The largest accepted number is the last that a 32-bit float does not round to infinity."""
     with np.errstate(over="ignore"):
         overflowed = np.float64(FLOAT32_OVERFLOW).astype(np.float32)
 
@@ -141,7 +141,7 @@ def test_number_is_what_float_gives_or_missing_or_refused(text: str) -> None:
 
 @given(NUMBERS)
 def test_number_in_plain_notation_is_never_refused_in_range(text: str) -> None:
-    """Whatever Python reads of digits, signs, points and exponents is taken, if it fits."""
+    """Any number that Python parses from digits, signs, points and exponents is accepted."""
     try:
         expected = float(text)
     except ValueError:

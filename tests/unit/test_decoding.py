@@ -1,4 +1,4 @@
-"""A media type says how a body is read; what is not read is refused."""
+"""Decoding by content type: formats, aliases, charsets, and refusals."""
 
 from contextlib import suppress
 
@@ -31,7 +31,7 @@ READ = (
     ],
 )
 def test_media_type_says_how_a_body_is_read(content_type: str | None, body: bytes) -> None:
-    """Letter case and known parameters do not matter; without a type CSV is meant."""
+    """Letter case and known parameters do not matter; without a type the body is CSV."""
     rows = decoding.decode(body, content_type, TWO)
 
     assert rows.features.tolist() == [[1.0, 2.0]]
@@ -52,7 +52,7 @@ def test_other_media_types_are_refused(content_type: str) -> None:
 
 @pytest.mark.parametrize("charset", ["utf-8-sig", "x"])
 def test_other_charsets_are_refused(charset: str) -> None:
-    """A charset that is no UTF-8 is refused before the body is read."""
+    """A charset other than UTF-8 is refused before the body is read."""
     with pytest.raises(UnsupportedMediaType) as caught:
         decoding.decode(b"\xff", f"text/csv; charset={charset}", TWO)
 
@@ -96,7 +96,7 @@ def test_format_whose_package_is_absent_is_refused(package: str, content_type: s
 
 
 def test_text_is_read_without_the_packages_of_other_formats() -> None:
-    """What CSV and JSON do not need is not loaded."""
+    """Libraries that CSV and JSON do not need are not imported."""
     ended = python(
         "import sys\nfrom container.payloads import decoding\n"
         "from container.payloads.types import Expected\n"

@@ -1,4 +1,4 @@
-"""Whatever a body is, it becomes rows or is the caller's error."""
+"""Any body is decoded to rows, or is an error of the caller."""
 
 import io
 import json
@@ -71,7 +71,7 @@ BODIES = {
 
 @st.composite
 def changed(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
-    """Draw a good body of which some bytes are replaced, put in or taken out."""
+    """Draw a valid body in which some bytes are replaced, inserted or removed."""
     body = draw(st.sampled_from(bodies))
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(body)))
@@ -83,7 +83,7 @@ def changed(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
 @pytest.mark.parametrize("content_type", BODIES)
 @given(data=st.data())
 def test_any_bytes_are_rows_or_the_callers_error(content_type: str, data: st.DataObject) -> None:
-    """No body makes a decoder fail in another way, and rows are always as the model takes them."""
+    """No body makes a decoder fail otherwise, and rows always fit the model."""
     body = data.draw(st.binary(max_size=60) | changed(BODIES[content_type]))
     expected = data.draw(st.sampled_from(EXPECTED))
     mark_bad = data.draw(st.booleans())

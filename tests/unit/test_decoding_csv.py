@@ -1,4 +1,4 @@
-"""CSV becomes rows: with or without a header, exactly, or not at all."""
+"""Decoding CSV: with or without a header, exactly, or with an error."""
 
 import math
 from operator import attrgetter
@@ -56,7 +56,7 @@ def test_numbers_are_read_exactly(rows: list[list[float]], missing: str) -> None
 
 
 def test_quoted_cell_after_many_plain_rows_is_read() -> None:
-    """The rows that were read fast are read again with the others."""
+    """Rows before the quoted cell are kept."""
     rows = decode(b"1,2\n" * 70_000 + b'3,"4"\n').features.tolist()
 
     assert rows == [[1, 2]] * 70_000 + [[3, 4]]
@@ -73,7 +73,7 @@ def test_quoted_cell_after_many_plain_rows_is_read() -> None:
     ],
 )
 def test_columns_are_put_in_the_order_of_training(header: bytes, rows: list[list[float]]) -> None:
-    """A header may have the names in any order; the first of some mini-batches alone has one."""
+    """A header may have the names in any order; only the first of several mini-batches has one."""
     assert decode(header + b"1,2\n", ["a", "b"]).features.tolist() == rows
     assert decode(header + b'"1",2\n', ["a", "b"]).features.tolist() == rows
 
@@ -85,7 +85,7 @@ def test_columns_are_put_in_the_order_of_training(header: bytes, rows: list[list
 def test_names_that_are_numbers_are_a_header_in_their_order_alone(
     body: bytes, rows: list[list[float]]
 ) -> None:
-    """In another order they are taken for data, which they more probably are."""
+    """In another order they are data, which is more likely."""
     assert decode(body, ["1", "2"]).features.tolist() == rows
 
 

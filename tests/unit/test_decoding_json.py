@@ -1,4 +1,4 @@
-"""JSON and JSON Lines become rows, in every shape that is in use."""
+"""Decoding JSON and JSON Lines, in every shape that clients send."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ def decode(
     ],
 )
 def test_other_shapes_are_read(document: object) -> None:
-    """Shapes that people use less often than those in the corpus are the same rows."""
+    """Less common shapes than those of the corpus are decoded to the same rows."""
     assert decode(document).features.tolist() == ROWS
 
 
@@ -76,12 +76,12 @@ def test_record_by_name_is_one_row() -> None:
     ],
 )
 def test_numbers_are_rows_of_one_feature(document: object) -> None:
-    """Where a model has one feature, an answer of another container is a row."""
+    """If a model has one feature, an output of another container is a row."""
     assert decode(document, ONE).features.tolist() == [[5], [6]]
 
 
 def test_sparse_row_has_zeros() -> None:
-    """What a sparse row of the built-in algorithms does not have is 0."""
+    """Features that a sparse row of the built-in algorithms omits are 0."""
     empty = {"features": {"keys": [], "shape": [2], "values": []}}
 
     assert decode([SPARSE, empty]).features.tolist() == [[0, 5], [0, 0]]
@@ -199,7 +199,7 @@ def test_bad_rows_are_marked() -> None:
 def test_lists_that_are_nearly_plain_are_refused(
     body: bytes, content_type: str, n_rows: int
 ) -> None:
-    """What is wrong with a body is told, also where almost all of it could be read at once."""
+    """An error is reported even if almost all of the body is plain."""
     separator = b"\n" if content_type == LINES else b","
     body = body.replace(b"[1,2]", separator.join([b"[1,2]"] * n_rows), 1)
 

@@ -1,4 +1,4 @@
-"""An array of NumPy and rows of libsvm become rows."""
+"""Decoding npy and libsvm."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""RecordIO-protobuf and Parquet become rows."""
+"""Decoding RecordIO-protobuf and Parquet."""
 
 import io
 from typing import Any
@@ -37,7 +37,7 @@ def test_record_of_many_dimensions_is_refused() -> None:
 
 @pytest.mark.parametrize("expected", [TWO, NAMED])
 def test_parquet_is_read(expected: Expected) -> None:
-    """Numbers of any type are read; nulls and NaN are missing; an index of pandas is left out."""
+    """Numbers of any type are read; nulls and NaN are missing; an index of pandas is ignored."""
     body = table({"a": [1, None], "b": [2.5, np.nan], "__index_level_0__": ["x", "y"]})
 
     np.testing.assert_array_equal(
@@ -63,5 +63,5 @@ def test_parquet_is_read(expected: Expected) -> None:
 def test_parquet_is_refused_with_its_place(
     columns: dict[str, Any] | pa.Table, expected: Expected, problem: str
 ) -> None:
-    """Names, types and sizes are looked at before any row is read."""
+    """Names, types and sizes are checked before any row is read."""
     assert str(refusal(table(columns), PARQUET, expected)) == f"In the body, {problem}"

@@ -1,4 +1,4 @@
-"""Answers become the bytes of a reply."""
+"""Encoding predictions as a response body."""
 
 import csv
 import io
@@ -91,7 +91,7 @@ def same(value: Any) -> Any:
 
 
 def read_as(wanted: Any, found: Any) -> Any:
-    """Return what was found, as float32 where that is wanted and written with its digits only."""
+    """Return the value found, as float32 with its shortest digits if the expected one is."""
     if isinstance(wanted, list):
         return [read_as(one, other) for one, other in zip(wanted, found, strict=True)]
     if isinstance(wanted, np.float32):
@@ -166,7 +166,7 @@ def test_recordio_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
 
 @given(classifications(), st.sampled_from(REPLIES))
 def test_npy_is_read_back(drawn: Drawn, outputs: tuple[str, ...]) -> None:
-    """Numpy reads the same values without pickle, or the reply is refused beforehand."""
+    """NumPy reads the same values without pickle, or the response format is refused."""
     answers, labels, bad = drawn
     reply = ResponseFormat(NPY, outputs)
     try:
@@ -271,7 +271,7 @@ def _scores(reply: bytes, media_type: str) -> NDArray[np.float32]:
 @pytest.mark.parametrize("media_type", media_types.REPLIES)
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_number_that_is_not_finite_is_no_reply(media_type: str, number: float) -> None:
-    """It is the model's fault, and the message names the row; in a bad row it does not matter."""
+    """It is an error of the model, and the message names the row; bad rows are not checked."""
     numbers = np.array([1.0, number, number], dtype=np.float32)
     scores, names = Predictions(scores=numbers), ("predicted_score",)
     classes = Predictions(np.array([0, 0, 0]), numbers[:, np.newaxis])
@@ -315,7 +315,7 @@ def test_output_that_the_model_did_not_return_is_an_error(media_type: str, outpu
     ],
 )
 def test_score_is_written_in_its_shortest_form(score: float, text: bytes) -> None:
-    """No digit is there that is not needed to read back the same 32-bit float."""
+    """A score has the fewest digits that parse to the same 32-bit float."""
     answers = Predictions(scores=np.array([score], dtype=np.float32))
 
     assert (
@@ -357,7 +357,7 @@ def test_label_is_quoted_only_where_it_must_be(label: object, text: bytes) -> No
 def test_many_rows_are_written_as_few_are(
     labels: list[str], indices: list[int], media_type: str, marked: bool
 ) -> None:
-    """However labels are put together, a reply is the replies to its rows, one after the other."""
+    """A response to many rows is the concatenation of the responses to each."""
     found = np.array([index % len(labels) for index in indices], dtype=np.intp)
     bad = {0} if marked and indices else set()
     encoder, reply = Encoder(labels), ResponseFormat(media_type, (PREDICTED_LABEL,))
@@ -378,7 +378,7 @@ def test_many_rows_are_written_as_few_are(
 @pytest.mark.parametrize("media_type", [CSV, JSON, JSON_LINES, NPY, RECORDIO])
 @given(LABELS)
 def test_one_label_is_written_as_a_row_that_is_alone(media_type: str, labels: list[Any]) -> None:
-    """Each label, the first time and when it has been kept."""
+    """Each label is encoded equally the first time and from the cache."""
     reply, encoder = ResponseFormat(media_type, (PREDICTED_LABEL,)), Encoder(labels)
     try:
         negotiation.check(reply, labels)

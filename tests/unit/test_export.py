@@ -1,4 +1,4 @@
-"""The exported model answers exactly as scikit-learn does."""
+"""Exported classifiers predict exactly as scikit-learn does."""
 
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def saved(estimator: Any, features: Matrix, directory: Path) -> Model:
 
 
 def assert_same(found: Model, estimator: Any, features: Matrix) -> None:
-    """Hold labels and probabilities against scikit-learn's own, exactly."""
+    """Compare labels and probabilities with scikit-learn's, exactly."""
     labels = np.array(found.record.labels)[found.predict(features)]
     np.testing.assert_array_equal(labels, estimator.predict(features), strict=True)
     np.testing.assert_array_equal(
@@ -142,7 +142,7 @@ def test_tree_of_any_numbers_answers_exactly_as_scikit_learn(
 
 
 def test_tree_of_one_leaf_answers_exactly_as_scikit_learn(tmp_path: Path) -> None:
-    """A tree that found nothing to split answers with the share of each label."""
+    """A tree without a split predicts the share of each label."""
     features = np.ones((10, 2), dtype=np.float32)
     estimator = DecisionTreeClassifier().fit(features, list("aaabbbbccc"))
 
@@ -165,7 +165,7 @@ def test_tree_with_monotonic_constraints_answers_exactly_as_scikit_learn(tmp_pat
 
 
 def test_tied_leaf_answers_with_the_first_label(tmp_path: Path) -> None:
-    """Of labels with equal shares the first wins, as in scikit-learn."""
+    """The first of several labels with equal shares is predicted, as in scikit-learn."""
     features = np.array([[0], [0], [1], [1], [1], [1]], dtype=np.float32)
     estimator = DecisionTreeClassifier().fit(features, list("bacbcb"))
 

@@ -1,4 +1,4 @@
-"""Regressors that are no decision trees: exported rightly, or refused."""
+"""Regressors other than decision trees: exported correctly, or refused."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def test_other_regressor_scores_as_scikit_learn(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ACCEPTS_MISSING)
 def test_other_regressor_is_recorded_right_about_missing_cells(tmp_path: Path, name: str) -> None:
-    """An imputer answers a row with missing cells; what scikit-learn refuses is refused."""
+    """With an imputer, rows with missing cells are predicted; otherwise they are refused."""
     features, labels = rows_and_labels()
 
     export.save(OTHERS[name].fit(features, labels), tmp_path, features, {})
@@ -89,7 +89,7 @@ def test_regressor_with_one_column_of_labels_is_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("estimator", [DecisionTreeRegressor(), LinearRegression()])
 def test_regressor_with_several_outputs_is_refused(tmp_path: Path, estimator: Any) -> None:
-    """A reply is one number a row."""
+    """A response has one number a row."""
     labels = np.column_stack([rows_and_labels()[1]] * 2)
 
     assert reason(estimator, labels, tmp_path) == (
@@ -99,7 +99,7 @@ def test_regressor_with_several_outputs_is_refused(tmp_path: Path, estimator: An
 
 
 def test_regressor_that_float32_cannot_follow_is_refused(tmp_path: Path) -> None:
-    """Large numbers that nearly cancel, such as times, need a float64, and are told of."""
+    """Large numbers that nearly cancel, such as times, need float64 and are refused."""
     features, labels = rows_and_labels()
     features += np.float32(1e7)
     estimator = LinearRegression().fit(features, labels)
@@ -135,7 +135,7 @@ def test_regressor_beyond_float32_is_refused(tmp_path: Path) -> None:
 
 
 def test_estimator_that_skl2onnx_does_not_know_is_refused(tmp_path: Path) -> None:
-    """The message has skl2onnx's own words."""
+    """The message includes that of skl2onnx."""
     message = reason(TransformedTargetRegressor(Ridge()), rows_and_labels()[1], tmp_path)
 
     assert message.startswith("skl2onnx cannot convert TransformedTargetRegressor (Unable to find")
@@ -143,7 +143,7 @@ def test_estimator_that_skl2onnx_does_not_know_is_refused(tmp_path: Path) -> Non
 
 
 def test_estimator_that_is_no_regressor_is_refused(tmp_path: Path) -> None:
-    """What predicts without labels is neither of the two tasks."""
+    """An estimator that is neither a classifier nor a regressor is refused."""
     estimator = KMeans(3, n_init=1, random_state=0)
 
     assert reason(estimator, rows_and_labels()[1], tmp_path) == (

@@ -1,4 +1,4 @@
-"""Classifiers that are no decision trees: exported rightly, or refused."""
+"""Classifiers other than decision trees: exported correctly, or refused."""
 
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def test_other_classifier_answers_as_scikit_learn(
 def test_other_classifier_is_right_about_missing_cells(
     tmp_path: Path, iris: Rows, estimator: Any
 ) -> None:
-    """A row with missing cells is answered as scikit-learn does, or the record refuses it."""
+    """A row with missing cells is predicted as scikit-learn does, or refused."""
     features = iris.features.astype(np.float32)
     estimator.fit(features, iris.labels)
     found = saved(estimator, features, tmp_path)
@@ -67,7 +67,7 @@ def test_other_classifier_is_right_about_missing_cells(
 def test_estimator_that_refuses_missing_cells_is_recorded_so(
     tmp_path: Path, iris: Rows, estimator: Any
 ) -> None:
-    """What scikit-learn refuses to answer, the record says to refuse."""
+    """Rows that scikit-learn refuses are refused."""
     features = iris.features.astype(np.float32)
     estimator.fit(features, iris.labels)
 

@@ -1,4 +1,4 @@
-"""The exported regression tree answers exactly as scikit-learn does."""
+"""Exported regression trees predict exactly as scikit-learn does."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def questions(estimator: Any, n_features: int) -> Matrix:
 
 
 def assert_same(found: Model, estimator: Any, features: Matrix) -> None:
-    """Hold the scores against scikit-learn's own, bit for bit."""
+    """Compare the scores with scikit-learn's, bit for bit."""
     expected = estimator.predict(features).astype(np.float32)
 
     assert found.scores(features).dtype == np.float32
@@ -110,7 +110,7 @@ def test_tree_of_any_numbers_scores_exactly_as_scikit_learn(
 
 
 def test_tree_of_more_rows_than_a_slice_is_saved(tmp_path: Path) -> None:
-    """Answers of slices are put together in order, so that the probe is right to the last row."""
+    """Predictions of slices are concatenated in order, so that the probe has the last row."""
     features = np.arange(export.SLICE_ROWS + 3, dtype=np.float32).reshape(-1, 1)
     estimator = DecisionTreeRegressor().fit(features, features[:, 0])
 

@@ -1,4 +1,4 @@
-"""Loading an artifact: whole and right, or refused with the reason."""
+"""Loading an artifact: complete and correct, or refused with the reason."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def reason(directory: Path) -> str:
 def test_model_answers_as_the_estimator(
     original: Path, estimator: DecisionTreeClassifier, iris: Rows, threads: int
 ) -> None:
-    """However many threads compute, the answers are scikit-learn's."""
+    """With any number of threads, the predictions are scikit-learn's."""
     features = iris.features.astype(np.float32)
 
     loaded = model.load(original, threads)
@@ -82,7 +82,7 @@ def test_artifact_of_an_earlier_version_is_served_as_before(iris: Rows) -> None:
 
 
 def test_model_answers_no_rows_with_no_labels(original: Path) -> None:
-    """An empty table has an empty answer."""
+    """An empty table has no predictions."""
     assert model.load(original).predict(np.empty((0, 4), dtype=np.float32)).shape == (0,)
 
 
@@ -98,7 +98,7 @@ def test_artifact_without_a_file_is_refused(directory: Path, name: str) -> None:
 
 
 def test_artifact_with_a_directory_for_a_file_is_refused(directory: Path) -> None:
-    """What cannot be read is not read in another way."""
+    """A damaged file is refused."""
     (directory / "model.onnx").unlink()
     (directory / "model.onnx").mkdir()
 
@@ -115,14 +115,14 @@ def test_artifact_of_two_trainings_is_refused(directory: Path, name: str) -> Non
 
 
 def test_artifact_whose_record_is_no_text_is_refused(directory: Path) -> None:
-    """Bytes that are no UTF-8 are no record."""
+    """Bytes that are not UTF-8 are refused."""
     (directory / "model.json").write_bytes(b"\xff\xfe")
 
     assert reason(directory).startswith("model.json is not the record of a model")
 
 
 def test_graph_that_is_no_onnx_is_refused(directory: Path) -> None:
-    """Onnxruntime's own words are in the message."""
+    """The message includes that of onnxruntime."""
     record = model.load(directory).record
 
     with pytest.raises(ArtifactError, match=r"^model\.onnx cannot be loaded \(.*; train again$"):
@@ -140,7 +140,7 @@ def test_model_that_answers_its_probe_differently_is_refused(directory: Path, na
 
 
 def shift(directory: Path, difference: float) -> None:
-    """Change every probability of the probe by as much."""
+    """Add a number to every probability of the probe."""
     probe = json.loads((directory / "model.json").read_text())["probe"]
     probe["probabilities"] = [[p + difference for p in row] for row in probe["probabilities"]]
     change(directory, probe=probe)
@@ -182,7 +182,7 @@ def test_record_that_does_not_fit_its_graph_is_refused(
 
 
 def test_what_comes_before_a_fork_starts_no_thread(directory: Path) -> None:
-    """A child would miss it. So onnxruntime's telemetry, which has one, is off as well."""
+    """A child would not have it, so onnxruntime's telemetry, which uses one, is off."""
     ended = python(
         "import os, time\n"
         "from pathlib import Path\n"
@@ -199,7 +199,7 @@ def test_what_comes_before_a_fork_starts_no_thread(directory: Path) -> None:
 
 
 def test_preloaded_artifact_is_read_once(directory: Path) -> None:
-    """The next load gets it, though its files have gone; the one after that reads files again."""
+    """The next load returns it, although its files are gone; a second one reads files again."""
     record = model.load(directory).record
     with model.preloading(directory, threads=1):
         pass
@@ -219,7 +219,7 @@ def test_session_of_several_threads_is_not_preloaded(directory: Path) -> None:
 
 
 def test_artifact_that_cannot_be_used_is_left_to_its_load(directory: Path) -> None:
-    """What loads it says what is wrong."""
+    """`load` reports the problem."""
     (directory / "model.onnx").write_bytes(b"no graph")
 
     with model.preloading(directory, threads=1):

@@ -1,4 +1,4 @@
-"""Loading the artifact of a regressor: whole and right, or refused with the reason."""
+"""Loading the artifact of a regressor: complete and correct, or refused with the reason."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def reason(directory: Path) -> str:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_model_answers_with_one_score_a_row(directory: Path, threads: int) -> None:
-    """However many threads compute, the scores are scikit-learn's; no rows have no scores."""
+    """With any number of threads, the scores are scikit-learn's; no rows have no scores."""
     found = model.load(directory, threads)
 
     assert found.record.task == "regression"
@@ -132,14 +132,14 @@ def test_score_is_near_within_a_part_of_the_spread(found: list[float], good: lis
 
 
 def test_spread_of_the_largest_scores_is_finite() -> None:
-    """A spread that no float32 can hold is no infinite tolerance."""
+    """A spread beyond float32 does not make the tolerance infinite."""
     expected = np.array([-3e38, 3e38], dtype=np.float32)
 
     assert near(np.zeros(2, dtype=np.float32), expected).tolist() == [False, False]
 
 
 def test_equal_scores_are_near_within_their_rounding() -> None:
-    """Where there is no spread, a few units in the last place are allowed, and no more."""
+    """Without a spread, only a few units in the last place are allowed."""
     expected = np.full(2, 1e6, dtype=np.float32)
     found = expected + np.array([0.25, 2.0], dtype=np.float32)
 

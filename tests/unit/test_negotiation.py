@@ -41,14 +41,14 @@ def outputs(header: str | None, attributes: str | None = None) -> tuple[str, ...
 
 @pytest.mark.parametrize("header", [None, "", " ", ",", "*/*", "*", "text/html, */*;q=0.8"])
 def test_request_that_leaves_it_open_gets_the_default(header: str | None) -> None:
-    """Without a type of ours in Accept, and nothing refused, the endpoint's own type is sent."""
+    """If Accept names no supported type and refuses none, the default type is sent."""
     for default in REPLIES:
         assert media_type(header, default) == default
 
 
 @pytest.mark.parametrize("wanted", REPLIES)
 def test_type_that_is_named_is_sent(wanted: str) -> None:
-    """Letter case, parameters and blanks do not count, and the reply's type has none."""
+    """Letter case, parameters and blanks are ignored; the response's type has no parameters."""
     for header in (wanted, wanted.upper(), f" {wanted} ; charset=utf-8;verbose , image/png"):
         assert media_type(header, JSON) == wanted
 
@@ -78,7 +78,7 @@ def test_best_type_is_the_callers(header: str, expected: str) -> None:
 
 @pytest.mark.parametrize("header", ["image/png", "text/csv;q=0", "*/*;q=0", "text/plain", "*/csv"])
 def test_types_of_others_are_not_acceptable(header: str) -> None:
-    """The message says what there is."""
+    """The message names the supported types."""
     with pytest.raises(NotAcceptable) as caught:
         media_type(header)
 
@@ -102,7 +102,7 @@ def test_types_of_others_are_not_acceptable(header: str) -> None:
     ],
 )
 def test_header_that_is_no_list_of_types_is_not_acceptable(header: str, element: str) -> None:
-    """What would be dropped by a lenient parser is named, and how to write it."""
+    """The message names the element that a lenient parser would drop, and the remedy."""
     with pytest.raises(NotAcceptable) as caught:
         media_type(header)
 
@@ -131,7 +131,7 @@ def test_outputs_come_from_a_parameter_of_accept(parameter: str) -> None:
 
 
 def test_outputs_are_those_of_the_range_that_is_taken() -> None:
-    """The parameter of a range that loses, or is not ours, has no effect."""
+    """The parameter of a range that is not chosen has no effect."""
     assert outputs("*/*;output=labels") == ("labels",)
     assert outputs("text/csv;output=labels;q=0.5, application/json") == ("predicted_label",)
 
@@ -152,7 +152,7 @@ def test_outputs_are_those_of_the_range_that_is_taken() -> None:
 def test_outputs_come_from_the_custom_attributes(
     attributes: str | None, expected: tuple[str, ...]
 ) -> None:
-    """The field `output` counts, the caller's other text does not."""
+    """Only the field `output` is used."""
     assert outputs("text/csv", attributes) == expected
 
 
@@ -183,7 +183,7 @@ def test_default_outputs_serve_regression_too(names: tuple[str, ...] | None, exp
 def test_unknown_outputs_are_not_acceptable(
     header: str | None, attributes: str | None, expected: str
 ) -> None:
-    """The message says who asks for what, and what there is."""
+    """The message names the source, the unknown output, and the known ones."""
     with pytest.raises(NotAcceptable) as caught:
         outputs(header, attributes)
 
@@ -192,7 +192,7 @@ def test_unknown_outputs_are_not_acceptable(
 
 
 def test_outputs_of_classes_are_not_acceptable_in_regression() -> None:
-    """A caller who asks by name gets no other answer in its place."""
+    """An output asked for by name is never replaced by another."""
     with pytest.raises(NotAcceptable) as caught:
         choose(None, "output=predicted_label", Defaults(), "regression")
 
@@ -238,7 +238,7 @@ HEADERS = st.text() | st.lists(
 def test_any_headers_get_a_reply_or_are_not_acceptable(
     header: str | None, attributes: str | None, task: Any
 ) -> None:
-    """No header makes the choice fail in another way, or come to what there is not."""
+    """No header causes another error, or a response format that does not exist."""
     with suppress(NotAcceptable):
         reply = choose(header, attributes, Defaults(), task)
 
@@ -289,7 +289,7 @@ def test_any_headers_get_a_reply_or_are_not_acceptable(
 def test_reply_that_its_type_cannot_hold_is_not_acceptable(
     reply: ResponseFormat, labels: list[Any], expected: str
 ) -> None:
-    """It is refused before anything is predicted, and the message says what to ask for."""
+    """It is refused before the prediction, and the message has the remedy."""
     with pytest.raises(NotAcceptable) as caught:
         negotiation.check(reply, labels)
 

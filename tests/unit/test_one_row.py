@@ -1,4 +1,4 @@
-"""One row of plain numbers: what is read is what the decoders read, and the rest is theirs."""
+"""Fast path for one row of plain numbers: the same numbers as the decoders, or none."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ TYPES = st.sampled_from(["text/csv", None, "application/json", "text/csv; charse
 def test_what_is_read_is_what_the_decoders_read(
     text: str, end: str, content_type: str | None
 ) -> None:
-    """To the bit; where they refuse a body, or find no row or several, nothing is read."""
+    """Numbers are equal to the bit; a body with an error, or not of one row, is left to them."""
     is_json = content_type == "application/json"
     body = (f"[[{text}]]{end}" if is_json else text + end).encode()
 
@@ -69,12 +69,12 @@ def test_row_of_numbers_is_read(content_type: str | None, values: list[float]) -
     ],
 )
 def test_other_bodies_are_left_to_the_decoders(body: bytes) -> None:
-    """What is no such row is answered, or refused, as ever."""
+    """Any other body is left to the decoders."""
     assert one_row.read(body, "text/csv", TWO) is None
 
 
 def test_row_that_may_be_the_header_is_left_to_the_decoders() -> None:
-    """Where the features are called by numbers, a row of them may be their names."""
+    """If the names of the features are numbers, a row may be a header."""
     named = Expected(2, ["1", "2"])
 
     assert one_row.read(b"1,2\n", "text/csv", named) is None

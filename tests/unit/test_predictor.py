@@ -1,4 +1,4 @@
-"""The endpoint, asked through Flask's test client; ../contract has its payloads."""
+"""Scoring service of a classifier, through Flask's test client."""
 
 import json
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_reply_has_the_form_of_the_settings_where_none_is_asked_for(
 def test_settings_that_do_not_fit_the_model_are_told_of(
     oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """No endpoint comes up whose default form no request could have."""
+    """An endpoint whose default response cannot be written does not start."""
     client = app_with(oracle, iris, tmp_path, **settings).test_client()
 
     reply = client.get("/ping")
@@ -201,7 +201,7 @@ def test_bad_records_are_marked_where_the_settings_say_so(
 def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
     iris: Rows, tmp_path: Path, body: bytes, row: int, column: int
 ) -> None:
-    """A model that cannot answer a row with a missing cell says which cell is the first."""
+    """The message names the first missing cell."""
     client = app_with(LogisticRegression(), iris, tmp_path).test_client()
     message = (
         f"Row {row}, column {column} is missing; the estimator of this model does not accept "
@@ -215,7 +215,7 @@ def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
 def test_row_with_a_missing_cell_is_marked_where_the_estimator_refuses_it(
     iris: Rows, tmp_path: Path
 ) -> None:
-    """It is a bad record like any other, and those are not looked at again."""
+    """It is marked like any other bad row."""
     client = app_with(LogisticRegression(), iris, tmp_path, bad_records="mark").test_client()
 
     assert invoke(client, b"1,2,,4\n" + ROW + b"x,1,2,3\n").data == b"\nsetosa\n\n"

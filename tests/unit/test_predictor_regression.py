@@ -1,4 +1,4 @@
-"""The endpoint of a regression model, asked through Flask's test client."""
+"""Scoring service of a regression model, through Flask's test client."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from support.material import as_csv
 
 
 def rows_and_labels() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return 2,000 rows of 3 features, and labels that no float32 is equal to."""
+    """Return 2,000 rows of 3 features, and labels that are not float32 numbers."""
     random = np.random.default_rng(0)
     features = random.normal(size=(2000, 3)).astype(np.float32)
     return features, features[:, 0] * 10 + random.normal(size=2000)
@@ -46,7 +46,7 @@ def test_scores_are_those_of_scikit_learn(tmp_path: Path) -> None:
 
 
 def test_score_of_a_row_with_missing_cells_is_that_of_scikit_learn(tmp_path: Path) -> None:
-    """A missing cell goes the way that the tree gives it."""
+    """A missing cell goes to the side that the tree has learnt."""
     oracle = DecisionTreeRegressor(random_state=0)
     client = client_of(oracle, tmp_path)
 
@@ -57,7 +57,7 @@ def test_score_of_a_row_with_missing_cells_is_that_of_scikit_learn(tmp_path: Pat
 
 
 def test_missing_cell_is_rejected_where_the_estimator_refuses_it(tmp_path: Path) -> None:
-    """A linear model answers no row with a missing cell, and says which cell it is."""
+    """A linear model refuses a row with a missing cell, and the message names the cell."""
     client = client_of(LinearRegression(), tmp_path)
 
     response = client.post("/invocations", data=b"1,2,3\n1,,3\n", content_type="text/csv")
@@ -70,7 +70,7 @@ def test_missing_cell_is_rejected_where_the_estimator_refuses_it(tmp_path: Path)
 
 @pytest.mark.parametrize("body", [b"1,2,3\n3e38,0,0\n", b"1,2,3\n" * 10_000 + b"-3e38,0,0\n"])
 def test_score_beyond_float32_is_an_error(tmp_path: Path, body: bytes) -> None:
-    """No reply holds an infinite number, whether it is made in a thread or not."""
+    """No response contains an infinite number, whether a thread computes it or not."""
     client = client_of(LinearRegression(), tmp_path)
     row, sign = (2, "") if len(body) < 100 else (10_001, "-")
 
@@ -108,7 +108,7 @@ def test_score_comes_in_the_form_that_is_asked_for(
 
 
 def test_probability_is_refused(tmp_path: Path) -> None:
-    """A model of numbers has no output of classes, and the message says which it has."""
+    """A regression model has no outputs of classes; the message names its output."""
     client = client_of(DecisionTreeRegressor(), tmp_path)
 
     response = client.post(
@@ -123,7 +123,7 @@ def test_probability_is_refused(tmp_path: Path) -> None:
 
 
 def test_row_whose_score_would_not_be_finite_may_be_bad(tmp_path: Path) -> None:
-    """A row that was marked has no score, so none can be wrong."""
+    """A marked row has no score, so it is not checked."""
     client = client_of(LinearRegression(), tmp_path, bad_records="mark")
 
     response = client.post("/invocations", data=b"x,0,0\n0,0,0\n1,,3\n")

@@ -1,4 +1,4 @@
-"""The walk through a tree, for one row at a time: scikit-learn's own answers, or none."""
+"""Trees as arrays: exactly scikit-learn's predictions, for one row."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ def saved(directory: Path, task: str) -> tuple[Estimator, Features]:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_tree_answers_as_scikit_learn(tmp_path: Path, task: str) -> None:
-    """At every threshold and beside it, label and score are those of `predict`."""
+    """At every threshold and next to it, label and score equal those of `predict`."""
     estimator, rows = saved(tmp_path, task)
     walked = model.load(tmp_path / "model").tree
     assert walked is not None
@@ -61,7 +61,7 @@ def test_tree_answers_as_scikit_learn(tmp_path: Path, task: str) -> None:
 
 
 def lines(app: Flask, body: str, content_type: str) -> list[str]:
-    """Return what the endpoint answers, a line for each row."""
+    """Return the response of the endpoint, a line for each row."""
     headers = {"Content-Type": content_type, "Accept": "text/csv"}
     response = app.test_client().post("/invocations", data=body.encode(), headers=headers)
     assert response.status_code == 200, response.data
@@ -70,7 +70,7 @@ def lines(app: Flask, body: str, content_type: str) -> list[str]:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_row_alone_gets_the_answer_that_it_gets_among_others(tmp_path: Path, task: str) -> None:
-    """In CSV and in JSON a request of one row is answered as one of many rows is."""
+    """In CSV and in JSON, one row has the same prediction alone and among many."""
     _, rows = saved(tmp_path, task)
     app = app_of(tmp_path)
     texts = [",".join(map(repr, row)) for row in rows[:300].tolist()]
@@ -115,7 +115,7 @@ def test_file_that_is_no_tree_is_refused(tmp_path: Path, content: bytes, words: 
 
 
 def test_tree_of_another_model_is_refused(tmp_path: Path) -> None:
-    """The probe in model.json is answered by the tree too."""
+    """The tree must predict the probe in model.json, too."""
     saved(tmp_path, "classification")
     leaf = np.array([(tree.LEAF, 0, 0, 0)], tree.NODE)
 
@@ -123,7 +123,7 @@ def test_tree_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_model_that_is_no_tree_has_none(tmp_path: Path) -> None:
-    """Only a single tree is walked through; another model is asked as before."""
+    """Only a single tree is stored as arrays; other models use the session."""
     from sklearn.ensemble import RandomForestClassifier
 
     rows = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Text with delimiters: its rows, and their numbers, read quickly and read carefully."""
+"""Grammar of delimited text: rows and numbers, parsed fast and carefully."""
 
 import io
 import math
@@ -58,7 +58,7 @@ def one_by_one(row: list[str]) -> list[float]:
     ],
 )
 def test_rows_are_read(content: bytes, rows: list[tuple[int, list[str]]]) -> None:
-    """Any line ending, a byte-order mark, quotes and blank lines are read as they are meant."""
+    """Any line ending, a byte-order mark, quotes and blank lines are parsed."""
     assert rows_of(content) == rows
 
 
@@ -78,7 +78,7 @@ def test_cell_that_is_too_long_is_refused() -> None:
     ],
 )
 def test_rows_that_are_not_utf_8_are_refused(content: bytes, message: str) -> None:
-    """The message names the byte, and the row that it comes after."""
+    """The message names the byte and its row."""
     with pytest.raises(CellError) as caught:
         rows_of(content)
 
@@ -94,7 +94,7 @@ def test_rows_are_read_with_their_delimiter(delimiter: str) -> None:
 
 
 def test_rows_leave_the_file_open() -> None:
-    """Whoever opened a file closes it."""
+    """The caller that opened a file closes it."""
     content = io.BytesIO(b"1,2\n")
 
     list(read_rows(content))
@@ -103,7 +103,7 @@ def test_rows_leave_the_file_open() -> None:
 
 
 def test_numbers_of_a_row_are_appended_in_order() -> None:
-    """What was there before stays; a missing cell is NaN."""
+    """Numbers are appended; a missing cell is NaN."""
     numbers = array("d", [1.0])
 
     append_numbers(numbers, 1, ["2", "-3e1"])
@@ -113,7 +113,7 @@ def test_numbers_of_a_row_are_appended_in_order() -> None:
 
 
 def test_cell_is_called_by_its_column() -> None:
-    """Without names columns count from 1; whoever knows more gives the name."""
+    """Columns without names count from 1; a caller can supply the names."""
     with pytest.raises(CellError) as plain:
         append_numbers(array("d"), 9, ["1", "2", "x"])
     with pytest.raises(CellError) as named:
@@ -125,7 +125,7 @@ def test_cell_is_called_by_its_column() -> None:
 
 @given(st.lists(CELLS, min_size=1, max_size=4))
 def test_row_is_read_quickly_as_it_is_read_carefully(row: list[str]) -> None:
-    """A row of plain numbers is read at once, with the values that its cells have one by one."""
+    """A row of plain numbers is parsed at once, with the same values as cell by cell."""
     numbers = array("d")
     try:
         expected = one_by_one(row)
@@ -147,7 +147,7 @@ def test_row_is_read_quickly_as_it_is_read_carefully(row: list[str]) -> None:
     ],
 )
 def test_row_of_plain_numbers_may_still_be_beyond_float32(row: list[str], index: int) -> None:
-    """Numbers that overflow are refused in either direction, wherever they stand."""
+    """Numbers that overflow are refused in either direction and in any column."""
     with pytest.raises(CellError) as caught:
         append_numbers(array("d"), 2, row)
 
@@ -176,7 +176,7 @@ def test_written_numbers_are_read_back(
 
 
 def test_matrix_is_a_copy_in_float32() -> None:
-    """The matrix has the numbers row by row, and does not keep the array."""
+    """The matrix has the numbers row by row, and does not reference the array."""
     numbers = array("d", [0.1, 2.0, 3.0, math.nan])
 
     matrix = as_matrix(numbers, 2)

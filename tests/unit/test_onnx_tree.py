@@ -1,4 +1,4 @@
-"""The graph of a tree: what ONNX wants, thresholds to the last bit, leaves without a split."""
+"""Trees as ONNX: valid graphs, exact thresholds, trees without a split."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +36,7 @@ def of(estimator: Estimator) -> Model:
 
 
 def assert_same(estimator: Estimator, rows: Features) -> None:
-    """Hold probabilities and labels, or scores, against scikit-learn's own."""
+    """Compare probabilities and labels, or scores, with scikit-learn's."""
     found = of(estimator)
     if hasattr(estimator, "classes_"):
         probabilities = estimator.predict_proba(rows).astype(np.float32)
@@ -51,7 +51,7 @@ def assert_same(estimator: Estimator, rows: Features) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("labels", [[0, 1, 2, 1], [1, 1, 1, 1]], ids=["splits", "one_leaf"])
 def test_graph_is_one_that_onnx_allows(kind: type[Any], labels: list[int]) -> None:
-    """ONNX's own checker takes it; it needs `features` alone, and its tree is one TreeEnsemble."""
+    """ONNX's own checker accepts it; only `features` is required; the tree is one TreeEnsemble."""
     features = np.arange(12, dtype=np.float32).reshape(4, 3)
 
     model = onnx.load_from_string(export.to_onnx(kind(random_state=0).fit(features, labels), 3))
@@ -118,7 +118,7 @@ def test_threshold_between_neighbouring_floats_parts_them(kind: type[Any], start
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_rows", [0, 1, 2, 1000])
 def test_tree_of_one_leaf_answers_every_row(kind: type[Any], n_rows: int) -> None:
-    """Without a split each row, of whatever values, gets the one answer, and no row none."""
+    """Without a split, each row with any values has the same prediction; no rows have none."""
     estimator = kind().fit(np.ones((3, 2), dtype=np.float32), [5, 5, 5])
     cells = np.array([[0, np.nan], [9, -9], [np.nan, np.nan], [-np.inf, 1]], dtype=np.float32)
 
@@ -134,7 +134,7 @@ def test_tree_of_one_leaf_answers_every_row(kind: type[Any], n_rows: int) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("to_left", [True, False])
 def test_missing_cell_goes_where_the_tree_has_learnt(kind: type[Any], to_left: bool) -> None:
-    """Missing cells go to the side whose rows they are like, also where they are parted alone."""
+    """Missing cells go to the learnt side, also if a split separates only them."""
     features = np.array([[0], [1], [np.nan], [2], [3], [np.nan]], dtype=np.float32)
     labels = [0, 0, 0, 1, 1, 0] if to_left else [0, 0, 1, 1, 1, 1]
     mixed = kind(random_state=0).fit(features, labels)
@@ -145,7 +145,7 @@ def test_missing_cell_goes_where_the_tree_has_learnt(kind: type[Any], to_left: b
 
 
 def test_more_leaves_than_a_float_can_number_are_refused() -> None:
-    """2**24 leaves are the most; the message says which hyperparameters keep them fewer."""
+    """The maximum is 2**24 leaves; the message names the hyperparameters that limit them."""
     leaves = np.broadcast_to(np.int64(-1), onnx_tree.MAX_LEAVES + 1)
     classifier = SimpleNamespace(tree_=SimpleNamespace(children_left=leaves))
 
@@ -154,7 +154,7 @@ def test_more_leaves_than_a_float_can_number_are_refused() -> None:
 
 
 def test_tree_that_is_too_deep_to_be_loaded_is_refused() -> None:
-    """Here each row of another label than the last needs a split of its own."""
+    """In this table each row with another label than the last needs a split."""
     rows = np.arange(onnx_tree.MAX_DEPTH + 2, dtype=np.float32)
     classifier = DecisionTreeClassifier(random_state=0).fit(rows[:, np.newaxis], rows % 2)
 

@@ -1,4 +1,4 @@
-"""model.json: written, and read again or refused."""
+"""Metadata in model.json: written, and parsed or refused."""
 
 import json
 import math
@@ -70,7 +70,7 @@ def test_record_is_plain_json_for_reading() -> None:
 
 
 def test_record_holds_no_nan() -> None:
-    """NaN is no JSON, so a record with one is not written."""
+    """NaN is not valid JSON, so a record with one is not written."""
     record = replace(RECORD, training={"metrics": math.nan})
 
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -81,7 +81,7 @@ def test_record_holds_no_nan() -> None:
     "text", ["", "{", "[]", "[1]", "1", "null", '"a"', "{}", "\ufffd", "[" * 100_000]
 )
 def test_text_that_is_no_record_is_refused(text: str) -> None:
-    """Whatever else lies in model.json is refused with what to do."""
+    """Any other content of model.json is refused with a remedy."""
     with pytest.raises(ArtifactError, match=r"^model\.json is not the record .*; train again$"):
         from_json(text)
 

@@ -1,4 +1,4 @@
-"""Plain numbers: read at once as they are read cell by cell, or not at all."""
+"""Plain numbers: parsed at once with the same values as cell by cell, or rejected."""
 
 import io
 import json
@@ -31,7 +31,7 @@ PIECES = [b",", b"\n", b",,", b"[", b"]", b"-", b"null", b" ", b"\r", b"0", b'"'
 
 @st.composite
 def mutilated(draw: st.DrawFn, text: bytes) -> bytes:
-    """Draw a text of which some bytes may be replaced, put in or taken out."""
+    """Draw a text in which some bytes may be replaced, inserted or removed."""
     for _ in range(draw(st.integers(0, 2))):
         start = draw(st.integers(0, len(text)))
         piece = draw(st.sampled_from(PIECES) | st.binary(max_size=2))
@@ -41,7 +41,7 @@ def mutilated(draw: st.DrawFn, text: bytes) -> bytes:
 
 @st.composite
 def tables(draw: st.DrawFn, cells: st.SearchStrategy[str] = CELLS) -> tuple[list[list[str]], int]:
-    """Draw rows of cells, and how many each has, or most of them have."""
+    """Draw rows of cells, and the number of cells that all or most of them have."""
     width = draw(st.integers(1, 4))
     size = st.just(width) | st.integers(1, 4)
     rows = st.lists(size.flatmap(lambda n: st.lists(cells, min_size=n, max_size=n)), min_size=1)
@@ -49,7 +49,7 @@ def tables(draw: st.DrawFn, cells: st.SearchStrategy[str] = CELLS) -> tuple[list
 
 
 def carefully_by_lines(text: bytes, n_columns: int) -> Matrix | None:
-    """Return the rows of a text line by line and cell by cell; None when one is no good."""
+    """Return the rows of a text, parsed cell by cell; None if a cell is invalid."""
     values = array("d")
     try:
         rows = list(csv_rows.read_rows(io.BytesIO(text)))
@@ -63,7 +63,7 @@ def carefully_by_lines(text: bytes, n_columns: int) -> Matrix | None:
 
 
 def carefully_by_lists(text: bytes, n_columns: int) -> Matrix | None:
-    """Return the rows of lists as the standard library reads them; None when one is no good."""
+    """Return the rows of lists as the standard library parses them; None if one is invalid."""
     try:
         rows: Any = json.loads(b"[%b]" % text, parse_int=float, parse_constant=str)
     except ValueError:
@@ -80,7 +80,7 @@ def carefully_by_lists(text: bytes, n_columns: int) -> Matrix | None:
 
 
 def assert_equal(found: Matrix, expected: Matrix | None) -> None:
-    """Hold two matrices together, with the sign of each zero."""
+    """Compare two matrices, including the sign of each zero."""
     assert expected is not None
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
@@ -90,7 +90,7 @@ def assert_equal(found: Matrix, expected: Matrix | None) -> None:
 
 @given(st.data())
 def test_lines_are_read_at_once_as_they_are_read_cell_by_cell(data: st.DataObject) -> None:
-    """Whatever is taken has the value of each cell, and nothing is taken that has a mistake."""
+    """Accepted text has the value of each cell; text with an error is never accepted."""
     rows, width = data.draw(tables())
     text = data.draw(mutilated("\n".join(map(",".join, rows)).encode()))
 
@@ -102,7 +102,7 @@ def test_lines_are_read_at_once_as_they_are_read_cell_by_cell(data: st.DataObjec
 
 @given(st.data())
 def test_lists_are_read_at_once_as_the_standard_library_reads_them(data: st.DataObject) -> None:
-    """Whatever is taken has the value of each number, and nothing is taken that is no JSON."""
+    """Accepted text has the value of each number; text that is not JSON is never accepted."""
     rows, width = data.draw(tables())
     text = data.draw(mutilated(",".join(f"[{','.join(row)}]" for row in rows).encode()))
 
@@ -114,7 +114,7 @@ def test_lists_are_read_at_once_as_the_standard_library_reads_them(data: st.Data
 
 @given(tables(st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr) | st.just("")))
 def test_numbers_and_missing_cells_are_taken(table: tuple[list[list[str]], int]) -> None:
-    """What `repr` writes is read at once, with missing cells anywhere, or tests hold nothing."""
+    """Text that `repr` writes is accepted, with missing cells anywhere."""
     rows, width = table
     rows = [[*row, *["1"] * width][:width] for row in rows]
     lists = ",".join(f"[{','.join(cell or 'null' for cell in row)}]" for row in rows).encode()
@@ -168,13 +168,13 @@ def test_line_of_plain_numbers_is_read(row: bytes, values: list[float], n_rows: 
     ],
 )
 def test_line_of_anything_else_is_not_read(text: bytes, n_rows: int) -> None:
-    """A mistake is left to the reader that tells of it, also when it is in the last of many."""
+    """An error is left to the careful parser, even if it is in the last of many rows."""
     assert numeric.of_lines(b"5,6\n" * (n_rows - 1) + text, 2) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"1\n\n2", b"[]", b"1,2"])
 def test_blank_line_is_no_missing_cell(text: bytes) -> None:
-    """Of one column, a line without a number may as well be a mistake."""
+    """With one column, a line without a number may be an error."""
     assert numeric.of_lines(text, 1) is None
 
 
@@ -189,13 +189,13 @@ def test_blank_line_is_no_missing_cell(text: bytes) -> None:
     ],
 )
 def test_lists_of_anything_else_are_not_read(text: bytes) -> None:
-    """What is no JSON, or has another shape, is left to the reader that tells of it."""
+    """Text that is not JSON, or has another shape, is left to the careful parser."""
     assert numeric.of_lists(text, 2) is None
 
 
 @pytest.mark.parametrize("between", [b",", b", ", b"\n ,\r\n\t"])
 def test_lists_are_cut_between_rows(between: bytes) -> None:
-    """Pieces are whole lists, in their order, and none is much larger than the others."""
+    """Pieces are whole lists in order, and none is much larger than the others."""
     lists = [b"[%d, null]" % index for index in range(40_000)]
 
     pieces = list(numeric.lists_in_pieces(between.join(lists)))
@@ -207,7 +207,7 @@ def test_lists_are_cut_between_rows(between: bytes) -> None:
 
 @pytest.mark.parametrize("end", [b",", b"]", b"[", b",[1, 2", b"x"])
 def test_lists_with_another_end_lose_nothing_of_it(end: bytes) -> None:
-    """Whatever is after the last list is part of a piece that is not read."""
+    """Text after the last list is part of a piece that is rejected."""
     text = b",".join([b"[1, 2]"] * 40_000) + end
 
     read = [numeric.of_lists(piece, 2) for piece in numeric.lists_in_pieces(text)]
@@ -239,7 +239,7 @@ for work in large + small:
 
 
 def test_threads_and_greenlets_read_side_by_side() -> None:
-    """Whoever reads at the same time, in threads of a pool or in greenlets, gets its own rows."""
+    """Concurrent callers, in threads of a pool or in greenlets, receive their own rows."""
     ended = python(THREADS)
 
     assert (ended.returncode, ended.stderr) == (0, "")

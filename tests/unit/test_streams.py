@@ -154,19 +154,6 @@ def test_file_is_seekable_after_peeking(tmp_path: Path) -> None:
         assert stream.read() == TEXT
 
 
-def test_raw_file_is_seekable_after_peeking(tmp_path: Path) -> None:
-    """Positions are right before, inside and after the head."""
-    (tmp_path / "file").write_bytes(TEXT)
-
-    with opened(Source(tmp_path / "file"), Counter()) as content:
-        raw = content.stream.raw  # type: ignore[attr-defined]
-        assert raw.tell() == 0
-        assert raw.read(10) == TEXT[:10]
-        assert raw.seek(5, io.SEEK_CUR) == 15
-        assert raw.tell() == 15
-        assert raw.read(HEAD_BYTES) == TEXT[15 : 15 + HEAD_BYTES]
-
-
 def test_file_is_closed_after_use(tmp_path: Path) -> None:
     """The file is closed even if its reader fails."""
     (tmp_path / "file").write_bytes(TEXT)

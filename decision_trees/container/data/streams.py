@@ -6,10 +6,10 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from container.formats.cells import CellError
 from container.progress import Counter
@@ -81,17 +81,14 @@ def opened(source: Source, counter: Counter) -> Iterator[Content]:
     """
     if source.is_pipe:
         _wait_for(source.path)
-    with ExitStack() as stack:
-        raw = stack.enter_context(_CountedFile(source.path, counter))
-        magic = raw.peek(HEAD_BYTES)
-        if magic.startswith(_GZIP):
-            inner = stack.enter_context(_Decompressed(gzip.GzipFile(fileobj=raw).read))
-        elif magic.startswith(_ZSTD):
-            inner = stack.enter_context(_Decompressed(_zstd(raw).read))
-        else:
-            yield Content(magic, io.BufferedReader(raw, _BUFFER_BYTES), is_compressed=False)
-            return
-        yield Content(inner.peek(HEAD_BYTES), io.BufferedReader(inner, _BUFFER_BYTES), True)
+    with _CountedFile(source.path, counter) as file:
+        stream: io.BufferedReader[Any] = io.BufferedReader(file, _BUFFER_BYTES)
+        magic = stream.peek(HEAD_BYTES)
+        is_compressed = magic.startswith((_GZIP, _ZSTD))
+        if is_compressed:
+            inner = gzip.GzipFile(fileobj=stream) if magic.startswith(_GZIP) else _zstd(stream)
+            stream = io.BufferedReader(_Decompressed(inner.read), _BUFFER_BYTES)
+        yield Content(stream.peek(HEAD_BYTES)[:HEAD_BYTES], stream, is_compressed)
 
 
 def _wait_for(pipe: Path) -> None:
@@ -106,87 +103,51 @@ def _wait_for(pipe: Path) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _zstd(raw: io.RawIOBase) -> BinaryIO:
+def _zstd(raw: BinaryIO) -> BinaryIO:
     import pyarrow  # imported here because most jobs do not need it
 
     stream: BinaryIO = pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
     return stream
 
 
-class _Peekable(io.RawIOBase):
-    """Raw stream whose first bytes can be peeked at before they are read."""
+class _CountedFile(io.FileIO):
+    """A file or pipe whose bytes are counted; a pipe is read until the buffer is full."""
 
-    def __init__(self) -> None:
-        self._ahead = b""
+    def __init__(self, path: Path, counter: Counter) -> None:
+        super().__init__(path)
+        self._counter = counter
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Read until `buffer` is full or the end is reached."""
+        rest = buffer
+        while rest and (n_bytes := super().readinto(rest)):
+            self._counter.bytes += n_bytes
+            rest = rest[n_bytes:]
+        return len(buffer) - len(rest)
+
+    def readall(self) -> bytes:
+        """Read to the end."""
+        found = super().readall() or b""
+        self._counter.bytes += len(found)
+        return found
+
+
+class _Decompressed(io.RawIOBase):
+    """Decompressed bytes; an error of the decompressor is raised as CellError."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
 
     def readable(self) -> bool:
         """Return True."""
         return True
 
-    def peek(self, size: int) -> bytes:
-        """Return the first `size` bytes, fewer at the end, without consuming them."""
-        while len(self._ahead) < size:
-            more = self._read_more(size - len(self._ahead))
-            if not more:
-                break
-            self._ahead += more
-        return self._ahead
-
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Read up to the size of `buffer`; see io.RawIOBase."""
-        found, self._ahead = self._ahead[: len(buffer)], self._ahead[len(buffer) :]
-        found = found or self._read_more(len(buffer))
-        buffer[: len(found)] = found
-        return len(found)
-
-    def _read_more(self, size: int) -> bytes:
-        raise NotImplementedError
-
-
-class _CountedFile(_Peekable):
-    """A file or pipe whose bytes are counted."""
-
-    def __init__(self, path: Path, counter: Counter) -> None:
-        super().__init__()
-        self._file = path.open("rb", buffering=0)
-        self._counter = counter
-
-    def seekable(self) -> bool:
-        """Return whether it is a file, not a pipe."""
-        return self._file.seekable()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Change the position; see io.RawIOBase."""
-        if whence == io.SEEK_CUR:
-            offset -= len(self._ahead)
-        self._ahead = b""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the position; see io.RawIOBase."""
-        return self._file.tell() - len(self._ahead)
-
-    def close(self) -> None:
-        """Close the file, so that the writer of a pipe is notified."""
-        self._file.close()
-        super().close()
-
-    def _read_more(self, size: int) -> bytes:
-        found = self._file.read(size) or b""
-        self._counter.bytes += len(found)
-        return found
-
-
-class _Decompressed(_Peekable):
-    """Decompressed bytes; an error of the decompressor is raised as CellError."""
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        super().__init__()
-        self._read = read
-
-    def _read_more(self, size: int) -> bytes:
         try:
-            return self._read(size)
+            found = self._read(len(buffer))
         except (EOFError, zlib.error, OSError) as error:
             problem = f"the compressed data is damaged or cut off ({error})"
             raise CellError(problem, "copy or compress it again") from error
+        buffer[: len(found)] = found
+        return len(found)

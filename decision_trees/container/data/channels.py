@@ -105,7 +105,6 @@ def _channel(
 
 
 def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source, ...]:
-    """Return the files or the pipe of a channel, according to its input mode."""
     mode, wrapper = settings.get("TrainingInputMode", "File"), settings.get("RecordWrapperType")
     if mode not in ("File", "FastFile", "Pipe"):
         raise TrainingDataError(

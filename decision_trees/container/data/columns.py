@@ -136,7 +136,6 @@ def _check_usable(names: Sequence[str]) -> None:
 
 
 def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> int:
-    """Return the index of the column that a hyperparameter names."""
     by_name = names.index(wanted) if names is not None and wanted in names else None
     by_index = _index(wanted, width)
     if by_name is not None and by_index not in (None, by_name):

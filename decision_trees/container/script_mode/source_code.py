@@ -71,7 +71,6 @@ def _copy(source: Path, directory: Path) -> None:
 
 
 def _download(address: str, file: Path, endpoint_url: str | None) -> None:
-    """Download the object at an s3:// address to a file."""
     parts = urlsplit(address, allow_fragments=False)
     bucket, key = parts.netloc, address.removeprefix(f"s3://{parts.netloc}/")
     if not bucket or not parts.path.strip("/"):

@@ -25,10 +25,6 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
 
     Cells that are not written are 0; `nan` is missing. Batches are sparse, with indices as written.
 
-    Args:
-        stream: the file or pipe.
-        options: whether labels are numbers.
-
     Raises:
         HyperparameterError: a hyperparameter names the column of the label or the weight.
     """
@@ -37,7 +33,6 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
 
 
 def _batches(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Batch]:
-    """Yield batches of about BATCH_VALUES cells and labels."""
     parts: list[SparseRows] = []
     size, first_row = 0, 1
     while lines := stream.readlines(_CHUNK_BYTES):

@@ -104,7 +104,6 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
 
 
 def _batches(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
-    """Yield batches of about BATCH_VALUES cells."""
     n_rows = max(1, BATCH_VALUES // columns.width)
     first_row = 1
     for groups, n_found in _joined(file.metadata, n_rows):

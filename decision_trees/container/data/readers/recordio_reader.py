@@ -35,7 +35,6 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
 
 
 def _batches(stream: BinaryIO, labels_are_numbers: bool) -> Iterator[Batch]:
-    """Yield batches of about BATCH_VALUES values and labels."""
     builder = _BatchBuilder(labels_are_numbers)
     for number, record in records(stream):
         builder.add(number, record)

@@ -123,7 +123,6 @@ def _header(media_type: str, function: str, program: str) -> str:
 
 
 def _first(accepted: str) -> str:
-    """Return the first media type of an Accept header."""
     media_type = accepted.partition(",")[0].partition(";")[0].strip()
     return "application/octet-stream" if "*" in media_type else media_type
 

@@ -130,7 +130,6 @@ def load(file: Path) -> Handlers:
 
 
 def _directories(settings: Settings, scratch: Path) -> list[Path]:
-    """Return the directories in which to look for the program, in order."""
     if settings.submit_directory is None:
         return [settings.paths.model_code, settings.paths.code]
     source = settings.submit_directory.removeprefix("file://")
@@ -187,7 +186,6 @@ def _imported(file: Path) -> ModuleType:
 
 
 def _import_failure(file: Path, error: BaseException) -> str:
-    """Return the message for a program that cannot be imported."""
     where = f"{file.name}, line {_line(file, error)},"
     match error:
         case SyntaxError():

@@ -39,10 +39,6 @@ def locked(scratch: Path) -> Iterator[None]:
 def install(program: Path, scratch: Path) -> None:
     """Install requirements.txt next to `program`, if it exists; call it inside `locked`.
 
-    Args:
-        program: the file of the program.
-        scratch: the directory for the packages, in which later workers find them.
-
     Raises:
         ModelNotReady: there is no pip, or pip failed, for example without network access.
     """
@@ -81,9 +77,6 @@ def crashes_limited(scratch: Path) -> Iterator[None]:
     The record is removed when the program is loaded or an exception is raised. A record of a
     process that no longer exists is therefore a crash. A successful load removes all records of
     crashes.
-
-    Args:
-        scratch: the directory that all workers share.
 
     Raises:
         ModelNotReady: MAX_CRASHES processes have crashed.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from artifact import onnx_ensemble, onnx_tree, tree
+from artifact import onnx_tree, tree
+from artifact.ensembles import onnx_ensemble, onnx_pipeline
 from artifact.metadata import (
     CLASSIFICATION,
     ONNX_FILE,
@@ -24,15 +24,13 @@ from artifact.metadata import (
     Metadata,
     ScoreProbe,
 )
-from artifact.model import INPUT, Model, near
+from artifact.model import Model, near
 
 PROBE_ROWS = 8
 MISSING_ROWS = 1000
 WALKED_ROWS = 1000
 SLICE_ROWS = 65_536
 """Number of rows that are predicted at once, so that their probabilities need little memory."""
-
-_OPSET = 15  # read by onnxruntime 1.10 and every later one
 
 Features = NDArray[np.float32]
 Answers = NDArray[np.intp] | NDArray[np.float32]
@@ -115,35 +113,12 @@ def to_onnx(estimator: Any, n_features: int) -> bytes:
     if _is_tree(estimator):
         written = onnx_tree.of_classifier if _is_classifier(estimator) else onnx_tree.of_regressor
         model = written(estimator, n_features)
-    elif onnx_ensemble.is_ensemble(estimator):
+    elif onnx_ensemble.is_supported(estimator):
         model = onnx_ensemble.to_model(estimator, n_features)
     else:
-        model = _converted(estimator, n_features)
+        model = onnx_pipeline.to_model(estimator, n_features)
     graph: bytes = model.SerializeToString()
     return graph
-
-
-def _converted(estimator: Any, n_features: int) -> onnx.ModelProto:
-    """Convert an estimator that is not a tree with skl2onnx."""
-    from skl2onnx import convert_sklearn  # imported late: it is slow, and trees do not need it
-    from skl2onnx.common.data_types import FloatTensorType
-
-    name, is_classifier = type(estimator).__name__, _is_classifier(estimator)
-    try:
-        model: onnx.ModelProto = convert_sklearn(
-            estimator,
-            name=name,  # by default, skl2onnx generates a random name
-            initial_types=[(INPUT, FloatTensorType([None, n_features]))],
-            options={"zipmap": False} if is_classifier else None,
-            target_opset=_OPSET,
-        )
-    except Exception as error:
-        raise ArtifactError(
-            f"skl2onnx cannot convert {name} ({error}); this estimator cannot be served"
-        ) from error
-    if not is_classifier and len(model.graph.output) != 1:
-        raise ArtifactError(f"{name} is neither a classifier nor a regressor; it cannot be served")
-    return model
 
 
 def _check_answers(model: Model, estimator: Any, features: Features, answers: Answers) -> None:
@@ -175,7 +150,7 @@ def _answers_missing(model: Model, estimator: Any, features: Features) -> bool:
 
 def _right(estimator: Any, found: Answers, expected: Answers) -> NDArray[np.bool_]:
     """Return for each prediction whether it is right; labels and scores of trees must be equal."""
-    is_exact = _is_tree(estimator) or onnx_ensemble.is_ensemble(estimator)
+    is_exact = _is_tree(estimator) or onnx_ensemble.is_supported(estimator)
     if _is_classifier(estimator) or is_exact:
         same: NDArray[np.bool_] = found == expected
         return same

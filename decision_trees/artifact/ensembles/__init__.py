@@ -1,0 +1,1 @@
+"""Ensembles of scikit-learn's trees, and pipelines with trees, as ONNX."""

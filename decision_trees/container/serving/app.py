@@ -147,7 +147,9 @@ class _Worker:
 
     def answer(self, environ: Environ) -> Answer:
         """Return the response to an invocation; raises ContainerError or HTTPException."""
-        service = self._ready()
+        service = self._service
+        if isinstance(service, ModelNotReady):
+            raise service
         self._slot.begin()
         try:
             answer = self._admit(service, environ)
@@ -155,11 +157,6 @@ class _Worker:
             self._slot.finish()
         environ[SIZES].n_rows = answer.n_rows
         return answer
-
-    def _ready(self) -> Service:
-        if isinstance(self._service, ModelNotReady):
-            raise self._service
-        return self._service
 
     def _admit(self, service: Service, environ: Environ) -> Answer:
         n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None

@@ -84,7 +84,7 @@ class AccessLog:
         if is_ping and status == 200:
             return
         sizes = environ[SIZES]
-        n_bytes_out = next((int(size) for name, size in headers if name == "Content-Length"), 0)
+        n_bytes_out = int(dict(headers).get("Content-Length", 0))
         if not is_ping:  # each start has failed pings
             self._slot.count(status, sizes.n_rows, sizes.n_bytes, n_bytes_out, seconds)
         fields = {

@@ -132,7 +132,8 @@ class Slot:
     def count(self, status: int, rows: int, bytes_in: int, bytes_out: int, seconds: float) -> None:
         """Count one answered request."""
         cells = self._cells
-        cells[_status_counter(status)] += 1
+        errors = _CLIENT_ERRORS if status < 500 else _SERVER_ERRORS
+        cells[_SUCCEEDED if status < 400 else errors] += 1
         cells[_ROWS] += rows
         cells[_BYTES_IN] += bytes_in
         cells[_BYTES_OUT] += bytes_out
@@ -143,12 +144,6 @@ class Slot:
         """Release the slot."""
         self._cells.release()
         self._page.close()
-
-
-def _status_counter(status: int) -> int:
-    if status < 400:
-        return _SUCCEEDED
-    return _CLIENT_ERRORS if status < 500 else _SERVER_ERRORS
 
 
 class SlotReader:

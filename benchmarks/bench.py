@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.figures import CLASSIC, OURS, Results
 from benchmarks.request_bodies import Bodies
-from benchmarks.stacks import ROOT, Server, Stack, make_stacks, running
+from benchmarks.stacks import ROOT, Stack, StackServer, make_stacks, running
 
 IRIS = ROOT / "local_test/test_dir/input/data/training/leaf_train.csv"
 WORKERS = 2
@@ -68,7 +68,7 @@ class Bench:
         return base
 
     @contextmanager
-    def all_running(self, *names: str, workers: int = WORKERS) -> Iterator[dict[str, Server]]:
+    def all_running(self, *names: str, workers: int = WORKERS) -> Iterator[dict[str, StackServer]]:
         """Run some stacks at the same time."""
         with ExitStack() as exits:
             yield {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.request_bodies import Body
-from benchmarks.stacks import BenchmarkError, Server
+from benchmarks.stacks import BenchmarkError, StackServer
 
 _SCRIPT = Path(__file__).resolve().parent / "load.lua"
 
@@ -21,7 +21,7 @@ class Load:
     p99_milliseconds: float
 
 
-def load(server: Server, body: Body, connections: int, seconds: int) -> Load:
+def load(server: StackServer, body: Body, connections: int, seconds: int) -> Load:
     """Post a body repeatedly, without a pause, on a number of connections.
 
     Raises:
@@ -45,7 +45,7 @@ def load(server: Server, body: Body, connections: int, seconds: int) -> Load:
     )
 
 
-def post_seconds(server: Server, body: Body, reply: Path | None = None) -> float:
+def post_seconds(server: StackServer, body: Body, reply: Path | None = None) -> float:
     """Post a body once, on a new connection; return the seconds until the response is complete.
 
     Raises:
@@ -61,7 +61,7 @@ def post_seconds(server: Server, body: Body, reply: Path | None = None) -> float
     return float(seconds)
 
 
-def post_to_all(server: Server, body: Body, workers: int) -> None:
+def post_to_all(server: StackServer, body: Body, workers: int) -> None:
     """Post the body often enough, two per worker at once, that each worker receives some."""
     at_once = 2 * workers
     with ThreadPoolExecutor(at_once) as pool:

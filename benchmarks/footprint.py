@@ -8,7 +8,7 @@ from benchmarks.bench import Bench, announce, interleaved
 from benchmarks.clients import post_to_all
 from benchmarks.figures import CLASSIC, OURS
 from benchmarks.request_bodies import ROWS_4_8_MB
-from benchmarks.stacks import BenchmarkError, Server
+from benchmarks.stacks import BenchmarkError, StackServer
 
 PSS = {
     workers: f"PSS with {workers} worker{'' if workers == 1 else 's'} after large bodies"
@@ -50,7 +50,7 @@ def _pss_after_load(bench: Bench, stack: str, workers: int) -> float:
         return pss_megabytes(servers[stack])
 
 
-def pss_megabytes(server: Server) -> float:
+def pss_megabytes(server: StackServer) -> float:
     """Return the sum of the proportional set sizes of all processes of a server.
 
     Source: https://www.kernel.org/doc/html/latest/filesystems/proc.html (smaps_rollup).

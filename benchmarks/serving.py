@@ -9,7 +9,7 @@ from benchmarks.clients import load, post_seconds, post_to_all
 from benchmarks.figures import CLASSIC, COLUMNS, OURS
 from benchmarks.goals import GOALS
 from benchmarks.request_bodies import CSV, JSON, ROWS_OF, Body
-from benchmarks.stacks import BenchmarkError, Server
+from benchmarks.stacks import BenchmarkError, StackServer
 from support.load.pings import pinging
 
 CONNECTIONS = (1, 8, 64)
@@ -24,7 +24,7 @@ LARGE = {"4.8 MB of CSV": request_bodies.ROWS_4_8_MB, "50 MB of CSV": request_bo
 LARGE_ROUNDS = 3
 """Factor by which the number of rounds is multiplied for a large body with a goal."""
 
-Servers = dict[str, Server]
+Servers = dict[str, StackServer]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _check_answers(bench: Bench, servers: Servers) -> None:
             raise BenchmarkError("ours and classic predict different labels; nothing is compared")
 
 
-def _labels(bench: Bench, server: Server, body: Body) -> list[str]:
+def _labels(bench: Bench, server: StackServer, body: Body) -> list[str]:
     reply = bench.scratch / f"reply-{server.stack}"
     post_seconds(server, body, reply)
     text = reply.read_text(encoding="ascii")

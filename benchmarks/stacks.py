@@ -65,7 +65,7 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Server:
+class StackServer:
     """Running stack."""
 
     stack: str
@@ -111,7 +111,7 @@ def make_stacks(scratch: Path) -> dict[str, Stack]:
 
 
 @contextmanager
-def running(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
+def running(stack: Stack, base: Path, workers: int) -> Iterator[StackServer]:
     """Run `serve` of a stack; yield the server when it is ready, and stop it at the end."""
     with starting(stack, base, workers) as server:
         server.await_ready()
@@ -119,7 +119,7 @@ def running(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
 
 
 @contextmanager
-def starting(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
+def starting(stack: Stack, base: Path, workers: int) -> Iterator[StackServer]:
     """Start `serve` of a stack; yield the server at once, and stop it at the end."""
     port = free_port()
     variables = {"MODEL_SERVER_WORKERS": str(workers), "SAGEMAKER_BIND_TO_PORT": str(port)}
@@ -132,7 +132,7 @@ def starting(stack: Stack, base: Path, workers: int) -> Iterator[Server]:
             stderr=written,
         )
     try:
-        yield Server(stack.name, port, process, log)
+        yield StackServer(stack.name, port, process, log)
     finally:
         _stop(process)
 

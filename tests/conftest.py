@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
 from support import containers
-from support.material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
+from support.material import PROGRAM_DIR, ROOT, LabelledRows, OptMl, as_csv
 from support.processes import Server, cleaned_up, free_port, start, train
 
 sys.path[:0] = [str(PROGRAM_DIR), str(ROOT)]
@@ -78,10 +78,10 @@ def _cleaned_up() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def iris() -> Rows:
+def iris() -> LabelledRows:
     """The Iris table: 150 rows, 4 features, 3 labels."""
     table = load_iris()
-    return Rows(table.data, [str(table.target_names[index]) for index in table.target])
+    return LabelledRows(table.data, [str(table.target_names[index]) for index in table.target])
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, iris: Rows) -> OptMl:
+def trained(tmp_path_factory: pytest.TempPathFactory, iris: LabelledRows) -> OptMl:
     """An /opt/ml directory with a model of the Iris table; tests must not change it."""
     opt_ml = OptMl(tmp_path_factory.mktemp("trained"))
     opt_ml.write("iris.csv", iris.training_csv())
@@ -170,7 +170,7 @@ def engine(images: dict[str, str]) -> Iterator[containers.Engine]:
 
 @pytest.fixture(scope="session")
 def trained_in_image(
-    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, iris: Rows
+    images: dict[str, str], tmp_path_factory: pytest.TempPathFactory, iris: LabelledRows
 ) -> OptMl:
     """An /opt/ml directory with a model trained in the full image; tests must not change it."""
     opt_ml = OptMl(tmp_path_factory.mktemp("trained-in-image"))

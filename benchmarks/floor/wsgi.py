@@ -11,7 +11,7 @@ from predictor import ScoringService
 _CONSTANT = Answer(b"setosa\n", "text/csv", 1)
 
 
-class Constant:
+class ConstantService:
     """Service that ignores the request body; the app has read it as for any other service."""
 
     def __init__(self, settings: Settings) -> None:
@@ -26,4 +26,4 @@ def make_app() -> Flask:
     """Return the app with the constant service."""
     settings = Settings.from_environ()
     log.configure(settings.log_level, as_json=True)
-    return app.create_app(__name__, settings, Constant)
+    return app.create_app(__name__, settings, ConstantService)

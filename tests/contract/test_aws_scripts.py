@@ -9,14 +9,14 @@ from typing import Any
 import joblib
 import pytest
 
-from support.material import ROOT, OptMl, Rows
+from support.material import ROOT, LabelledRows, OptMl
 from support.processes import train
 from support.servers import serving
 
 SCRIPTS = ROOT / "tests/support/script_mode/scripts"
 
 
-def write_channels(opt_ml: OptMl, iris: Rows, *channels: str) -> None:
+def write_channels(opt_ml: OptMl, iris: LabelledRows, *channels: str) -> None:
     """Write the Iris table to each channel, as the platform does."""
     for channel in channels:
         opt_ml.write("iris.csv", iris.training_csv(), channel)
@@ -40,7 +40,7 @@ def run_training(
 
 
 def test_example_of_argument_parsing_trains_and_serves(
-    opt_ml: OptMl, iris: Rows, tmp_path: Path
+    opt_ml: OptMl, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """It receives arguments, directories and SM_HPS, and serves JSON with its own functions."""
     write_channels(opt_ml, iris, "training", "testing")
@@ -64,7 +64,7 @@ def test_example_of_argument_parsing_trains_and_serves(
 
 
 def test_script_with_only_model_fn_trains_and_serves(
-    opt_ml: OptMl, iris: Rows, tmp_path: Path
+    opt_ml: OptMl, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """The labels equal those of the saved estimator, in the formats of AWS's container."""
     write_channels(opt_ml, iris, "train")
@@ -85,7 +85,7 @@ def test_script_with_only_model_fn_trains_and_serves(
 
 @pytest.mark.parametrize("archived", [True, False])
 def test_pipeline_with_transform_fn_trains_and_serves(
-    opt_ml: OptMl, iris: Rows, tmp_path: Path, archived: bool
+    opt_ml: OptMl, iris: LabelledRows, tmp_path: Path, archived: bool
 ) -> None:
     """A module next to the script is found, in a directory and in sourcedir.tar.gz."""
     write_channels(opt_ml, iris, "flowers")

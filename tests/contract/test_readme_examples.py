@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
 from support.clones import Clone, Fake, with_environment
-from support.material import ROOT, Rows
+from support.material import ROOT, LabelledRows
 from support.pages import README, blocks, commands
 from support.processes import Endpoint, await_condition, free_port, launch
 
@@ -62,7 +62,7 @@ def output(clone: Clone, commands: Sequence[str], docker: str = PROGRAMS) -> str
     return ended.out
 
 
-def served(clone: Clone, commands: Sequence[str], rows: Rows) -> list[str]:
+def served(clone: Clone, commands: Sequence[str], rows: LabelledRows) -> list[str]:
     """Run commands that start a server, and return its predictions."""
     fake, endpoint = Fake(clone.root / "fakes", "docker", PROGRAMS), Endpoint(free_port())
     path = os.pathsep.join(map(str, [fake.directory, clone.tools]))
@@ -94,7 +94,7 @@ def predictions(out: str) -> list[str]:
 
 @pytest.mark.parametrize("docker", [NO_ENGINE, PROGRAMS], ids=["without engine", "with engine"])
 def test_example_algorithm_is_tried_with_two_commands(
-    clone: Clone, iris: Rows, docker: str
+    clone: Clone, iris: LabelledRows, docker: str
 ) -> None:
     """The forest trains on the flowers, and predicts scikit-learn's labels."""
     forest = RandomForestClassifier(random_state=0).fit(iris.features, iris.labels)
@@ -125,7 +125,7 @@ def test_readme_shows_the_script_as_it_is() -> None:
     assert python("Bring a script") == file.read_text(encoding="utf-8")
 
 
-def test_script_trains_and_serves(clone: Clone, iris: Rows) -> None:
+def test_script_trains_and_serves(clone: Clone, iris: LabelledRows) -> None:
     """The served labels are those of the script's estimator."""
     model = LogisticRegression(max_iter=1000).fit(iris.features, iris.labels)
 
@@ -134,7 +134,7 @@ def test_script_trains_and_serves(clone: Clone, iris: Rows) -> None:
     assert answer == model.predict(iris.features).tolist()
 
 
-def write_fitted_model(clone: Clone, iris: Rows) -> SVC:
+def write_fitted_model(clone: Clone, iris: LabelledRows) -> SVC:
     """Write my_model/ as in the README, and return the estimator."""
     model = SVC().fit(iris.features, iris.labels)
     code = clone.root / "my_model/code"
@@ -144,7 +144,7 @@ def write_fitted_model(clone: Clone, iris: Rows) -> SVC:
     return model
 
 
-def test_fitted_model_is_served(clone: Clone, iris: Rows) -> None:
+def test_fitted_model_is_served(clone: Clone, iris: LabelledRows) -> None:
     """The script loads a model that was fitted elsewhere; the predictions are the same."""
     model = write_fitted_model(clone, iris)
 
@@ -153,7 +153,7 @@ def test_fitted_model_is_served(clone: Clone, iris: Rows) -> None:
     assert answer == model.predict(iris.features).tolist()
 
 
-def test_fitted_model_is_packed_for_sagemaker(clone: Clone, iris: Rows) -> None:
+def test_fitted_model_is_packed_for_sagemaker(clone: Clone, iris: LabelledRows) -> None:
     """model.tar.gz has its files at the top level; SageMaker extracts it to /opt/ml/model."""
     write_fitted_model(clone, iris)
     clone.provide("tar", "gzip")

@@ -14,10 +14,10 @@ import botocore.session
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from support.aws.account import IMAGE, NUMBER, REGION, ROLE, Account, account
+from support.aws.account import IMAGE, NUMBER, REGION, ROLE, SimulatedAccount, account
 from support.aws.sdk_examples import options_of
 from support.clones import Fake
-from support.material import ROOT, OptMl, Rows
+from support.material import ROOT, LabelledRows, OptMl
 from support.pages import PAGES, blocks, commands, section
 from support.servers import serving
 
@@ -99,7 +99,7 @@ def walk(clone: Path, trained: OptMl, tmp_path_factory: pytest.TempPathFactory) 
             yield Walk(**found, python=calls_of_python(clone), left=inventory(aws))
 
 
-def run(clone: Path, aws: Account, script: list[str]) -> None:
+def run(clone: Path, aws: SimulatedAccount, script: list[str]) -> None:
     """Run commands as a user who pastes them, until one fails."""
     path = f"{clone / 'fakes'}{os.pathsep}{os.environ['PATH']}"
     here = {"PATH": path, "HOME": str(clone), "TMPDIR": str(clone / "tmp")}
@@ -121,7 +121,7 @@ def calls_of_python(clone: Path) -> list[list[str]]:
     return [record.split("\037")[:-1] for record in records]
 
 
-def inventory(aws: Account) -> dict[str, list[Any]]:
+def inventory(aws: SimulatedAccount) -> dict[str, list[Any]]:
     """Return the resources of an account that the commands can create."""
     sagemaker = aws.client("sagemaker")
     return {
@@ -134,7 +134,7 @@ def inventory(aws: Account) -> dict[str, list[Any]]:
 
 
 @pytest.mark.soak
-def test_commands_create_an_endpoint_that_predicts(walk: Walk, iris: Rows) -> None:
+def test_commands_create_an_endpoint_that_predicts(walk: Walk, iris: LabelledRows) -> None:
     """The response in labels.json has the label of each row of payload.csv."""
     tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 

@@ -10,10 +10,10 @@ from sklearn.tree import DecisionTreeClassifier
 from algorithm import Hyperparameters
 from container.hyperparameters.declaration import declarations
 from container.hyperparameters.loader import parse
-from support.aws.account import IMAGE, REGION, ROLE, Account, account
+from support.aws.account import IMAGE, REGION, ROLE, SimulatedAccount, account
 from support.aws.sdk_examples import Examples, interpreter, logged
-from support.clones import Ended
-from support.material import ROOT, OptMl, Rows
+from support.clones import ScriptResult
+from support.material import ROOT, LabelledRows, OptMl
 from support.pages import PAGES, metric_definitions
 from support.servers import serving
 
@@ -26,7 +26,7 @@ BEST = "FakeTrainingJobName"  # the name that moto returns for the best job of a
 
 
 @pytest.fixture(scope="module")
-def aws(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def aws(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAccount]:
     """An account with a bucket, whose endpoints serve a model of the Iris table."""
     with serving(trained, tmp_path_factory.mktemp("endpoint")) as container:
         container.await_ready()
@@ -46,7 +46,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 
 @pytest.fixture(scope="module")
-def every_step(aws: Account, examples: Examples) -> Ended:
+def every_step(aws: SimulatedAccount, examples: Examples) -> ScriptResult:
     """A run of the example with all steps."""
     steps = ("tune", "realtime", "serverless", "batch")
     ended = examples.run("sagemaker_sdk.py", *steps, *ON_AWS, **aws.variables())
@@ -54,7 +54,7 @@ def every_step(aws: Account, examples: Examples) -> Ended:
     return ended
 
 
-def described(aws: Account, kind: str) -> dict[str, Any]:
+def described(aws: SimulatedAccount, kind: str) -> dict[str, Any]:
     """Return the description of the newest job of a kind, such as training_job."""
     sagemaker, name = aws.client("sagemaker"), f"{kind.title().replace('_', '')}Name"
     (jobs,) = (
@@ -67,13 +67,13 @@ def described(aws: Account, kind: str) -> dict[str, Any]:
     return found
 
 
-def is_uploaded(aws: Account, source: dict[str, Any]) -> bool:
+def is_uploaded(aws: SimulatedAccount, source: dict[str, Any]) -> bool:
     """Return whether an S3DataSource has objects."""
     prefix = source["S3DataSource"]["S3Uri"].removeprefix(f"s3://{BUCKET}/")
     return any(key.startswith(prefix) for key in aws.keys_of(BUCKET))
 
 
-def is_complete(aws: Account, job: dict[str, Any]) -> bool:
+def is_complete(aws: SimulatedAccount, job: dict[str, Any]) -> bool:
     """Return whether a training job has this image and role, and data only in this bucket."""
     channels = job["InputDataConfig"]
     return (
@@ -84,7 +84,7 @@ def is_complete(aws: Account, job: dict[str, Any]) -> bool:
     )
 
 
-def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
+def test_example_trains_on_aws(aws: SimulatedAccount, examples: Examples) -> None:
     """Without steps there is one job without hyperparameters, whose data was uploaded."""
     ended = examples.run("sagemaker_sdk.py", *ON_AWS, **aws.variables())
 
@@ -95,7 +95,7 @@ def test_example_trains_on_aws(aws: Account, examples: Examples) -> None:
     assert [channel["ChannelName"] for channel in job["InputDataConfig"]] == ["training"]
 
 
-def test_example_passes_hyperparameters_on(aws: Account, examples: Examples) -> None:
+def test_example_passes_hyperparameters_on(aws: SimulatedAccount, examples: Examples) -> None:
     """The job receives them as text, whatever characters a value contains."""
     weights = '{"a=b": 2}'
     given = ("--hyperparameter", "max_leaf_nodes=5", f"--hyperparameter=class_weight={weights}")
@@ -109,7 +109,7 @@ def test_example_passes_hyperparameters_on(aws: Account, examples: Examples) -> 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "npy"])
 def test_example_predicts_with_both_kinds_of_endpoints(
-    every_step: Ended, iris: Rows, kind: str
+    every_step: ScriptResult, iris: LabelledRows, kind: str
 ) -> None:
     """On an instance and serverless, each row of payload.csv receives scikit-learn's label."""
     tree = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
@@ -117,7 +117,7 @@ def test_example_predicts_with_both_kinds_of_endpoints(
     assert logged(every_step, f"{kind} labels") == [tree.predict(iris.features[::10]).tolist()] * 2
 
 
-def test_example_deletes_its_endpoints(every_step: Ended, aws: Account) -> None:
+def test_example_deletes_its_endpoints(every_step: ScriptResult, aws: SimulatedAccount) -> None:
     """No endpoint and no endpoint configuration is left."""
     sagemaker = aws.client("sagemaker")
 
@@ -125,7 +125,9 @@ def test_example_deletes_its_endpoints(every_step: Ended, aws: Account) -> None:
     assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
 
 
-def test_example_tunes_what_the_algorithm_declares(every_step: Ended, aws: Account) -> None:
+def test_example_tunes_what_the_algorithm_declares(
+    every_step: ScriptResult, aws: SimulatedAccount
+) -> None:
     """The ranges are of tunable hyperparameters, and the objective is one of the metrics."""
     tuning = described(aws, "hyper_parameter_tuning_job")
     chosen, job = tuning["HyperParameterTuningJobConfig"], tuning["TrainingJobDefinition"]
@@ -142,7 +144,7 @@ def test_example_tunes_what_the_algorithm_declares(every_step: Ended, aws: Accou
     assert objective in {definition["Name"] for definition in definitions}
 
 
-def test_example_tunes_other_algorithms(aws: Account, examples: Examples) -> None:
+def test_example_tunes_other_algorithms(aws: SimulatedAccount, examples: Examples) -> None:
     """Ranges, objective and hyperparameters are those of the command line, and no others."""
     given = (
         *("tune", "--objective", "validation:score", "--hyperparameter=validation_fraction=0.2"),
@@ -170,7 +172,7 @@ def test_example_tunes_other_algorithms(aws: Account, examples: Examples) -> Non
     assert not {"max_depth", "min_samples_leaf"} & set(job["StaticHyperParameters"])
 
 
-def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
+def test_example_transforms_on_aws(every_step: ScriptResult, aws: SimulatedAccount) -> None:
     """Lines of an uploaded file are sent; /execution-parameters determines how many at once."""
     job = described(aws, "transform_job")
 
@@ -191,7 +193,7 @@ def test_example_transforms_on_aws(every_step: Ended, aws: Account) -> None:
     ],
 )
 def test_model_trainer_trains_on_aws(
-    aws: Account, tmp_path_factory: pytest.TempPathFactory, program: tuple[str, ...]
+    aws: SimulatedAccount, tmp_path_factory: pytest.TempPathFactory, program: tuple[str, ...]
 ) -> None:
     """Version 3 uploads the data, and with --program also the directory of the program."""
     examples = Examples(interpreter(3), tmp_path_factory.mktemp("sdk3"))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from container.formats.media_types import REPLIES
-from support.material import OptMl, Rows, as_csv
+from support.material import LabelledRows, OptMl, as_csv
 from support.processes import Server
 from support.servers import LoggedServer, serving
 
@@ -20,7 +20,7 @@ MakeFeatures = Callable[[int, int], NDArray[np.float64]]
 
 
 @pytest.fixture(scope="module")
-def oracle(iris: Rows) -> DecisionTreeClassifier:
+def oracle(iris: LabelledRows) -> DecisionTreeClassifier:
     """Return scikit-learn's own tree on the same rows."""
     return DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
@@ -34,7 +34,7 @@ def server(trained: OptMl, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_serve_labels_every_row_of_iris_as_scikit_learn(
-    server: LoggedServer, iris: Rows, oracle: DecisionTreeClassifier
+    server: LoggedServer, iris: LabelledRows, oracle: DecisionTreeClassifier
 ) -> None:
     """All 150 rows get the labels that DecisionTreeClassifier.predict gives."""
     reply = server.invoke(iris.request_csv())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from container.errors import EXIT_NO_MODEL
-from support.material import PROGRAM_DIR, OptMl, Rows
+from support.material import PROGRAM_DIR, LabelledRows, OptMl
 from support.processes import DEADLINE_SECONDS, await_condition, children_of, environment
 from support.servers import LoggedServer, serving
 
@@ -283,7 +283,7 @@ def test_requirements_that_cannot_be_installed_are_reported(opt_ml: OptMl, tmp_p
 
 
 def test_program_without_functions_serves_the_artifact(
-    trained: OptMl, iris: Rows, tmp_path: Path
+    trained: OptMl, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """The defaults load the model that `train` wrote and predict its labels."""
     opt_ml = OptMl(tmp_path / "ml")

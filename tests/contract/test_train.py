@@ -11,7 +11,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from artifact import model as artifact
-from support.material import ARTIFACT, OptMl, Rows, soak_only
+from support.material import ARTIFACT, LabelledRows, OptMl, soak_only
 from support.processes import train
 
 
@@ -24,7 +24,9 @@ def failure_of(opt_ml: OptMl, log: str) -> str:
     return text
 
 
-def test_train_writes_an_artifact_that_predicts_as_scikit_learn(opt_ml: OptMl, iris: Rows) -> None:
+def test_train_writes_an_artifact_that_predicts_as_scikit_learn(
+    opt_ml: OptMl, iris: LabelledRows
+) -> None:
     """A job writes the files of the model and no failure file, and its exit code is 0."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"max_leaf_nodes": "5"})
@@ -41,7 +43,9 @@ def test_train_writes_an_artifact_that_predicts_as_scikit_learn(opt_ml: OptMl, i
     assert [model.record.labels[index] for index in found] == expected.tolist()
 
 
-def test_train_prints_the_accuracy_that_scikit_learn_computes(opt_ml: OptMl, iris: Rows) -> None:
+def test_train_prints_the_accuracy_that_scikit_learn_computes(
+    opt_ml: OptMl, iris: LabelledRows
+) -> None:
     """The metric line is printed once, in the form that a tuner's regular expression matches."""
     opt_ml.write("iris.csv", iris.training_csv())
     opt_ml.write_hyperparameters({"max_leaf_nodes": "3"})
@@ -53,7 +57,7 @@ def test_train_prints_the_accuracy_that_scikit_learn_computes(opt_ml: OptMl, iri
     assert re.findall(r"train:accuracy=(.*?);", ended.log) == [f"{score:.6g}"]
 
 
-def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: Rows) -> None:
+def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: LabelledRows) -> None:
     """Without hyperparameters.json the defaults are used."""
     opt_ml.write("iris.csv", iris.training_csv())
 
@@ -64,7 +68,7 @@ def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: Rows) -> None:
     assert record["training"]["hyperparameters"]["max_leaf_nodes"] is None
 
 
-def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: Rows) -> None:
+def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: LabelledRows) -> None:
     """Nested files are read, hidden and empty ones are not; the channel may be called train."""
     lines = iris.training_csv().splitlines(keepends=True)
     opt_ml.write("a.csv", "".join(lines[:70]), channel="train")
@@ -79,7 +83,7 @@ def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: Rows) 
     assert "train/._a.csv" in ended.log
 
 
-def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: Rows) -> None:
+def test_train_gives_the_same_bytes_for_the_same_data(tmp_path: Path, iris: LabelledRows) -> None:
     """Two jobs with the same rows write the same artifact."""
     artifacts = []
     for name in ("first", "second"):
@@ -161,7 +165,7 @@ def test_train_reports_a_channel_without_data(
     ],
 )
 def test_train_reports_bad_hyperparameters(
-    opt_ml: OptMl, iris: Rows, content: str, phrase: str
+    opt_ml: OptMl, iris: LabelledRows, content: str, phrase: str
 ) -> None:
     """Unusable hyperparameters end the job before the data are read."""
     opt_ml.write("iris.csv", iris.training_csv())

@@ -10,12 +10,12 @@ from sklearn.tree import DecisionTreeClassifier
 from artifact import export
 from support.fifos import fed, pipe_of
 from support.formats import FORMATS, NAMES, Table, as_parquet, with_header
-from support.material import OptMl, Rows, as_csv, soak_only
+from support.material import LabelledRows, OptMl, as_csv, soak_only
 from support.processes import Ended, read_until, start, train, wait_for
 
 
 @pytest.fixture(scope="module")
-def table(iris: Rows) -> Table:
+def table(iris: LabelledRows) -> Table:
     """The Iris table with numeric labels, the label first."""
     codes = {name: code for code, name in enumerate(dict.fromkeys(iris.labels))}
     return [

@@ -8,7 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from container.script_mode.packages import can_build
-from support.material import OptMl, Rows
+from support.material import LabelledRows, OptMl
 from support.processes import Ended, python, train
 from support.script_mode.sources import PACKAGE, archive_of, write_files
 
@@ -314,7 +314,7 @@ def test_output_of_a_program_is_complete(opt_ml: OptMl) -> None:
 
 @pytest.mark.parametrize("program", [None, " ", "train.py"])
 def test_script_mode_is_imported_only_for_a_program(
-    opt_ml: OptMl, iris: Rows, program: str | None
+    opt_ml: OptMl, iris: LabelledRows, program: str | None
 ) -> None:
     """Script mode is imported if and only if a program is named, as Python's import times show.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.containers import Engine
-from support.material import ROOT, OptMl, Rows
+from support.material import ROOT, LabelledRows, OptMl
 
 PURE_PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """pytest and its dependencies: pure Python, so that the installed files also work in the image."""
@@ -55,7 +55,7 @@ def test_histogram_engine_passes_its_tests_in_the_image(
 
 
 def test_histogram_engine_trains_a_model_that_is_served(
-    engine: Engine, images: Mapping[str, str], opt_ml: OptMl, iris: Rows
+    engine: Engine, images: Mapping[str, str], opt_ml: OptMl, iris: LabelledRows
 ) -> None:
     """The artifact of the histogram engine is served by the inference image."""
     opt_ml.write("iris.csv", iris.training_csv())

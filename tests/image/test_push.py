@@ -11,9 +11,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from support.aws import registry
 from support.aws.registry import HOST, MANIFEST, PASSWORD, REGION, SILENT_REGION, Ecr
-from support.clones import Ended, Fake
+from support.clones import Fake, ScriptResult
 from support.containers import Engine, run
-from support.material import ROOT, OptMl, Rows
+from support.material import ROOT, LabelledRows, OptMl
 from support.processes import await_condition
 
 Clones = Callable[[str], Path]
@@ -75,7 +75,7 @@ def small(tmp_path: Path) -> Clones:
     return make
 
 
-def sentence(ended: Ended, code: int) -> str:
+def sentence(ended: ScriptResult, code: int) -> str:
     """Return the last line of a script that exited with this code and printed no URI."""
     assert (ended.code, ended.out) == (code, ""), ended.err
     return ended.err.splitlines()[-1]
@@ -93,7 +93,7 @@ def storing(directory: Path, ecr: Ecr, media_type: str, manifest: bytes) -> Path
 
 
 def test_push_brings_to_ecr_an_image_that_trains_and_serves(
-    ecr: Ecr, repository: str, engine: Engine, opt_ml: OptMl, iris: Rows, tmp_path: Path
+    ecr: Ecr, repository: str, engine: Engine, opt_ml: OptMl, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """The image pulled by the printed digest trains, and serves scikit-learn's labels."""
     pushed = ecr.push(ROOT, repository, "--tag", "v1", "--platform", MACHINE)
@@ -213,7 +213,7 @@ def test_push_fails_when_the_registry_goes_down(ecr: Ecr, repository: str) -> No
     finally:
         ecr.registry.start()
 
-    assert "failed; the reason is above" in sentence(Ended(process.returncode, out, err), 1)
+    assert "failed; the reason is above" in sentence(ScriptResult(process.returncode, out, err), 1)
     assert not [*ecr.registry.storage.glob(f"**/{repository}/_manifests/tags/*")]
 
 

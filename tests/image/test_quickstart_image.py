@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.clones import Clone, Ended
+from support.clones import Clone, ScriptResult
 from support.containers import run
 from support.example_algorithms import EXAMPLES, FOLDER, Example
-from support.material import ROOT, Rows, soak_only
+from support.material import ROOT, LabelledRows, soak_only
 from support.processes import free_port
 
 pytestmark = pytest.mark.docker
@@ -30,7 +30,7 @@ def tag(images: Mapping[str, str]) -> Iterator[None]:
         run("docker", "rmi", "--force", built or IMAGE, check=False)
 
 
-def type_in(clone: Clone, commands: str) -> Ended:
+def type_in(clone: Clone, commands: str) -> ScriptResult:
     """A function that runs commands in the root of a clone, with the programs of this machine."""
     ended = clone.run_commands(commands, fakes=(), **os.environ | {"PORT": str(free_port())})
     assert ended.code == 0, ended.out + ended.err
@@ -44,7 +44,7 @@ def type_in(clone: Clone, commands: str) -> Ended:
     ids=lambda example: example.name,
 )
 def test_quickstart_runs_every_example_in_containers(
-    tmp_path: Path, iris: Rows, example: Example
+    tmp_path: Path, iris: LabelledRows, example: Example
 ) -> None:
     """Each example, copied as documented, predicts the flowers.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.containers import Container, Engine, run
-from support.material import ROOT, OptMl, Rows, soak_only
+from support.material import ROOT, LabelledRows, OptMl, soak_only
 from support.processes import Ended, Reply, await_condition
 from support.script_mode.sources import write_files
 
@@ -54,7 +54,7 @@ class Script:
     channels: Sequence[str]
     hyperparameters: Mapping[str, str]
 
-    def ask(self, container: Container, iris: Rows) -> Reply:
+    def ask(self, container: Container, iris: LabelledRows) -> Reply:
         """Send all rows in the format that the script accepts."""
         if self.program == "arguments.py":
             body = json.dumps({"rows": iris.features.tolist()})
@@ -83,7 +83,7 @@ def train(
 
 @pytest.mark.parametrize("script", THREE, ids=lambda script: script.program)
 def test_script_of_awss_container_trains_and_serves_in_the_image(
-    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, script: Script
+    engine: Engine, images: Images, opt_ml: OptMl, iris: LabelledRows, script: Script
 ) -> None:
     """The script runs without a known user, network or writable root, and predicts every row."""
     for channel in script.channels:
@@ -129,7 +129,12 @@ def test_script_trains_anywhere(
 )
 @pytest.mark.parametrize("target", ["full", "inference"])
 def test_script_serves_anywhere(
-    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, target: str, options: list[str]
+    engine: Engine,
+    images: Images,
+    opt_ml: OptMl,
+    iris: LabelledRows,
+    target: str,
+    options: list[str],
 ) -> None:
     """Both images serve with the functions of a script, and stop with exit code 0."""
     import numpy as np  # the model is one of its files

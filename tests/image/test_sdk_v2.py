@@ -9,8 +9,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from support.aws import local_mode
 from support.aws.sdk_examples import Examples, logged
-from support.clones import Ended
-from support.material import Rows, as_csv
+from support.clones import ScriptResult
+from support.material import LabelledRows, as_csv
 from support.processes import free_port
 
 Images = Mapping[str, str]
@@ -27,7 +27,7 @@ def sdk(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ex
 
 
 @pytest.fixture(scope="module")
-def tree(iris: Rows) -> DecisionTreeClassifier:
+def tree(iris: LabelledRows) -> DecisionTreeClassifier:
     """The tree that the example trains, fitted by scikit-learn."""
     return DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
 
@@ -39,7 +39,9 @@ def few_rows(random_features: RandomFeatures) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def ended(sdk: Examples, images: Images, iris: Rows, few_rows: NDArray[np.float64]) -> Ended:
+def ended(
+    sdk: Examples, images: Images, iris: LabelledRows, few_rows: NDArray[np.float64]
+) -> ScriptResult:
     """A run of the example: training, deployment, predictions, and a MultiRecord transform."""
     (sdk.directory / "training").mkdir()
     (sdk.directory / "training/iris.csv").write_text(iris.training_csv())
@@ -48,7 +50,9 @@ def ended(sdk: Examples, images: Images, iris: Rows, few_rows: NDArray[np.float6
     return ended
 
 
-def run(sdk: Examples, images: Images, features: NDArray[np.float64], *options: str) -> Ended:
+def run(
+    sdk: Examples, images: Images, features: NDArray[np.float64], *options: str
+) -> ScriptResult:
     """Run the example with these rows, and transform them."""
     rows = sdk.directory / "rows.csv"
     rows.write_text(as_csv(features))
@@ -67,14 +71,14 @@ def transformed(sdk: Examples) -> list[str]:
 
 @pytest.mark.parametrize("body", ["csv", "json", "npy"])
 def test_serializers_receive_the_labels_of_scikit_learn(
-    ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64], body: str
+    ended: ScriptResult, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64], body: str
 ) -> None:
     """An endpoint accepts requests of CSVSerializer, JSONSerializer and NumpySerializer."""
     assert logged(ended, f"{body} labels") == [tree.predict(few_rows).tolist()]
 
 
 def test_custom_attributes_select_the_probabilities_of_scikit_learn(
-    ended: Ended, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
+    ended: ScriptResult, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
 ) -> None:
     """`predict(..., custom_attributes=...)` selects the output, whose numbers are float32."""
     (rows,) = logged(ended, "probabilities")
@@ -85,14 +89,14 @@ def test_custom_attributes_select_the_probabilities_of_scikit_learn(
 
 
 def test_multi_record_transform_writes_the_labels_of_scikit_learn(
-    ended: Ended, sdk: Examples, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
+    ended: ScriptResult, sdk: Examples, tree: DecisionTreeClassifier, few_rows: NDArray[np.float64]
 ) -> None:
     """Batch transform with Line and MultiRecord writes exactly one line per row."""
     assert transformed(sdk) == tree.predict(few_rows).tolist()
 
 
 def test_transform_uses_the_execution_parameters(
-    ended: Ended,
+    ended: ScriptResult,
     sdk: Examples,
     images: Images,
     tree: DecisionTreeClassifier,
@@ -110,7 +114,11 @@ def test_transform_uses_the_execution_parameters(
 
 
 def test_two_instances_train_one_tree(
-    ended: Ended, sdk: Examples, images: Images, tree: DecisionTreeClassifier, iris: Rows
+    ended: ScriptResult,
+    sdk: Examples,
+    images: Images,
+    tree: DecisionTreeClassifier,
+    iris: LabelledRows,
 ) -> None:
     """With `instance_count=2` two hosts train together, and the model is as good."""
     again = run(sdk, images, iris.features, "--instances=2")
@@ -121,7 +129,7 @@ def test_two_instances_train_one_tree(
     assert right.mean() >= tree.score(iris.features, iris.labels) - 0.003
 
 
-def test_nothing_is_left_running(ended: Ended, sdk: Examples) -> None:
+def test_nothing_is_left_running(ended: ScriptResult, sdk: Examples) -> None:
     """The example stops its endpoint, so that the port is free again."""
     assert (sdk.directory / "models/model.tar.gz").is_file()
     assert local_mode.containers_of(sdk.directory) == []

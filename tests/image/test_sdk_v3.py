@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from support.aws import local_mode
 from support.aws.sdk_examples import Examples
 from support.containers import Engine, run
-from support.material import ROOT, Rows, as_csv
+from support.material import ROOT, LabelledRows, as_csv
 
 Images = Mapping[str, str]
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.soak]
 
 
 @pytest.fixture
-def sdk(images: Images, tmp_path: Path, iris: Rows) -> Iterator[Examples]:
+def sdk(images: Images, tmp_path: Path, iris: LabelledRows) -> Iterator[Examples]:
     """The SDK in version 3, with the Iris table as training data."""
     with local_mode.running(3, tmp_path, images["full"]) as sdk:
         (tmp_path / "training").mkdir()
@@ -47,7 +47,7 @@ def train(sdk: Examples, image: str, *options: str | Path) -> Path:
 
 @pytest.fixture
 def labels(
-    iris: Rows, random_features: Callable[[int, int], NDArray[np.float64]]
+    iris: LabelledRows, random_features: Callable[[int, int], NDArray[np.float64]]
 ) -> tuple[str, list[str]]:
     """Rows as CSV, and the labels that scikit-learn predicts for them."""
     features = random_features(500, 3)

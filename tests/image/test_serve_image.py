@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import EXIT_NO_MODEL, PlatformError
 from support.containers import Engine
-from support.material import OptMl, Rows, as_csv, soak_only
+from support.material import LabelledRows, OptMl, as_csv, soak_only
 from support.recordio import frame, record
 
 Images = Mapping[str, str]
@@ -30,7 +30,7 @@ def test_image_serves_the_labels_of_scikit_learn(
     engine: Engine,
     images: Images,
     trained_in_image: OptMl,
-    iris: Rows,
+    iris: LabelledRows,
     random_features: Callable[[int, int], NDArray[np.float64]],
     target: str,
 ) -> None:

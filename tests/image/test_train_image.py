@@ -9,7 +9,7 @@ import pytest
 
 from support.containers import Engine, run
 from support.formats import FORMATS
-from support.material import ARTIFACT, OptMl, Rows
+from support.material import ARTIFACT, LabelledRows, OptMl
 from support.processes import await_condition
 
 Images = Mapping[str, str]
@@ -29,7 +29,7 @@ def test_train_in_a_container_writes_files_that_belong_to_its_user(
 
 
 def test_full_image_trains_without_an_argument(
-    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
+    engine: Engine, images: Images, opt_ml: OptMl, iris: LabelledRows
 ) -> None:
     """The SDK's local mode passes no argument, so the image trains by default."""
     opt_ml.write("iris.csv", iris.training_csv())
@@ -42,7 +42,7 @@ def test_full_image_trains_without_an_argument(
 
 @pytest.mark.parametrize("options", [[], ["--network=none"], ["--user=12345:12345"]])
 def test_train_needs_neither_network_nor_a_known_user(
-    engine: Engine, images: Images, iris: Rows, opt_ml: OptMl, options: list[str]
+    engine: Engine, images: Images, iris: LabelledRows, opt_ml: OptMl, options: list[str]
 ) -> None:
     """Training works on a read-only root, without a network, as a user without a name."""
     file = opt_ml.write("iris.csv", iris.training_csv())
@@ -61,7 +61,7 @@ def test_train_needs_neither_network_nor_a_known_user(
 
 @pytest.mark.parametrize("name", ["table.csv.zst", "table.parquet", "table.recordio"])
 def test_train_reads_every_format_from_a_read_only_mount(
-    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows, name: str
+    engine: Engine, images: Images, opt_ml: OptMl, iris: LabelledRows, name: str
 ) -> None:
     """The image contains what each format needs; the data are mounted as in FastFile mode."""
     codes = {label: code for code, label in enumerate(dict.fromkeys(iris.labels))}
@@ -112,7 +112,7 @@ def test_train_reports_a_full_disk(
 
 
 def test_train_reports_that_memory_ran_out(
-    engine: Engine, images: Images, opt_ml: OptMl, iris: Rows
+    engine: Engine, images: Images, opt_ml: OptMl, iris: LabelledRows
 ) -> None:
     """A job that the kernel killed leaves a failure file with the likely reason."""
     opt_ml.write("iris.csv", iris.training_csv())

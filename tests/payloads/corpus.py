@@ -159,7 +159,7 @@ def _encoded(content: str | bytes) -> bytes:
 
 @cache
 def _table(file: Path) -> dict[str, dict[str, Any]]:
-    table: dict[str, dict[str, Any]] = Loader(file.read_bytes()).get_single_data()
+    table: dict[str, dict[str, Any]] = CorpusLoader(file.read_bytes()).get_single_data()
     assert table.keys() <= {"shared", "accepted", "rejected"}, file
     return table
 
@@ -182,7 +182,7 @@ def generated() -> dict[str, bytes]:
     return dict(named)
 
 
-class Loader(yaml.CSafeLoader):  # type: ignore[misc]
+class CorpusLoader(yaml.CSafeLoader):  # type: ignore[misc]
     """YAML without repeated keys, with tags for what is not text in UTF-8."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -193,7 +193,7 @@ class Loader(yaml.CSafeLoader):  # type: ignore[misc]
         return found
 
 
-Loader.add_constructor("!bytes", lambda _, node: node.value.encode("latin-1"))
-Loader.add_constructor("!utf-16-le", lambda _, node: node.value.encode("utf-16-le"))
-Loader.add_constructor("!utf-16-be", lambda _, node: node.value.encode("utf-16-be"))
-Loader.add_constructor("!generated", lambda _, node: generated()[node.value])
+CorpusLoader.add_constructor("!bytes", lambda _, node: node.value.encode("latin-1"))
+CorpusLoader.add_constructor("!utf-16-le", lambda _, node: node.value.encode("utf-16-le"))
+CorpusLoader.add_constructor("!utf-16-be", lambda _, node: node.value.encode("utf-16-be"))
+CorpusLoader.add_constructor("!generated", lambda _, node: generated()[node.value])

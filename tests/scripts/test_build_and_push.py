@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.clones import Clone, Ended, Fake
+from support.clones import Clone, Fake, ScriptResult
 
 SCRIPT = "build_and_push.sh"
 BUILD_ONLY = ("--build-only", "decision-trees")
@@ -35,7 +35,7 @@ def fake_docker(directory: Path, version: str = "28.2.2", **answers: int) -> Fak
     )
 
 
-def sentence(ended: Ended) -> str:
+def sentence(ended: ScriptResult) -> str:
     """Return the only line of a script that cannot build."""
     assert ended.code == UNAVAILABLE
     assert ended.out == ""

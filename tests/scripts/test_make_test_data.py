@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.material import ROOT, Rows
+from support.material import ROOT, LabelledRows
 
 TRAINING = Path("local_test/test_dir/input/data/training/leaf_train.csv")
 PAYLOAD = Path("local_test/payload.csv")
@@ -44,7 +44,7 @@ def test_make_test_data_writes_nothing_else(written: Path) -> None:
     assert files == {TRAINING, PAYLOAD}
 
 
-def test_leaf_train_is_the_iris_table(iris: Rows) -> None:
+def test_leaf_train_is_the_iris_table(iris: LabelledRows) -> None:
     """Every label and every number equal those of scikit-learn; the label is first."""
     rows = rows_of(TRAINING)
 
@@ -52,7 +52,7 @@ def test_leaf_train_is_the_iris_table(iris: Rows) -> None:
     assert [[float(cell) for cell in row[1:]] for row in rows] == iris.features.tolist()
 
 
-def test_payload_is_every_tenth_row_without_its_label(iris: Rows) -> None:
+def test_payload_is_every_tenth_row_without_its_label(iris: LabelledRows) -> None:
     """The request contains rows of every label."""
     rows = rows_of(PAYLOAD)
 

@@ -15,7 +15,7 @@ SCRIPT = "local_test/predict.sh"
 
 
 @dataclass
-class Endpoint:
+class RecordingServer:
     """Requests that a server received, and its response."""
 
     port: int = 0
@@ -25,9 +25,9 @@ class Endpoint:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
+def endpoint() -> Iterator[RecordingServer]:
     """A server that records each request."""
-    endpoint = Endpoint()
+    endpoint = RecordingServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -67,7 +67,7 @@ def test_predict_reports_an_unreadable_file(tmp_path: Path) -> None:
     assert ended.err == "predict: the file no such file.csv does not exist or cannot be read.\n"
 
 
-def test_predict_sends_the_file_unchanged(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_predict_sends_the_file_unchanged(tmp_path: Path, endpoint: RecordingServer) -> None:
     """Every byte of a file, relative to the caller's directory, is sent to /invocations as CSV."""
     content = b"5.1,3.5,1.4,0.2\r\n\n@6.2,2.2,4.5,1.5\xff\x00"
     (tmp_path / "a payload.csv").write_bytes(content)
@@ -78,7 +78,7 @@ def test_predict_sends_the_file_unchanged(tmp_path: Path, endpoint: Endpoint) ->
     assert (ended.code, ended.out, ended.err) == (0, "setosa\n", "")
 
 
-def test_predict_sends_the_given_content_type(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_predict_sends_the_given_content_type(tmp_path: Path, endpoint: RecordingServer) -> None:
     """The second argument is the content type."""
     payload = tmp_path / "payload.json"
     payload.write_text('{"instances": []}', encoding="utf-8")
@@ -89,7 +89,7 @@ def test_predict_sends_the_given_content_type(tmp_path: Path, endpoint: Endpoint
     assert endpoint.requests == [("/invocations", "application/json", payload.read_bytes())]
 
 
-def test_predict_bypasses_a_proxy(tmp_path: Path, endpoint: Endpoint) -> None:
+def test_predict_bypasses_a_proxy(tmp_path: Path, endpoint: RecordingServer) -> None:
     """A proxy of the environment is not used for this machine."""
     clone = Clone(tmp_path)
 
@@ -106,7 +106,7 @@ def test_predict_bypasses_a_proxy(tmp_path: Path, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("status", [400, 415, 503])
 def test_predict_prints_an_error_response_and_fails(
-    tmp_path: Path, endpoint: Endpoint, status: int
+    tmp_path: Path, endpoint: RecordingServer, status: int
 ) -> None:
     """The server's message is printed, and the exit code is not 0."""
     endpoint.status, endpoint.answer = status, b'{"error": "MalformedPayload"}\n'

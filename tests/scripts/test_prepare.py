@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.clones import Clone, Ended, Fake
+from support.clones import Clone, Fake, ScriptResult
 from support.material import ROOT
 
 SCRIPT = "local_test/prepare.sh"
@@ -26,7 +26,7 @@ def prepared(clone: Clone) -> Fake:
     return python
 
 
-def sentence(ended: Ended) -> str:
+def sentence(ended: ScriptResult) -> str:
     """Return the last line of a script that fails."""
     assert ended.code == 1
     assert ended.out == ""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
-from support.clones import Clone, Ended, Fake, with_environment
-from support.material import Rows, as_csv
+from support.clones import Clone, Fake, ScriptResult, with_environment
+from support.material import LabelledRows, as_csv
 from support.processes import DEADLINE_SECONDS, await_condition, free_port
 
 SCRIPT = "local_test/quickstart.sh"
@@ -32,8 +32,8 @@ class Twice:
     """Results of two runs in one clone, and whether the port was closed after each."""
 
     clone: Clone
-    first: Ended
-    second: Ended
+    first: ScriptResult
+    second: ScriptResult
     port: int
 
 
@@ -62,7 +62,7 @@ def is_closed(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) != 0
 
 
-def labelled_payload(iris: Rows) -> str:
+def labelled_payload(iris: LabelledRows) -> str:
     """Return the expected output: each row of payload.csv with its label."""
     oracle = DecisionTreeClassifier(random_state=0)
     labels = oracle.fit(iris.features, iris.labels).predict(iris.features)
@@ -79,9 +79,11 @@ def test_quickstart_explains_why_it_uses_no_containers(without_engine: Twice) ->
 
 
 @pytest.mark.parametrize("run", ["first", "second"])
-def test_quickstart_predicts_without_an_engine(without_engine: Twice, iris: Rows, run: str) -> None:
+def test_quickstart_predicts_without_an_engine(
+    without_engine: Twice, iris: LabelledRows, run: str
+) -> None:
     """Each run ends with the labels of all rows of the payload, and the training metrics."""
-    ended: Ended = getattr(without_engine, run)
+    ended: ScriptResult = getattr(without_engine, run)
 
     assert ended.code == 0, ended.err
     assert labelled_payload(iris) in ended.out
@@ -100,7 +102,9 @@ def test_quickstart_leaves_the_model_for_serve_local(without_engine: Twice) -> N
     assert (without_engine.clone.test_dir / "model/model.onnx").is_file()
 
 
-def test_quickstart_uses_containers_when_the_image_is_built(tmp_path: Path, iris: Rows) -> None:
+def test_quickstart_uses_containers_when_the_image_is_built(
+    tmp_path: Path, iris: LabelledRows
+) -> None:
     """With an engine, the containers of train_local.sh and serve_local.sh are used."""
     clone, port = with_environment(tmp_path), free_port()
     docker = Fake(tmp_path / "bin", "docker", CONTAINERS)

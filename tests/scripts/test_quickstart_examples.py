@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from support.clones import Ended, Fake, with_environment
+from support.clones import Fake, ScriptResult, with_environment
 from support.example_algorithms import EXAMPLES, Example
-from support.material import ROOT, Rows
+from support.material import ROOT, LabelledRows
 from support.pages import commands
 from support.processes import free_port
 
@@ -15,7 +15,7 @@ BLOCKS = commands("examples/algorithms/README.md", "Example algorithms")
 HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\n4,300,100\n"
 
 
-def run(parent: Path, script: str) -> Ended:
+def run(parent: Path, script: str) -> ScriptResult:
     """Run commands in a clone, without a Docker engine."""
     clone = with_environment(parent)
     (clone.root / "houses.csv").write_text(HOUSES, encoding="utf-8")
@@ -23,7 +23,7 @@ def run(parent: Path, script: str) -> Ended:
     return clone.run_commands(script, fakes=[docker], PORT=str(free_port()))
 
 
-def predicted(example: Example, iris: Rows) -> str:
+def predicted(example: Example, iris: LabelledRows) -> str:
     """Return the expected output: each row of payload.csv with its label."""
     rows = (ROOT / "local_test/payload.csv").read_text(encoding="utf-8").splitlines()
     labels = example.default_labels(iris)[::10]
@@ -31,7 +31,9 @@ def predicted(example: Example, iris: Rows) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_quickstart_runs_every_example(tmp_path: Path, iris: Rows, example: Example) -> None:
+def test_quickstart_runs_every_example(
+    tmp_path: Path, iris: LabelledRows, example: Example
+) -> None:
     """Each example, copied as documented, is trained and predicts the flowers."""
     ended = run(tmp_path, BLOCKS[0].replace("random_forest", example.name))
 

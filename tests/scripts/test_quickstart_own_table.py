@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from support.clones import Clone, Ended, Fake, with_environment
+from support.clones import Clone, Fake, ScriptResult, with_environment
 from support.processes import DEADLINE_SECONDS, Endpoint, free_port
 
 SCRIPT = "local_test/quickstart.sh"
@@ -56,7 +56,7 @@ def predicted_prices() -> list[str]:
     return [f"{row}\t{answer}" for row, answer in zip(request, answers, strict=False)]
 
 
-def shown(ended: Ended) -> list[str]:
+def shown(ended: ScriptResult) -> list[str]:
     """Return the lines with rows and predictions."""
     return ended.out.split("and its label:\n")[1].split("quickstart:")[0].splitlines()
 

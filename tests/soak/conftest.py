@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from support.load.mixture import LARGEST_BODY_MEGABYTES, Mixture
 from support.load.observation import StartServe
-from support.material import OptMl, Rows
+from support.material import LabelledRows, OptMl
 from support.servers import LoggedServer, serving
 
 
 @pytest.fixture(scope="session")
-def mixture(iris: Rows, random_features: Callable[[int, int], NDArray[np.float64]]) -> Mixture:
+def mixture(
+    iris: LabelledRows, random_features: Callable[[int, int], NDArray[np.float64]]
+) -> Mixture:
     """Requests with the expected responses."""
     return Mixture(iris, random_features)
 

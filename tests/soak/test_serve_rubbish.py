@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from support.load.connections import Answer, Connection, Fate, flaw_of, read_answers
+from support.load.connections import Connection, Fate, Response, flaw_of, read_answers
 from support.load.observation import StartServe, workers
 from support.load.rubbish import Rubbish
 
@@ -86,7 +86,7 @@ class _Sender:
         except ValueError:
             self.flaws.append(f"{Fate.CUT}: {wire!r}: {received!r}")
 
-    def _judge(self, request: object, answer: Answer, *, has_body: bool = True) -> None:
+    def _judge(self, request: object, answer: Response, *, has_body: bool = True) -> None:
         self.statuses[answer.status] += 1
         is_well_formed = answer.status < 400 or not has_body or flaw_of(answer) is None
         if answer.status not in DOCUMENTED or not is_well_formed:

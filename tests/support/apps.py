@@ -15,7 +15,7 @@ from container.serving import app
 from container.serving.scoreboard import Scoreboard
 from container.settings import Settings
 from predictor import ScoringService
-from support.material import Rows
+from support.material import LabelledRows
 
 ROW = b"5.1,3.5,1.4,0.2\n"
 
@@ -33,7 +33,9 @@ def app_of(base_dir: Path, **settings: Any) -> Flask:
     return create_app(Settings(paths, cores=1, workers=1, scoreboard=scoreboard, **settings))
 
 
-def app_with(estimator: ClassifierMixin, iris: Rows, base_dir: Path, **settings: Any) -> Flask:
+def app_with(
+    estimator: ClassifierMixin, iris: LabelledRows, base_dir: Path, **settings: Any
+) -> Flask:
     """Fit the estimator on the Iris table, export it, and return the app that serves it."""
     features = iris.features.astype(np.float32)
     (base_dir / "model").mkdir()

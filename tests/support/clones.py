@@ -20,7 +20,7 @@ _NOT_COPIED = ("__pycache__", "model", "output", "own_dir")
 
 
 @dataclass(frozen=True)
-class Ended:
+class ScriptResult:
     """Exit code and output of a script."""
 
     code: int
@@ -84,13 +84,15 @@ class Clone:
         *arguments: str | Path,
         fakes: Sequence[Fake] = (),
         **variables: str,
-    ) -> Ended:
+    ) -> ScriptResult:
         """Run a script of this copy until it exits."""
         with self.running(script, *arguments, fakes=fakes, **variables) as process:
             out, err = process.communicate(timeout=DEADLINE_SECONDS)
-        return Ended(process.returncode, out, err)
+        return ScriptResult(process.returncode, out, err)
 
-    def run_commands(self, commands: str, *, fakes: Sequence[Fake] = (), **variables: str) -> Ended:
+    def run_commands(
+        self, commands: str, *, fakes: Sequence[Fake] = (), **variables: str
+    ) -> ScriptResult:
         """Run commands in the root of this copy, as a user types them, until one fails."""
         script = self.root / "typed.sh"
         header = '#!/usr/bin/env bash\nset -e\ncd -- "$(dirname -- "$0")"\n'

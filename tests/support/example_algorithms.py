@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 
 from container.data.table import Table
 from container.hyperparameters import loader
-from support.material import PROGRAM_DIR, ROOT, OptMl, Rows, as_csv
+from support.material import PROGRAM_DIR, ROOT, LabelledRows, OptMl, as_csv
 from support.processes import Endpoint
 
 FOLDER = ROOT / "examples/algorithms"
@@ -106,7 +106,7 @@ class Example:
             probabilities = _labels_and_probabilities(self.model(), features)
             self._check_probabilities(endpoint, body, *probabilities)
 
-    def default_labels(self, iris: Rows) -> list[str]:
+    def default_labels(self, iris: LabelledRows) -> list[str]:
         """Return the labels of the flowers, of a model that is learnt without hyperparameters."""
         table = Table(iris.features.astype(np.float32), np.array(iris.labels))
         model = self.algorithm.fit(table, self.algorithm.Hyperparameters())

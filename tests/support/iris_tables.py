@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 
 from container.data.table import Table
-from support.material import Rows
+from support.material import LabelledRows
 
 
-def classes_of(iris: Rows) -> Table:
+def classes_of(iris: LabelledRows) -> Table:
     """Return the Iris table."""
     return Table(iris.features.astype(np.float32), np.array(iris.labels))
 
 
-def quantities_of(iris: Rows) -> Table:
+def quantities_of(iris: LabelledRows) -> Table:
     """Return the Iris table with the last feature as a numeric label."""
     return Table(iris.features[:, :3].astype(np.float32), iris.features[:, 3] + 1)
 

@@ -67,7 +67,7 @@ class OptMl:
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """Labelled table."""
 
     features: NDArray[np.float64]

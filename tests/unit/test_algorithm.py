@@ -15,19 +15,19 @@ from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import Task
 from container.hyperparameters.loader import parse
 from support.iris_tables import classes_of, quantities_of, table_of, weighted
-from support.material import ARTIFACT, Rows
+from support.material import ARTIFACT, LabelledRows
 
 REGRESSION = Hyperparameters(task="regression")
 
 
 @pytest.fixture(scope="module")
-def table(iris: Rows) -> Table:
+def table(iris: LabelledRows) -> Table:
     """Return the Iris table as training reads it."""
     return classes_of(iris)
 
 
 @pytest.fixture(scope="module")
-def quantities(iris: Rows) -> Table:
+def quantities(iris: LabelledRows) -> Table:
     """Return the Iris table with the last feature as the label."""
     return quantities_of(iris)
 

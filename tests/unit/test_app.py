@@ -17,7 +17,7 @@ from container.payloads.types import Answer, Invocation
 from container.serving.app import create_app
 from container.settings import Settings
 from support.apps import ROW, app_of, app_with, assert_error, invoke
-from support.material import Rows
+from support.material import LabelledRows
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -25,7 +25,7 @@ IDS = {ATTRIBUTES: "trace=7", INFERENCE_ID: "id 1", "X-Request-Id": "r-1"}
 
 
 @pytest.fixture
-def client(iris: Rows, tmp_path: Path) -> FlaskClient:
+def client(iris: LabelledRows, tmp_path: Path) -> FlaskClient:
     """Return a client of an app with a model and no requests so far."""
     return app_with(DecisionTreeClassifier(random_state=0), iris, tmp_path).test_client()
 
@@ -246,7 +246,9 @@ def test_truncated_body_is_not_answered(client: FlaskClient, n_bytes: int) -> No
     assert cut.status_code == 400
 
 
-def test_loading_is_logged(iris: Rows, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_loading_is_logged(
+    iris: LabelledRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """A worker logs once that it has the model, or why not."""
     caplog.set_level("INFO", logger="container.serving.app")
     for name in ("good", "empty"):

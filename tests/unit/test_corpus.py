@@ -58,4 +58,4 @@ def test_tags_are_bytes() -> None:
     """What an editor cannot hold is written with a tag."""
     tags = r'[!bytes "1\xff\0", !utf-16-le "\ufeff1", !utf-16-be "1"]'
 
-    assert corpus.Loader(tags).get_single_data() == [b"1\xff\0", b"\xff\xfe1\0", b"\0001"]
+    assert corpus.CorpusLoader(tags).get_single_data() == [b"1\xff\0", b"\xff\xfe1\0", b"\0001"]

@@ -13,7 +13,7 @@ from container.data.dataset import BATCH_ROWS, Dataset
 from container.data.table import Table
 from container.hyperparameters.input_options import Task
 from support.iris_tables import classes_of, quantities_of, table_of, weighted
-from support.material import Rows
+from support.material import LabelledRows
 from trees.evaluation import SLICE_ROWS
 
 N_ROWS = BATCH_ROWS + 5000
@@ -21,13 +21,13 @@ REGRESSION = Hyperparameters(task="regression")
 
 
 @pytest.fixture(scope="module")
-def table(iris: Rows) -> Table:
+def table(iris: LabelledRows) -> Table:
     """Return the Iris table as training reads it."""
     return classes_of(iris)
 
 
 @pytest.fixture(scope="module")
-def quantities(iris: Rows) -> Table:
+def quantities(iris: LabelledRows) -> Table:
     """Return the Iris table with the last feature as the label."""
     return quantities_of(iris)
 

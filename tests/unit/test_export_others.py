@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from artifact import export, model
 from artifact.metadata import ArtifactError
 from artifact.model import Model
-from support.material import Rows
+from support.material import LabelledRows
 
 
 def saved(estimator: Any, features: NDArray[np.float32], directory: Path) -> Model:
@@ -33,7 +33,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("estimator", OTHERS.values(), ids=OTHERS)
 def test_other_classifier_answers_as_scikit_learn(
-    tmp_path: Path, iris: Rows, estimator: Any
+    tmp_path: Path, iris: LabelledRows, estimator: Any
 ) -> None:
     """Labels agree exactly, probabilities to the precision of float32."""
     features = iris.features.astype(np.float32)
@@ -49,7 +49,7 @@ def test_other_classifier_answers_as_scikit_learn(
 
 @pytest.mark.parametrize("estimator", OTHERS.values(), ids=OTHERS)
 def test_other_classifier_is_right_about_missing_cells(
-    tmp_path: Path, iris: Rows, estimator: Any
+    tmp_path: Path, iris: LabelledRows, estimator: Any
 ) -> None:
     """A row with missing cells is predicted as scikit-learn does, or refused."""
     features = iris.features.astype(np.float32)
@@ -65,7 +65,7 @@ def test_other_classifier_is_right_about_missing_cells(
 
 @pytest.mark.parametrize("estimator", [OTHERS["linear"], OTHERS["pipeline"]])
 def test_estimator_that_refuses_missing_cells_is_recorded_so(
-    tmp_path: Path, iris: Rows, estimator: Any
+    tmp_path: Path, iris: LabelledRows, estimator: Any
 ) -> None:
     """Rows that scikit-learn refuses are refused."""
     features = iris.features.astype(np.float32)
@@ -75,7 +75,7 @@ def test_estimator_that_refuses_missing_cells_is_recorded_so(
 
 
 def test_estimator_that_does_not_predict_the_likeliest_label_is_refused(
-    tmp_path: Path, iris: Rows
+    tmp_path: Path, iris: LabelledRows
 ) -> None:
     """An artifact knows only probabilities; an estimator with its own threshold is refused."""
     features = iris.features.astype(np.float32)

@@ -11,12 +11,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from artifact import export, model
 from artifact.metadata import ArtifactError
-from support.material import ARTIFACT, Rows
+from support.material import ARTIFACT, LabelledRows
 from support.processes import python
 
 
 @pytest.fixture(scope="module")
-def estimator(iris: Rows) -> DecisionTreeClassifier:
+def estimator(iris: LabelledRows) -> DecisionTreeClassifier:
     """A tree of three leaves."""
     features = iris.features.astype(np.float32)
     return DecisionTreeClassifier(max_leaf_nodes=3, random_state=0).fit(features, iris.labels)
@@ -24,7 +24,7 @@ def estimator(iris: Rows) -> DecisionTreeClassifier:
 
 @pytest.fixture(scope="module")
 def original(
-    tmp_path_factory: pytest.TempPathFactory, estimator: DecisionTreeClassifier, iris: Rows
+    tmp_path_factory: pytest.TempPathFactory, estimator: DecisionTreeClassifier, iris: LabelledRows
 ) -> Path:
     """The artifact of the tree; tests must not change it."""
     directory = tmp_path_factory.mktemp("original")
@@ -53,7 +53,7 @@ def reason(directory: Path) -> str:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_model_answers_as_the_estimator(
-    original: Path, estimator: DecisionTreeClassifier, iris: Rows, threads: int
+    original: Path, estimator: DecisionTreeClassifier, iris: LabelledRows, threads: int
 ) -> None:
     """With any number of threads, the predictions are scikit-learn's."""
     features = iris.features.astype(np.float32)
@@ -65,7 +65,7 @@ def test_model_answers_as_the_estimator(
     assert (loaded.probabilities(features) == estimator.predict_proba(features).astype("f4")).all()
 
 
-def test_artifact_of_an_earlier_version_is_served_as_before(iris: Rows) -> None:
+def test_artifact_of_an_earlier_version_is_served_as_before(iris: LabelledRows) -> None:
     """Its graph has an initializer as the input that asks for fewer probabilities."""
     features = iris.features.astype(np.float32)
     same = DecisionTreeClassifier(max_depth=2, random_state=0).fit(features, iris.labels)

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from container.formats.media_types import REPLIES
 from container.serving.middleware import ATTRIBUTES
 from support.apps import ROW, app_with, assert_error, invoke
-from support.material import Rows
+from support.material import LabelledRows
 
 REMEDY = "send one row a line: 4 numbers with commas between, no header, no label."
 
@@ -25,14 +25,14 @@ def oracle() -> DecisionTreeClassifier:
 
 @pytest.fixture(scope="module")
 def client(
-    oracle: DecisionTreeClassifier, iris: Rows, tmp_path_factory: pytest.TempPathFactory
+    oracle: DecisionTreeClassifier, iris: LabelledRows, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
     """A client of an endpoint with a model."""
     return app_with(oracle, iris, tmp_path_factory.mktemp("ml")).test_client()
 
 
 def test_predictions_are_those_of_scikit_learn(
-    client: FlaskClient, oracle: DecisionTreeClassifier, iris: Rows
+    client: FlaskClient, oracle: DecisionTreeClassifier, iris: LabelledRows
 ) -> None:
     """Every row of the table gets the label that scikit-learn predicts, in order."""
     response = invoke(client, iris.request_csv().encode())
@@ -86,7 +86,7 @@ def test_reply_has_the_form_that_is_asked_for(
 
 
 def test_reply_has_the_form_of_the_settings_where_none_is_asked_for(
-    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path
+    oracle: DecisionTreeClassifier, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """The default form is a setting, and a request may still ask for another."""
     settings = {"default_accept": "application/json", "outputs": ("probability",)}
@@ -105,7 +105,7 @@ def test_reply_has_the_form_of_the_settings_where_none_is_asked_for(
     ids=["task", "form"],
 )
 def test_settings_that_do_not_fit_the_model_are_told_of(
-    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path, settings: dict[str, Any]
+    oracle: DecisionTreeClassifier, iris: LabelledRows, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     """An endpoint whose default response cannot be written does not start."""
     client = app_with(oracle, iris, tmp_path, **settings).test_client()
@@ -184,7 +184,7 @@ def test_bad_body_is_rejected_with_the_place(
 
 
 def test_bad_records_are_marked_where_the_settings_say_so(
-    oracle: DecisionTreeClassifier, iris: Rows, tmp_path: Path
+    oracle: DecisionTreeClassifier, iris: LabelledRows, tmp_path: Path
 ) -> None:
     """Each row keeps its line; that of a bad one is empty, or null."""
     client = app_with(oracle, iris, tmp_path, bad_records="mark").test_client()
@@ -199,7 +199,7 @@ def test_bad_records_are_marked_where_the_settings_say_so(
     ("body", "row", "column"), [(b"1,2,,4\n", 1, 3), (ROW + b"1,,,4\n,2,3,4\n", 2, 2)]
 )
 def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
-    iris: Rows, tmp_path: Path, body: bytes, row: int, column: int
+    iris: LabelledRows, tmp_path: Path, body: bytes, row: int, column: int
 ) -> None:
     """The message names the first missing cell."""
     client = app_with(LogisticRegression(), iris, tmp_path).test_client()
@@ -213,7 +213,7 @@ def test_missing_cell_is_rejected_where_the_estimator_refuses_it(
 
 
 def test_row_with_a_missing_cell_is_marked_where_the_estimator_refuses_it(
-    iris: Rows, tmp_path: Path
+    iris: LabelledRows, tmp_path: Path
 ) -> None:
     """It is marked like any other bad row."""
     client = app_with(LogisticRegression(), iris, tmp_path, bad_records="mark").test_client()

@@ -24,7 +24,7 @@ _FORWARDED = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes")
 
 
 @dataclass(frozen=True)
-class Account:
+class SimulatedAccount:
     """AWS account without any resources."""
 
     url: str
@@ -57,7 +57,7 @@ class Account:
 
 
 @contextmanager
-def account(container: Endpoint) -> Iterator[Account]:
+def account(container: Endpoint) -> Iterator[SimulatedAccount]:
     """Run an account whose endpoints are all this container."""
     with ExitStack() as stack:
         moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -65,7 +65,7 @@ def account(container: Endpoint) -> Iterator[Account]:
         stack.callback(moto.stop)
         runtime = stack.enter_context(_Runtime(container))
         host, port = moto.get_host_and_port()
-        yield Account(f"http://{host}:{port}", f"http://127.0.0.1:{runtime.server_port}")
+        yield SimulatedAccount(f"http://{host}:{port}", f"http://127.0.0.1:{runtime.server_port}")
 
 
 class _Runtime(ThreadingHTTPServer):

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from support.clones import Clone, Ended, Fake
+from support.clones import Clone, Fake, ScriptResult
 
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 URI = f"{REGISTRY}/decision-trees"
@@ -24,7 +24,7 @@ class FakeEcr:
         self.aws = Fake(directory, "aws", _aws(answers))
         self.curl = Fake(directory, "curl", _curl(self.docker, answers))
 
-    def push(self, clone: Clone, *arguments: str, **variables: str) -> Ended:
+    def push(self, clone: Clone, *arguments: str, **variables: str) -> ScriptResult:
         """Run build_and_push.sh of a clone."""
         given = {"AWS_REGION": "eu-central-1"} | variables
         return clone.run(
@@ -90,7 +90,7 @@ def _curl(docker: Fake, answers: dict[str, str]) -> str:
     fi"""
 
 
-def sentence(ended: Ended, code: int) -> str:
+def sentence(ended: ScriptResult, code: int) -> str:
     """Return the only sentence of a script that exited with this code and printed no URI."""
     said = ended.err.replace(NO_COMMIT, "")
     assert (ended.code, ended.out) == (code, ""), ended.err

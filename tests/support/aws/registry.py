@@ -21,7 +21,7 @@ from typing import Any
 
 from moto.server import ThreadedMotoServer
 
-from support.clones import Ended
+from support.clones import ScriptResult
 from support.processes import DEADLINE_SECONDS, await_condition, launch
 
 REGION = "eu-central-1"
@@ -185,11 +185,11 @@ class Ecr:
             stderr=subprocess.PIPE,
         )
 
-    def push(self, clone: Path, *arguments: str, first: Path | None = None) -> Ended:
+    def push(self, clone: Path, *arguments: str, first: Path | None = None) -> ScriptResult:
         """Run the script of a clone until it exits."""
         process = self.start(clone, *arguments, first=first)
         out, err = process.communicate(timeout=_PUSH_DEADLINE_SECONDS)
-        return Ended(process.returncode, out, err)
+        return ScriptResult(process.returncode, out, err)
 
     def repository(self, name: str) -> dict[str, Any]:
         """Return ECR's description of a repository."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.clones import Ended
+from support.clones import ScriptResult
 from support.containers import run
 from support.material import ROOT
 from support.processes import free_port
@@ -47,7 +47,7 @@ class Examples:
     python: Path
     directory: Path
 
-    def run(self, example: str, *arguments: str | Path, **variables: str) -> Ended:
+    def run(self, example: str, *arguments: str | Path, **variables: str) -> ScriptResult:
         """Run a file of examples/ until it exits."""
         done = subprocess.run(
             [self.python, ROOT / "examples" / example, *arguments],
@@ -58,7 +58,7 @@ class Examples:
             check=False,
             timeout=_DEADLINE_SECONDS,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return ScriptResult(done.returncode, done.stdout, done.stderr)
 
     def _environment(self) -> dict[str, str]:
         configuration = self.directory / "sagemaker.yaml"
@@ -80,7 +80,7 @@ def options_of(example: str) -> set[str]:
     return set(re.findall(r'add(?:_argument)?\(\s*"(--[\w-]+)"', text))
 
 
-def logged(ended: Ended, what: str) -> list[Any]:
+def logged(ended: ScriptResult, what: str) -> list[Any]:
     """Return the values that sagemaker_sdk.py logged under a name, in order."""
     start = f"sagemaker_sdk: {what}: "
     lines = [line for line in ended.err.splitlines() if line.startswith(start)]

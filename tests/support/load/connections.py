@@ -68,7 +68,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """HTTP response; the names of the headers are in lower case."""
 
     status: int
@@ -87,7 +87,7 @@ class Outcome:
 
     fate: Fate
     call: Call
-    answer: Answer | None
+    answer: Response | None
     begun: float
     ended: float
 
@@ -148,7 +148,7 @@ class Connection:
         """Close the connection."""
         self._socket.close()
 
-    def ask(self, call: Call) -> tuple[Fate, Answer | None]:
+    def ask(self, call: Call) -> tuple[Fate, Response | None]:
         """Send a request, read the response and judge it."""
         acknowledged = self._acknowledged()
         self._is_asked_for_body = False
@@ -217,7 +217,7 @@ class Connection:
         return count
 
 
-def read_answer(stream: BinaryIO, *, has_body: bool = True) -> Answer:
+def read_answer(stream: BinaryIO, *, has_body: bool = True) -> Response:
     """Read one response.
 
     Raises:
@@ -240,10 +240,10 @@ def read_answer(stream: BinaryIO, *, has_body: bool = True) -> Answer:
     body = stream.read(length or 0) if has_body else b""
     if has_body and len(body) != length:
         raise ValueError(body)
-    return Answer(int(first.split()[1]), headers, body)
+    return Response(int(first.split()[1]), headers, body)
 
 
-def read_answers(received: bytes) -> Iterator[Answer]:
+def read_answers(received: bytes) -> Iterator[Response]:
     """Yield all responses in the received bytes; raises ValueError as `read_answer` does."""
     stream = io.BytesIO(received)
     with suppress(EOFError):
@@ -251,7 +251,7 @@ def read_answers(received: bytes) -> Iterator[Answer]:
             yield read_answer(stream)
 
 
-def judge(call: Call, answer: Answer) -> Fate:
+def judge(call: Call, answer: Response) -> Fate:
     """Compare a response with the expected one."""
     if (answer.status, answer.body) == (call.status, call.reply):
         return Fate.RIGHT
@@ -263,7 +263,7 @@ def judge(call: Call, answer: Answer) -> Fate:
     return Fate.UNAVAILABLE if answer.status in (502, 503, 504) else Fate.WRONG
 
 
-def flaw_of(answer: Answer) -> Fate | None:
+def flaw_of(answer: Response) -> Fate | None:
     """Return the flaw in the form of an error response; None if it is correct JSON."""
     if not answer.body:
         return Fate.EMPTY

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from container.formats.recordio_messages import Record
 from support import recordio
 from support.load.connections import Call
-from support.material import Rows, as_csv
+from support.material import LabelledRows, as_csv
 
 Features = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ REPLIES: dict[str, Callable[[Sequence[str]], bytes]] = {
 class Mixture:
     """Requests whose rows have values near those of the Iris table."""
 
-    def __init__(self, iris: Rows, make: Callable[[int, int], Features]) -> None:
+    def __init__(self, iris: LabelledRows, make: Callable[[int, int], Features]) -> None:
         self._oracle = DecisionTreeClassifier(random_state=0).fit(iris.features, iris.labels)
         self._make = make
 

@@ -130,9 +130,12 @@ def _check_answers(model: Model, estimator: Any, features: Features, answers: An
     different = int((~right).sum())
     if different:
         what = "label" if _is_classifier(estimator) else "score"
+        missing = int(np.isnan(features[~right]).any(axis=1).sum())
         raise ArtifactError(
             f"the exported model predicts another {what} than {type(estimator).__name__} for "
-            f"{different} of {len(features)} training rows; this estimator cannot be served"
+            f"{different} of {len(features)} training rows, {missing} of them with missing values; "
+            "ONNX treats missing values, ties or the rounding to 32-bit floats otherwise; use "
+            "another estimator, fill missing values in, or scale the features"
         )
 
 

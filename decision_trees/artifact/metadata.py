@@ -1,6 +1,7 @@
 """Metadata of an artifact, stored in model.json, and the names of its files."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,9 @@ REGRESSION = "regression"
 
 class ArtifactError(Exception):
     """An artifact cannot be used; the message has the problem and the remedy."""
+
+    exit_code = os.EX_DATAERR
+    """Exit code of a training job: its owner can choose another estimator."""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
         _FAILING.acquire()
         logger.error("the job failed", exc_info=error)
         _write_failure(describe(error, paths), paths)
-        sys.exit(error.exit_code if isinstance(error, ContainerError) else EXIT_INTERNAL)
+        sys.exit(getattr(error, "exit_code", EXIT_INTERNAL))
 
 
 def abort(error: ContainerError, paths: Paths) -> NoReturn:
@@ -179,8 +179,9 @@ def abort(error: ContainerError, paths: Paths) -> NoReturn:
 def describe(error: Exception, paths: Paths) -> str:
     """Return the failure text for an error: what was found, where, and what to do."""
     match error:
-        case ContainerError():
-            return str(error)
+        case _ if hasattr(error, "exit_code"):
+            is_ours = isinstance(error, ContainerError)  # or one of artifact, which is independent
+            return str(error) if is_ours else f"The model cannot be saved: {error}."
         case MemoryError():
             return (
                 f"Training ran out of memory ({str(error) or 'MemoryError'}); use an instance "

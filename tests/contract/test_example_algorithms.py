@@ -235,6 +235,17 @@ def test_pipeline_rejects_labels_that_are_all_the_same(tmp_path: Path, opt_ml: O
     assert "scikit-learn rejected the rows: " in opt_ml.failure.read_text(encoding="utf-8")
 
 
+def test_forest_trains_on_rows_with_tied_votes(tmp_path: Path, opt_ml: OptMl) -> None:
+    """Trees of unlimited depth whose votes are tied are no reason to refuse the forest."""
+    example = next(example for example in EXAMPLES if example.name == "random_forest")
+    opt_ml.write("rows.csv", "0,7\n1,9\n0,2\n1,2\n0,7\n0,8\n1,5\n1,1\n0,8\n1,5\n0,1\n0,1\n")
+    opt_ml.write_hyperparameters({"n_estimators": "20"})
+
+    ended = run(example.clone(tmp_path) / "train", opt_ml)
+
+    assert ended.code == 0, ended.log
+
+
 def test_window_is_a_kernel_density_of_each_label() -> None:
     """The model of other_format has the densities of scikit-learn's KernelDensity."""
     example = next(example for example in EXAMPLES if example.name == "other_format")

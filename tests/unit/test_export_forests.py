@@ -120,3 +120,17 @@ def test_same_forest_gives_the_same_bytes() -> None:
     forest.fit(training_rows(50, 0), class_labels(50, 3, 0))
 
     assert export.to_onnx(forest, 3) == export.to_onnx(forest, 3)
+
+
+@pytest.mark.parametrize("n_trees", [20, 40, 50, 60])
+def test_few_rows_with_tied_votes_are_saved(tmp_path: Path, n_trees: int) -> None:
+    """Twelve rows of two labels are enough for ties; each row has scikit-learn's label."""
+    rows = np.array([[7, 9, 2, 2, 7, 8, 5, 1, 8, 5, 1, 1]], dtype=np.float32).T
+    labels = [0, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 0]
+    forest = RandomForestClassifier(n_trees, random_state=0).fit(rows, labels)
+    asked = np.linspace(0, 10, 4001, dtype=np.float32).reshape(-1, 1)
+
+    export.save(forest, tmp_path, rows, {})
+
+    found, _ = model.load(tmp_path).labels_and_probabilities(asked)
+    np.testing.assert_array_equal(found, forest.predict(asked))

@@ -82,7 +82,7 @@ def test_estimator_that_does_not_predict_the_likeliest_label_is_refused(
     estimator = TunedThresholdClassifierCV(LogisticRegression())
     estimator.fit(features, np.array(iris.labels) == "versicolor")
 
-    with pytest.raises(ArtifactError, match=r"TunedThresholdClassifierCV .* cannot be served"):
+    with pytest.raises(ArtifactError, match="TunedThresholdClassifierCV"):
         export.save(estimator, tmp_path, features, {})
 
     assert not list(tmp_path.iterdir())

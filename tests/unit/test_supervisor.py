@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from artifact.metadata import ArtifactError
 from container.paths import PROGRAM_DIR, Paths, written_atomically
 from container.supervisor import describe, stop_postponed
 from support import supervised_jobs
@@ -244,3 +245,10 @@ def test_failure_text_names_the_file_on_a_full_disk() -> None:
     error = OSError(28, "No space left on device", "/opt/ml/model/model.onnx")
 
     assert describe(error, Paths()).startswith("The disk is full: /opt/ml/model/model.onnx could")
+
+
+def test_model_that_cannot_be_saved_is_described_to_the_owner_of_the_job() -> None:
+    """It is not called a bug of the program."""
+    error = ArtifactError("the tree has too many leaves")
+
+    assert describe(error, Paths()) == ("The model cannot be saved: the tree has too many leaves.")

@@ -120,7 +120,10 @@ BROKEN = {
     "fit": (
         write(
             "algorithm.py",
-            lambda text: text + "\n\ndef fit(*_):\n    raise TrainingDataError('Too few rows.')\n",
+            lambda text: (
+                text + "\n\nfrom container.training import TrainingDataError\n\n"
+                "def fit(*_):\n    raise TrainingDataError('Too few rows.')\n"
+            ),
         ),
         "training",
         "train ended with exit code 65: Too few rows.",

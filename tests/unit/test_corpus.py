@@ -1,4 +1,4 @@
-"""The tables of payloads: every entry is read, and none hides another."""
+"""Tables of payloads: every entry is read, and none replaces another."""
 
 import re
 from pathlib import Path
@@ -24,12 +24,12 @@ def test_every_name_is_unique(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [AcceptedInput, RejectedInput])
 def test_every_training_input_has_files(kind: Any) -> None:
-    """An input without files is not one that people send."""
+    """Every training input has at least one file."""
     assert all(entry.files for entry in corpus.read(kind))
 
 
 def test_every_generated_file_is_used() -> None:
-    """Each file that a generator makes stands in a table."""
+    """Each file of the generators is used in a table."""
     tables = [file.read_text(encoding="utf-8") for file in corpus.DIRECTORY.glob("*.yaml")]
     used = {name for table in tables for name in re.findall(r"!generated (\S+)", table)}
 
@@ -47,7 +47,7 @@ def test_every_generated_file_is_used() -> None:
     ],
 )
 def test_mistake_in_a_table_is_an_error(tmp_path: Path, table: str, problem: str) -> None:
-    """Nothing in a table is ignored, and no entry replaces another."""
+    """Unknown, missing and repeated keys, and unknown sections, are errors."""
     (tmp_path / "training_plain.yaml").write_text(table)
 
     with pytest.raises((TypeError, yaml.YAMLError, AssertionError), match=problem):
@@ -55,7 +55,7 @@ def test_mistake_in_a_table_is_an_error(tmp_path: Path, table: str, problem: str
 
 
 def test_tags_are_bytes() -> None:
-    """What an editor cannot hold is written with a tag."""
+    """Bytes that an editor would damage are written with a tag."""
     tags = r'[!bytes "1\xff\0", !utf-16-le "\ufeff1", !utf-16-be "1"]'
 
     assert corpus.CorpusLoader(tags).get_single_data() == [b"1\xff\0", b"\xff\xfe1\0", b"\0001"]

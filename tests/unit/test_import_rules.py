@@ -1,4 +1,4 @@
-"""Which package may import which, and that importing does nothing."""
+"""Layers of the packages, and modules without side effects during import."""
 
 import ast
 import sys
@@ -27,7 +27,7 @@ FOUNDATION = (
     "container.resources container.signals container.supervisor container.progress"
 )
 LAYERS = {
-    # Each package, from the top down: the packages of ours that it may import, and the libraries.
+    # Packages from the top down: packages of the program that each may import, and libraries.
     "algorithm": ("artifact container trees", "numpy pydantic sklearn"),
     "predictor": ("artifact container.payloads", "numpy"),
     "wsgi": ("artifact container predictor", "flask"),
@@ -49,21 +49,19 @@ LAYERS = {
     "container.distributed": ("", "numpy"),
     "artifact": ("", "numpy onnx onnxruntime skl2onnx"),
     "container.formats": ("", "google numpy pyarrow simdjson"),
-    "container": (
-        "container.formats",
-        "",
-    ),  # the modules at its top, which every package may import
+    # Modules directly in container/, which every package may import.
+    "container": ("container.formats", ""),
 }
 
 
 def package_of(module: str) -> str:
-    """Return the row of LAYERS that a module belongs to."""
+    """Return the row of LAYERS for a module."""
     rows = [row for row in LAYERS if module == row or module.startswith(f"{row}.")]
     return max(rows, key=len)
 
 
 def imported(file: Path) -> Iterator[str]:
-    """Yield the module that each import of a file names, inside functions too."""
+    """Yield the modules that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -88,7 +86,7 @@ OWN = {
 
 @pytest.mark.parametrize("row", LAYERS)
 def test_package_imports_only_what_its_layer_may(row: str) -> None:
-    """Imports go down only: a package imports itself, those below it, and its own libraries."""
+    """A package imports only itself, packages of lower layers, and its own libraries."""
     below, libraries = LAYERS[row]
     allowed = f"{below} {libraries} {FOUNDATION} container.formats {row}"
     if row == "artifact":
@@ -105,28 +103,28 @@ def test_package_imports_only_what_its_layer_may(row: str) -> None:
 
 
 def chain(module: str, above: tuple[str, ...] = ()) -> list[str]:
-    """Return the longest chain of imports from a module down; fails when it is a circle."""
+    """Return the longest chain of imports from a module down; fail if there is a circle."""
     assert module not in above, f"a circle: {above} {module}"
     names = [name for name in OWN[module] if MODULES[name].name != "__init__.py"]
     return [module, *max((chain(name, (*above, module)) for name in names), key=len, default=[])]
 
 
 def test_imports_form_no_circle_and_no_long_chain() -> None:
-    """A reader follows nine modules at most, from the top to the bottom."""
+    """No chain of imports has more than nine modules, and none is a circle."""
     longest = max(map(chain, MODULES), key=len)
 
     assert len(longest) <= 9, longest
 
 
 def test_folder_has_few_modules() -> None:
-    """A folder has nine modules at most, so that its listing is read at a glance."""
+    """A folder has at most nine modules."""
     folders = Counter(file.parent for file in SOURCES if file.name != "__init__.py")
 
     assert max(folders.values()) <= 9, folders.most_common(2)
 
 
 def test_file_name_and_public_class_name_are_unique() -> None:
-    """A traceback, an editor tab or a search names one thing."""
+    """No two files of the program, and no two public classes, have the same name."""
     files = Counter(file.name for file in SOURCES if file.name != "__init__.py")
     classes = Counter(
         node.name
@@ -141,7 +139,7 @@ def test_file_name_and_public_class_name_are_unique() -> None:
 
 @pytest.mark.parametrize("file", PROGRAMS, ids=lambda file: file.name)
 def test_program_imports_only_the_container_and_the_algorithm(file: Path) -> None:
-    """A program joins the layers and does nothing else."""
+    """A program imports only the layers that it connects, and has at most 40 lines."""
     allowed = {
         "train": "algorithm container.hyperparameters container.training container.script_mode "
         "container.paths container.supervisor",
@@ -159,7 +157,7 @@ def test_program_imports_only_the_container_and_the_algorithm(file: Path) -> Non
 
 
 def test_author_imports_from_two_packages() -> None:
-    """An algorithm needs container.training and artifact; only algorithm.py imports trees."""
+    """algorithm.py imports container.training and artifact; only the built-in one imports trees."""
     for file in [PROGRAM_DIR / "algorithm.py", *EXAMPLES]:
         own = {name for name in imported(file) if name.split(".")[0] in TOP_LEVEL}
         trees = {name for name in own if name.split(".")[0] == "trees"}
@@ -172,13 +170,13 @@ def test_author_imports_from_two_packages() -> None:
 
 
 def test_no_module_hides_one_of_the_standard_library() -> None:
-    """A module named like one of Python's own would be imported in its place."""
+    """No module is named like one of the standard library, which it would shadow."""
     assert {"algorithm", "predictor", "container", "artifact"} <= TOP_LEVEL
     assert TOP_LEVEL.isdisjoint(STDLIB)
 
 
 def test_importing_does_nothing() -> None:
-    """An import prints nothing, warns of nothing, and sets up no process, signal or log handler."""
+    """Importing prints and warns nothing, and creates no process, signal handler or log handler."""
     left_out = {"wsgi"} | ({"trees.growth"} if find_spec("xgboost") is None else set())
     names = " ".join(module for module in MODULES if module not in left_out)
     ended = python(
@@ -220,7 +218,7 @@ def test_importing_does_nothing() -> None:
     ],
 )
 def test_import_leaves_out_what_is_not_needed(statement: str, absent: str) -> None:
-    """What is heavy, or belongs to another side, is not even loaded."""
+    """Libraries that are heavy or belong to another program are not imported."""
     ended = python(f"{statement}\nimport sys\nprint(*sys.modules)")
 
     assert ended.returncode == 0, ended.stderr
@@ -228,7 +226,7 @@ def test_import_leaves_out_what_is_not_needed(statement: str, absent: str) -> No
 
 
 def test_places_to_edit_are_marked_in_the_files_to_edit() -> None:
-    """The mark YOURS is in algorithm.py and predictor.py, and in no file that is to be kept."""
+    """The mark YOURS is in algorithm.py and predictor.py, and in no other file."""
     mark = "# YOURS:"
     marked = {file for file in [*SOURCES, *PROGRAMS] if mark in file.read_text(encoding="utf-8")}
 

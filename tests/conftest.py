@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -75,6 +76,13 @@ def _cleaned_up() -> Iterator[None]:
     """Stop all programs that the test started, even if it failed."""
     with cleaned_up():
         yield
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty directory for sockets, whose path must not exceed 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="t-") as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

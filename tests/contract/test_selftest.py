@@ -41,6 +41,12 @@ def ended(program: Path, directory: Path, *arguments: str) -> tuple[int, list[st
 
 
 @pytest.fixture
+def tmp_path(short_path: Path) -> Path:
+    """A directory in which a server finds room for the path of its socket."""
+    return short_path
+
+
+@pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A copy of the program, which tests may break."""
     ignored = shutil.ignore_patterns("__pycache__", "requirements")

@@ -218,15 +218,15 @@ def test_serve_says_that_its_port_is_taken(serve: Serve, trained: OptMl) -> None
     assert "Address already in use" in ended.log
 
 
-def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, tmp_path: Path) -> None:
+def test_serve_leaves_nothing_behind(serve: Serve, trained: OptMl, short_path: Path) -> None:
     """The directory of sockets and buffers is removed at the end."""
-    server = serve(trained, TMPDIR=str(tmp_path))
+    server = serve(trained, TMPDIR=str(short_path))
     server.await_ready()
-    assert list(tmp_path.iterdir())
+    assert list(short_path.iterdir())
 
     server.stop()
 
-    assert not list(tmp_path.iterdir())
+    assert not list(short_path.iterdir())
 
 
 def test_serve_refuses_a_directory_with_a_long_path(trained: OptMl, tmp_path: Path) -> None:

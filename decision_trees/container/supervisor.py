@@ -29,6 +29,7 @@ from container.errors import (
     FAILURE_CHARACTERS,
     ContainerError,
     SettingsError,
+    UserError,
     exit_code,
 )
 from container.paths import UNFINISHED, Paths, environment
@@ -164,9 +165,11 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
         logger.info("memory: %.0f MB at the peak", peak * 1024 / 1e6)
     except Exception as error:
         _FAILING.acquire()
-        logger.error("the job failed", exc_info=error)
+        code = getattr(error, "exit_code", EXIT_INTERNAL)
+        if code != UserError.exit_code:  # a mistake of the job's owner is one sentence
+            logger.error("the job failed", exc_info=error)
         _write_failure(describe(error, paths), paths)
-        sys.exit(getattr(error, "exit_code", EXIT_INTERNAL))
+        sys.exit(code)
 
 
 def abort(error: ContainerError, paths: Paths) -> NoReturn:

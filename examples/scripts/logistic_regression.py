@@ -16,7 +16,7 @@ def model_fn(model_dir: str) -> Any:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--C", type=float, default=1.0)
+    parser.add_argument("-C", type=float, default=1.0)
     parser.add_argument("--training", default=os.environ["SM_CHANNEL_TRAINING"])
     args = parser.parse_args()
     table = pd.read_csv(f"{args.training}/leaf_train.csv", header=None)

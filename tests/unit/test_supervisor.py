@@ -102,6 +102,14 @@ def test_failed_job_is_reported(opt_ml: OptMl, job: str, code: int, failure: str
     assert not files_of(opt_ml)
 
 
+def test_mistake_of_the_user_is_logged_without_a_traceback(opt_ml: OptMl) -> None:
+    """The log has the sentence of the failure file once, and nothing about the program's code."""
+    log = ended(start("blames_the_user", opt_ml)).log
+
+    assert log.count("Row 1 is blank.") == 1
+    assert "Traceback" not in log
+
+
 def test_traceback_of_a_bug_is_logged(opt_ml: OptMl) -> None:
     """The log has the traceback, which the failure file has not."""
     log = ended(start("has_a_bug", opt_ml)).log

@@ -23,6 +23,9 @@ _ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 5  # the first with TreeEnsemble; skl2onnx
 _IR_VERSION = 10  # of the same release
 _INDEX = "index_of_label"
 
+_REASON_CHARACTERS = 200
+"""Maximum length of the reason of skl2onnx, which may list all nodes of a model."""
+
 
 def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
     """Return an estimator as skl2onnx writes it.
@@ -49,8 +52,9 @@ def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
     except ArtifactError:
         raise
     except Exception as error:
+        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
         raise ArtifactError(
-            f"skl2onnx cannot convert {name} ({error}); this estimator cannot be served"
+            f"skl2onnx cannot convert {name} ({reason}); this estimator cannot be served"
         ) from error
     if not is_classifier and len(model.graph.output) != 1:
         raise ArtifactError(f"{name} is neither a classifier nor a regressor; it cannot be served")

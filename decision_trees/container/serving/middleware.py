@@ -97,20 +97,13 @@ class AccessLog:
             "milliseconds": round(seconds * 1000, 3),
             **ids(environ),
         }
-        _write(logging.INFO if status < 400 else logging.WARNING, fields)
+        level = logging.INFO if status < 400 else logging.WARNING
+        logger.log(level, "request", extra={log.FIELDS: fields})
 
 
 def ids(environ: Environ) -> dict[str, Any]:
     """Return the ids that the client or the platform gave the request."""
     return {field: environ[name] for name, field in _IDS if name in environ}
-
-
-def _write(level: int, fields: dict[str, Any]) -> None:
-    """Log as `logger.log` does, without its search for the caller of each line."""
-    if logger.isEnabledFor(level):
-        record = logging.LogRecord(logger.name, level, "", 0, "request", (), None)
-        setattr(record, log.FIELDS, fields)
-        logger.handle(record)
 
 
 _ERROR = "endpoint.error"

@@ -58,13 +58,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Group the tests for parallel runs, and skip tests that were not requested.
 
-    The tests of a file share fixtures; tests with containers share an engine and the images, and
-    run first because they take longest. Tests that measure never run in parallel with others.
+    The tests of a file share fixtures. Tests with containers or a simulated AWS account share an
+    engine, images, a registry and environments; those with containers run first because they take
+    longest. Tests that measure never run in parallel with others.
     """
     items.sort(key=lambda item: item.get_closest_marker("docker") is None)
     for item in items:
         is_docker = item.get_closest_marker("docker") is not None
-        item.add_marker(pytest.mark.xdist_group("containers" if is_docker else item.path.name))
+        is_alone = is_docker or item.path.name.endswith("_on_aws.py")
+        item.add_marker(pytest.mark.xdist_group("containers" if is_alone else item.path.name))
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(pytest.mark.skip("runs only with --soak"))
         if item.path.parent.name == "soak" and "PYTEST_XDIST_WORKER" in os.environ:

@@ -213,9 +213,8 @@ def test_selftest_makes_rows_for_an_algorithm_of_regression(tmp_path: Path, opt_
     file.write_text(
         f"{source}\n"
         "Classification = Hyperparameters\n"
-        "@dataclass(frozen=True)\n"
         "class Hyperparameters(Classification):\n"
-        "    task: str = hyperparameter(Choice('regression'), default='regression', doc='-')\n"
+        "    task: Literal['regression'] = 'regression'\n"
     )
 
     done = selftest(program, opt_ml)

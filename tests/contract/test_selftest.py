@@ -133,7 +133,7 @@ BROKEN = {
         ),
         "training",
         "train ended with exit code 65: Too few rows.",
-        "TrainingDataError",
+        "Too few rows.",
     ),
     "save": (
         write("algorithm.py", lambda text: text + "\n\ndef save(*_):\n    pass\n"),

@@ -17,6 +17,7 @@ from support.processes import (
     Server,
     await_condition,
     children_of,
+    environment,
     free_port,
     start,
     wait_for,
@@ -78,12 +79,12 @@ def test_serve_repeats_a_signal_that_was_lost(serve: Serve, trained: OptMl, tmp_
         f'exec {shutil.which("nginx")} "$@"\n'
     )
     nginx.chmod(0o755)
-    server = serve(trained, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    server = serve(trained, PATH=f"{tmp_path}{os.pathsep}{environment(trained)['PATH']}")
     await_condition((tmp_path / "deaf").exists, "a start of nginx")
 
     ended = server.stop()
 
-    assert ended.code == 0
+    assert ended.code == 0, ended.log
     assert "killed" not in ended.log
 
 

@@ -44,7 +44,7 @@ def app_requests(server: Server) -> int:
     lines = server.request("/metrics").lines()
     counts = [line.split()[1] for line in lines if line.startswith("model_server_requests_total{")]
     assert len(counts) == 3, lines
-    return sum(map(int, counts))
+    return int(sum(map(float, counts)))
 
 
 def await_end(pid: int) -> None:

@@ -20,14 +20,19 @@ HOUSES = "rooms,price,area\n3,200.5,70\n4,260,90\n2,120,45\n5,400,130\n3,210,75\
 
 @pytest.fixture(autouse=True)
 def tag(images: Mapping[str, str]) -> Iterator[None]:
-    """Restore the image that had the name of quickstart's image."""
+    """Restore the image that had the name of quickstart's image.
+
+    What quickstart built may be an image of other tests too, which have another name for it.
+    """
     before = run("docker", "images", "--quiet", IMAGE).strip()
     yield
     built = run("docker", "images", "--quiet", IMAGE).strip()
-    if before:
-        run("docker", "tag", before, IMAGE)
-    if built != before:
-        run("docker", "rmi", "--force", built or IMAGE, check=False)
+    if not before:
+        run("docker", "rmi", IMAGE, check=False)
+        return
+    run("docker", "tag", before, IMAGE)
+    if run("docker", "inspect", "--format", "{{len .RepoTags}}", built, check=False).strip() == "0":
+        run("docker", "rmi", built, check=False)
 
 
 def type_in(clone: Clone, commands: str) -> ScriptResult:

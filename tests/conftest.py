@@ -1,5 +1,6 @@
 """Fixtures and options of all tests; adds the program to the import path."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -151,7 +152,15 @@ def long_table() -> str:
 
 
 @pytest.fixture(scope="session")
-def images(request: pytest.FixtureRequest) -> dict[str, str]:
+def _only_user_of_the_engine() -> Iterator[None]:
+    """Wait until no other run of the tests uses the engine: they share image and host names."""
+    with (Path(tempfile.gettempdir()) / "decision-trees-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def images(request: pytest.FixtureRequest, _only_user_of_the_engine: None) -> dict[str, str]:
     """Both images by target, built by build_and_push.sh; skipped without a Docker engine."""
     if not containers.engine_answers():
         _skip(request, "no Docker engine is available")

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -65,7 +67,12 @@ def account(container: Endpoint) -> Iterator[SimulatedAccount]:
         stack.callback(moto.stop)
         runtime = stack.enter_context(_Runtime(container))
         host, port = moto.get_host_and_port()
-        yield SimulatedAccount(f"http://{host}:{port}", f"http://127.0.0.1:{runtime.server_port}")
+        url = f"http://{host}:{port}"
+        # moto keeps the resources of an earlier server in the same process
+        connection = stack.enter_context(closing(HTTPConnection(host, port)))
+        connection.request("POST", "/moto-api/reset")
+        assert connection.getresponse().status == HTTPStatus.OK
+        yield SimulatedAccount(url, f"http://127.0.0.1:{runtime.server_port}")
 
 
 class _Runtime(ThreadingHTTPServer):

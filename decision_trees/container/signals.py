@@ -1,10 +1,11 @@
 """Signal handling without handlers: a main loop waits for signals and acts on them itself."""
 
+import os
 import select
 import signal
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Container, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Self
 
@@ -35,6 +36,20 @@ class Inbox(ExitStack):
         """Wait up to `seconds` for a signal; return whether a stop was requested."""
         ready, _, _ = select.select([self._receiver], [], [], seconds)
         return bool(ready) and not STOP.isdisjoint(self._receiver.recv(4096))
+
+
+def reap_orphans(children: Container[int]) -> None:
+    """Remove ended processes that process 1 of a container has inherited from their parents.
+
+    The processes in `children` are left to their owner, which needs their exit codes; while one of
+    them has ended and nobody has waited for it, the rest may stay for the next call.
+
+    Source: https://man7.org/linux/man-pages/man2/waitid.2.html (WNOWAIT)
+    """
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, options)) and ended.si_pid not in children:
+            os.waitpid(ended.si_pid, 0)
 
 
 def restore(numbers: Iterable[int] = _WATCHED) -> None:

@@ -143,6 +143,7 @@ def _wait(process: ForkProcess, inbox: signals.Inbox, policy: SupervisionPolicy)
     """Wait until the process ends; return whether a stop was requested before."""
     deadline: float | None = None
     while process.is_alive():
+        signals.reap_orphans([process.pid or 0])
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         if remaining == 0.0:
             policy.send(process, signal.SIGKILL)

@@ -90,6 +90,25 @@ def test_inbox_waits_no_longer_than_the_timeout() -> None:
         assert not inbox.wait(0.01)
 
 
+def test_orphans_are_reaped_but_no_other_children() -> None:
+    """The exit code of a child is left for the process that started it."""
+    script = (
+        "own, orphan = (os.fork() or os._exit(code) for code in (7, 8))\n"
+        "os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)\n"
+        "signals.reap_orphans([own, orphan])\n"
+        "os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(own, 0)[1]))\n"
+        "signals.reap_orphans([own])\n"
+        "try:\n"
+        "    os.waitpid(orphan, 0)\n"
+        "except ChildProcessError:\n"
+        "    print('reaped')\n"
+        "signals.reap_orphans([])"
+    )
+
+    assert printed(script) == "7\nreaped\n"
+
+
 def test_inbox_restores_handlers() -> None:
     """Handlers and wake-up descriptor are restored, also after an error."""
     before = [signal.getsignal(number) for number in WATCHED]

@@ -156,6 +156,7 @@ class _Monitor:
             if self._has_no_model():
                 return _NO_MODEL
             self._log_readiness()
+            signals.reap_orphans([child.pid for child in self._children.values()])
             if self._inbox.wait(_LOOK_SECONDS):
                 logger.info("stop signal received; accepted requests are answered first")
                 return None

@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from container.data.table import Table
 from container.errors import HyperparameterError, TrainingDataError
-from container.formats.cells import is_number
+from container.formats.cells import is_number, stripped
 from container.hyperparameters.input_options import expected
 
 _ESTIMATORS = {"classification": DecisionTreeClassifier, "regression": DecisionTreeRegressor}
@@ -110,6 +110,11 @@ def _check_classes(distinct: NDArray[Any], n_rows: int) -> None:
 def _by_label(weights: Mapping[str, float], labels: NDArray[Any]) -> dict[Any, float]:
     """Return the weights by label; the keys of JSON are text, labels may be numbers."""
     by_text = {str(label): label for label in labels.tolist()}
+    if len({*map(stripped, weights)}) < len(weights):
+        raise HyperparameterError(
+            "class_weight names a label twice, apart from blanks at its ends; name each label once."
+        )
+    weights = {stripped(text): weight for text, weight in weights.items()}
     unknown = sorted(set(weights) - set(by_text))
     if unknown:
         raise HyperparameterError(

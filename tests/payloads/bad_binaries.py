@@ -99,6 +99,7 @@ def _tables() -> dict[str, bytes]:
         "unknown_name": pa.table(TABLE).rename_columns(["hundreds", "tens", "units"]),
         "lacks_a_name": pa.table(TABLE).select(["hundreds", "tens"]),
         "label_beside": pa.table({"label": [0, 1], **TABLE}),
+        "name_twice_apart_from_blanks": pa.table([[1], [2], [3]], ["ones", "tens ", "tens"]),
         "name_twice": pa.table([[1], [2], [3]], ["hundreds", "tens", "tens"]),
         "of_two_columns": pa.table(TABLE).select(["hundreds", "tens"]),
         "text": pa.table({**TABLE, "tens": ["2", "5"]}),

@@ -30,7 +30,7 @@ CODES = [0, 0, 1, 1]
 
 def files() -> list[dict[str, bytes]]:
     """Return files by name: first those that are accepted, then those that are rejected."""
-    accepted = [_compressed(), _parquet(), _recordio()]
+    accepted = [_compressed(), _parquet(), _blanks(), _recordio()]
     return [*accepted, _wide(), _foreign(), _damaged(), _bad_parquet(), _bad_recordio()]
 
 
@@ -75,6 +75,23 @@ def _parquet() -> dict[str, bytes]:
         **{f"{name}_labels.parquet": parquet(table(labels)) for name, labels in _labels().items()},
         "text_labels_that_look_like_numbers.parquet": parquet(table(["1", "1", "2", "2"])),
     }
+
+
+def _blanks() -> dict[str, bytes]:
+    """Return tables with blanks at the ends of names and labels."""
+    labels = [" setosa", " setosa", "virginica\t", "virginica\t"]
+    return _in_parquet(
+        {
+            "names_with_blanks": table().rename_columns(
+                ["species ", "\ufefflength", "width\u00a0"]
+            ),
+            "names_of_years_with_blanks": table().rename_columns(["species", "2019 ", "2020"]),
+            "labels_with_blanks": table(labels),
+            "index_with_blanks": of_pandas(
+                table().append_column("flower ", pa.array([7, 8, 9, 10])), "flower "
+            ),
+        }
+    )
 
 
 def _labels() -> dict[str, Any]:
@@ -185,6 +202,9 @@ def _bad_tables() -> dict[str, pa.Table]:
         "of_one_column": table().select(["species"]),
         "without_rows": table().slice(0, 0),
         "names_twice": table().rename_columns(["species", "length", "length"]),
+        "name_of_blanks": table().rename_columns(["species", "length", " "]),
+        "names_apart_by_blanks": table().rename_columns(["species", "length", "length "]),
+        "labels_apart_by_blanks": table(["setosa", "setosa ", *LABELS[2:]]),
         "unnamed_column": table().rename_columns(["species", "length", ""]),
         "label_is_the_index_of_pandas": of_pandas(ages, "species"),
         "label_nan_as_text": table([*LABELS[:3], "nan"]),

@@ -86,10 +86,13 @@ def _tables() -> dict[str, bytes]:
         "nan": pa.array([nan, 4.0]),
         "dictionary": pa.array([1, 4]).dictionary_encode(),
     }
+    blanks = dict(zip(("hundreds ", "tens\u00a0", "\ufeffones"), TABLE.values(), strict=True))
     pandas = pa.table({**TABLE, "__index_level_0__": [8, 9]})
     places = pa.table(moved).rename_columns(["a", "b", "c"])
     return {
         "plain.parquet": parquet(pa.table(TABLE)),
+        "blanks_in_names.parquet": parquet(pa.table(blanks)),
+        "names_apart_by_blanks.parquet": parquet(pa.table({"x ": [2], "y": [3], "x": [1]})),
         "in_another_order.parquet": parquet(pa.table(moved)),
         "by_place.parquet": parquet(places),
         "with_index_of_pandas.parquet": parquet(pandas),

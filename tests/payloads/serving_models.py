@@ -89,6 +89,9 @@ MODELS: Mapping[str, Callable[[], Made]] = {
     "digits": lambda: _digits(3),
     "digits_with_names": lambda: _digits(3, DIGITS),
     "digits_with_numbers_as_names": lambda: _digits(3, ["1", "2", "3"]),
+    "digits_with_blanks_in_names": lambda: _digits(3, ["hundreds ", "\ufefftens", "ones\u00a0"]),
+    "digits_with_numbers_and_blanks_as_names": lambda: _digits(3, ["1 ", "2", "3"]),
+    "digits_with_names_apart_by_blanks": lambda: _digits(3, ["x", "x ", "y"]),
     "digit": lambda: _digits(1),
     "digit_with_name": lambda: _digits(1, ["ones"]),
 }

@@ -158,6 +158,7 @@ def test_class_weight_is_refused_where_there_are_no_classes() -> None:
         ([0, 1, -2], {"0": 1, "-2": 3}, [0, -2]),
         ([1.0, 2.0], {"1.0": 1}, [1.0]),
         (["No. 7", "1"], {"No. 7": 1}, ["No. 7"]),
+        (["a", "b"], {" a": 1, "b\u00a0": 2}, ["a", "b"]),
     ],
 )
 def test_class_weight_names_labels_as_they_are_written(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from container.errors import HyperparameterError
-from container.formats.cells import CellError, shown
+from container.formats.cells import CellError, shown, stripped
 
 HEADER_REMEDY = (
     "set the hyperparameter header to present if it is a header, or to absent if it is data"
@@ -21,7 +21,7 @@ class Columns:
 
     width: int
     names: tuple[str, ...] | None
-    """One name per column; None without a header."""
+    """One name per column, without blanks at its ends; None without a header."""
 
     label: int
     """Index of the label, from 0."""
@@ -70,7 +70,7 @@ def resolve(
 
     Args:
         width: number of columns.
-        names: their names; None without a header.
+        names: their names as written; None without a header.
         label: name or index of the label; None for the first column.
         weight: name or index of the weight; None for no weight.
 
@@ -78,8 +78,7 @@ def resolve(
         CellError: there are too few columns, or their names cannot be used.
         HyperparameterError: a hyperparameter names no column, or label and weight are the same.
     """
-    if names is not None:
-        _check_usable(names)
+    names = None if names is None else _usable(names)
     label_index = 0 if label is None else _find("label", label, width, names)
     weight_index = None if weight is None else _find("weight", weight, width, names)
     if label_index == weight_index:
@@ -93,7 +92,7 @@ def resolve(
             f"row 1 has {count}; a label and at least one feature are needed",
             "correct it, or set the hyperparameter delimiter to the character between cells",
         )
-    return Columns(width, None if names is None else tuple(names), label_index, weight_index)
+    return Columns(width, names, label_index, weight_index)
 
 
 def is_index(wanted: str | None) -> bool:
@@ -123,19 +122,26 @@ def check_names(found: Sequence[str] | None, expected: Sequence[str] | None, whe
             raise CellError(f"column {number} is named {name!r}, but {other!r} in {where}")
 
 
-def _check_usable(names: Sequence[str]) -> None:
+def _usable(written: Sequence[str]) -> tuple[str, ...]:
+    """Return names without blanks at their ends; raise CellError if one is absent or repeated."""
+    names = tuple(map(stripped, written))
+    place_of: dict[str, int] = {}
     for index, name in enumerate(names):
         if not name or re.fullmatch(r"Unnamed: [0-9]+", name):
             raise CellError(
                 f"column {index + 1} has no name in the header" + f", only {name!r}" * bool(name),
                 "name it or remove it (to_csv of pandas writes no index with index=False)",
             )
-        if name in names[:index]:
-            first = names.index(name) + 1
-            raise CellError(f"columns {first} and {index + 1} have the same name {shown(name)}")
+        first = place_of.setdefault(name, index)
+        if first != index:
+            apart = ", apart from blanks at the ends" * (written[first] != written[index])
+            problem = f"columns {first + 1} and {index + 1} have the same name {shown(name)}{apart}"
+            raise CellError(problem)
+    return names
 
 
 def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> int:
+    wanted = stripped(wanted)
     by_name = names.index(wanted) if names is not None and wanted in names else None
     by_index = _index(wanted, width)
     if by_name is not None and by_index not in (None, by_name):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.formats import cells
-from container.formats.cells import CellError, is_missing, shown
+from container.formats.cells import CellError, is_missing, shown, stripped
 
 _STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]|^\u00ef\u00bb\u00bf")
 """Control characters and byte-order marks, including one that was decoded as Latin-1."""
@@ -129,12 +129,13 @@ class ClassLabels:
     def labels(self) -> NDArray[Any]:
         """Return the labels by code: int64 or float64 if that keeps all as written, else str.
 
+        Blanks at the ends are removed.
+
         Raises:
             CellError: two labels are the same number in two spellings, such as `1` and `1.0`, or
                 look alike, or the labels are an index.
         """
-        names = self.names
-        _refuse_look_alikes(names)
+        names = self._stripped_names()
         distinct = np.array(names, dtype=np.str_) if self._are_text else _typed(names)
         if len(names) == self._counts.sum() >= _MIN_INDEX_ROWS and _counts_up(distinct):
             raise CellError(
@@ -148,18 +149,23 @@ class ClassLabels:
         """Return the labels by code, in the type of `known`, the labels of the training data.
 
         Raises:
-            CellError: a label is not in `known`.
+            CellError: a label is not in `known`, or two labels look alike.
         """
+        names = self._stripped_names()
         by_name = {str(label): label for label in np.unique(known).tolist()}
-        unknown = [name for name in self._code_of if name not in by_name]
+        unknown = [name for name in names if name not in by_name]
         if unknown:
-            n_rows = int(self._counts[self._code_of[unknown[0]]])
+            n_rows = int(self._counts[names.index(unknown[0])])
             raise CellError(
                 f"the label {shown(unknown[0])} ({n_rows} row{'s' * (n_rows > 1)}) is not in the "
                 "training data",
                 "correct it, or remove those rows",
             )
-        return np.array([by_name[name] for name in self._code_of], dtype=known.dtype)
+        return np.array([by_name[name] for name in names], dtype=known.dtype)
+
+    def _stripped_names(self) -> list[str]:
+        _refuse_look_alikes(self.names)
+        return list(map(stripped, self.names))
 
     def without_values(self) -> str | None:
         """Return a label whose rows are all empty, such as the title or footer of a spreadsheet."""
@@ -186,7 +192,7 @@ def _refuse_look_alikes(labels: list[str]) -> None:
     """Refuse labels that differ only in blanks or in the form of their Unicode characters."""
     seen: dict[str, str] = {}
     for label in labels:
-        other = seen.setdefault(unicodedata.normalize("NFC", label).strip(), label)
+        other = seen.setdefault(unicodedata.normalize("NFC", stripped(label)), label)
         if other != label:
             raise CellError(
                 f"the labels {ascii(other)[:60]} and {ascii(label)[:60]} look alike",

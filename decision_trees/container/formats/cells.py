@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """Texts that represent a missing cell, in lower case."""
 
+_BLANKS = (
+    " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"
+)
+"""Blanks of Unicode, and the characters without width that programs leave at the ends of text."""
+
 FLOAT32_OVERFLOW = 2.0**128 - 2.0**103
 """Smallest value that a 32-bit float rounds to infinity."""
 
@@ -48,9 +54,14 @@ def has_decimal_comma(text: str) -> bool:
     return _DECIMAL_COMMA.fullmatch(text) is not None
 
 
+def stripped(text: str) -> str:
+    """Return a name or a class label without blanks at its ends, which distinguish no names."""
+    return text.strip(_BLANKS)
+
+
 def is_missing(text: str) -> bool:
     """Return whether a text represents a missing cell."""
-    return text.strip(" \t").lower() in MISSING
+    return stripped(text).lower() in MISSING
 
 
 def number(cell: str, where: Callable[[], str]) -> float:

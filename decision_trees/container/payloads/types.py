@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from container.formats.cells import stripped
+
 
 class Invocation(NamedTuple):
     """A request to /invocations: its body, and the headers that describe it."""
@@ -32,13 +34,21 @@ class Expected:
 
     n_features: int
     names: Sequence[str] | None = None
-    """Names of the features in the order of training; None if they have none."""
+    """Names of the features in the order of training; None if they have none.
+
+    Blanks at their ends are removed, unless two names differ in nothing else.
+    """
 
     libsvm_base: int = 1
     """Index of the first feature in libsvm rows, 0 or 1."""
 
     accepts_missing: bool = True
     """Whether the model predicts rows with missing cells."""
+
+    def __post_init__(self) -> None:
+        names = list(map(stripped, self.names or ()))
+        if self.names is not None and len(set(names)) == len(names):
+            object.__setattr__(self, "names", names)
 
 
 @dataclass(frozen=True)

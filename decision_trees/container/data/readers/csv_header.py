@@ -32,7 +32,7 @@ def is_header(first: Row, options: InputOptions) -> bool:
     if not texts:
         _refuse_counting(row, found, columns)
         return False
-    label = found[columns.label].strip(" \t")
+    label = cells.stripped(found[columns.label])
     if len(texts) == len(columns.features) and not cells.is_number(label):
         return True
     other = next(index for index in range(len(found)) if not _is_text(found[index]))
@@ -47,7 +47,7 @@ def _is_name(wanted: str | None, found: list[str]) -> bool:
     """Return whether a hyperparameter can only be the name of a column."""
     if wanted is None or (is_index(wanted) and -len(found) <= int(wanted) < len(found)):
         return False
-    return not is_index(wanted) or wanted in [cell.strip(" \t") for cell in found]
+    return not is_index(wanted) or wanted in map(cells.stripped, found)
 
 
 def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
@@ -75,7 +75,7 @@ def guess(first: list[str], columns: Columns) -> HeaderGuess | None:
     numbers = [first[index].strip(" \t") for index in columns.features]
     if not is_header and len(set(numbers)) < len(numbers):
         return None
-    return HeaderGuess(first[columns.label].strip(" \t"), is_header)
+    return HeaderGuess(cells.stripped(first[columns.label]), is_header)
 
 
 def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:
@@ -84,7 +84,9 @@ def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:
     Raises:
         CellError: a row taken for a header looks like data, or the other way round.
     """
-    n_rows = dict(zip(labels.names, labels.counts.tolist(), strict=True))
+    n_rows: Counter[str] = Counter()
+    for name, count in zip(labels.names, labels.counts.tolist(), strict=True):
+        n_rows[cells.stripped(name)] += count
     for guess in guesses:
         if guess.is_header and guess.label in n_rows:
             raise CellError(

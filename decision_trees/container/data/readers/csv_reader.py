@@ -47,9 +47,7 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
     first = rows.first
     if first is None:
         return BatchReader("", None, iter(()))
-    names = None
-    if csv_header.is_header(first, options):
-        names = [name.strip(" \t") for name in first[1]]
+    names = first[1] if csv_header.is_header(first, options) else None
     columns = resolve(len(first[1]), names, options.label, options.weight)
     guess = csv_header.guess(first[1], columns) if options.header == "auto" else None
     format_name = f"{DELIMITERS[delimiter]}-separated text"

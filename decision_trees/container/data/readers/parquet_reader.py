@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from container.data.columns import Columns, resolve
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
-from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown
+from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown, stripped
 from container.formats.parquet_columns import (
     REMEDY,
     infinite,
@@ -64,12 +64,13 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
         schema = file.schema_arrow
         names = _without_index(schema, options)
     columns = resolve(len(names), names, options.label, options.weight)
-    _check_types(schema, columns, options.labels_are_numbers)
-    return BatchReader("Parquet", columns, _batches(file, columns, options.labels_are_numbers))
+    _check_types(schema, names, columns, options.labels_are_numbers)
+    batches = _batches(file, names, columns, options.labels_are_numbers)
+    return BatchReader("Parquet", columns, batches)
 
 
 def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
-    """Return the names of all columns but the index.
+    """Return the names of all columns but the index, as written.
 
     Raises:
         CellError: the index has a name and may be the label.
@@ -77,7 +78,7 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
     index = pandas_index(schema)
     left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
     named = [name for name in left_out if not name.startswith("__index_level_")]
-    if named and (options.label is None or options.label in named):
+    if named and (options.label is None or stripped(options.label) in map(stripped, named)):
         raise CellError(
             f"pandas wrote {shown(named[0])} as an index, which is not read as a column",
             "write it as a column with reset_index(), or set the hyperparameter label to another "
@@ -88,9 +89,11 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
     return [name for name in schema.names if name not in left_out]
 
 
-def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) -> None:
+def _check_types(
+    schema: pa.Schema, names: list[str], columns: Columns, labels_are_numbers: bool
+) -> None:
     """Refuse columns whose type is not supported, before any row is read."""
-    for index, name in enumerate(columns.names or ()):
+    for index, name in enumerate(names):
         found = value_type(schema.field(name).type)
         is_class = index == columns.label and not labels_are_numbers
         if is_number(found) or (is_class and is_text(found)):
@@ -103,14 +106,16 @@ def _check_types(schema: pa.Schema, columns: Columns, labels_are_numbers: bool) 
         raise CellError(f"{where}, not numbers", "encode it as numbers or remove it")
 
 
-def _batches(file: Any, columns: Columns, labels_are_numbers: bool) -> Iterator[Batch]:
+def _batches(
+    file: Any, names: list[str], columns: Columns, labels_are_numbers: bool
+) -> Iterator[Batch]:
     n_rows = max(1, BATCH_VALUES // columns.width)
     first_row = 1
     for groups, n_found in _joined(file.metadata, n_rows):
         at_once = max(n_rows, -(-n_found // _PASSES))
         for start in range(0, n_found, at_once):
             n_read = min(at_once, n_found - start)
-            rows = _RowRange(file, columns, groups, start, n_read, first_row + start)
+            rows = _RowRange(file, names, columns, groups, start, n_read, first_row + start)
             yield from rows.batches(labels_are_numbers, n_rows)
         first_row += n_found
 
@@ -131,6 +136,9 @@ class _RowRange:
     """Consecutive rows of some row groups, read one column at a time."""
 
     file: Any
+    names: list[str]
+    """Names of the columns as written in the file."""
+
     columns: Columns
     groups: list[int]
     start: int
@@ -146,7 +154,7 @@ class _RowRange:
         features = self._features()
         labels = self._numeric_labels(label) if labels_are_numbers else self._class_labels(label)
         weights = None if weight is None else self._weights(weight)
-        label_type = self.file.schema_arrow.field(self._name(label)).type
+        label_type = self.file.schema_arrow.field(self.names[label]).type
         for start in range(0, self.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             part = None if weights is None else weights[rows]
@@ -206,7 +214,7 @@ class _RowRange:
         where, end = self.columns.name(index), -self.start
         with readable(where):
             batches = self.file.iter_batches(
-                _BATCH_ROWS, self.groups, columns=[self._name(index)], use_threads=False
+                _BATCH_ROWS, self.groups, columns=[self.names[index]], use_threads=False
             )
         while end < self.n_rows:
             with readable(f"{where}, from row {self.first_row + end} on,"):
@@ -217,6 +225,3 @@ class _RowRange:
             if end > 0:
                 cells = batch.column(0)[max(0, -start) : self.n_rows - start]
                 yield slice(max(0, start), min(end, self.n_rows)), cells
-
-    def _name(self, index: int) -> str:
-        return (self.columns.names or ())[index]

@@ -83,7 +83,7 @@ def _may_start_with_header(text: bytes, end: int, expected: Expected) -> bool:
     names = expected.names
     if not names or names[0].encode().translate(None, _DECIMAL):
         return False
-    return _is_header([cell.strip(" \t") for cell in line.decode().split(",")], expected)
+    return _is_header(line.decode().split(","), expected)
 
 
 class _Reader:
@@ -147,16 +147,15 @@ class _Reader:
 
     def _take_header(self, found: list[str]) -> bool:
         """Return whether the first row is a header; raise CellError if it has other names."""
-        names = [cell.strip(" \t") for cell in found]
-        if not _is_header(names, self._expected):
+        if not _is_header(found, self._expected):
             return False
         if self._expected.names is None:
             raise RowError(f"row 1 looks like a header, but {naming.NO_NAMES}", 1)
         try:
-            self._order = naming.order(names, self._expected, "row 1, a header,")
+            self._order = naming.order(found, self._expected.names, "row 1, a header,")
         except CellError as error:
             raise RowError(str(error), 1, remedy=error.remedy) from error
-        self._names = names
+        self._names = naming.compared(found, self._expected.names)
         return True
 
     def _refuse_blank(self, start: int, stop: int) -> None:
@@ -208,9 +207,10 @@ def _end(text: bytes, n_features: int) -> int:
     return end
 
 
-def _is_header(names: list[str], expected: Expected) -> bool:
+def _is_header(found: list[str], expected: Expected) -> bool:
     """Return whether a row consists of names: those of the training, or others."""
     trained = set(expected.names or ())
+    names = naming.compared(found, trained)
     if names == list(expected.names or ()):
         return True
     if set(names) == trained:

@@ -75,7 +75,7 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     items, columns = rows_of(parse(_text(body)), expected)
     order = None
     if columns is not None:
-        order = naming.order(columns, expected, f'"columns" of "{SPLIT}"')
+        order = naming.order(columns, expected.names, f'"columns" of "{SPLIT}"')
     return _collected(items, expected, mark_bad, columns).rows(order)
 
 

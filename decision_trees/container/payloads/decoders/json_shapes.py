@@ -65,11 +65,9 @@ def rows_of(document: Any, expected: Expected) -> tuple[list[Any], list[str] | N
 
 def _is_record(document: dict[str, Any], expected: Expected) -> bool:
     """Return whether an object is a single row whose keys are the feature names."""
-    return (
-        expected.names is not None
-        and document.keys() == set(expected.names)
-        and not any(isinstance(value, list | dict) for value in document.values())
-    )
+    if expected.names is None or any(isinstance(v, list | dict) for v in document.values()):
+        return False
+    return sorted(naming.compared(document, expected.names)) == sorted(expected.names)
 
 
 def _wrapped(
@@ -140,8 +138,8 @@ def _record(item: dict[str, Any], expected: Expected, where: str) -> tuple[list[
         return output, False
     if expected.names is None:
         raise CellError(f"{where} has names, but {naming.NO_NAMES}", "send lists of numbers")
-    naming.refuse_others(item.keys(), expected.names, where)
-    return list(item.values()), True
+    values, order = list(item.values()), naming.order(list(item), expected.names, where)
+    return (values if order is None else [values[index] for index in order]), True
 
 
 def _by_name(item: dict[str, Any], expected: Expected) -> list[Any] | None:

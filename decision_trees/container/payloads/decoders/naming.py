@@ -1,38 +1,44 @@
 """Order columns by name, as in training."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from container.formats.cells import CellError, shown
-from container.payloads.types import Expected
+from container.formats.cells import CellError, shown, stripped
 
 NO_NAMES = "the features of this model have no names"
 _SHOWN = 10
 
 
-def order(found: Sequence[str], expected: Expected, where: str) -> list[int] | None:
+def order(found: Sequence[str], trained: Sequence[str] | None, where: str) -> list[int] | None:
     """Return for each feature the index of its name in `found`; None if they are in order.
 
     Args:
         found: the names in the request.
-        expected: the features of the model.
+        trained: those of the training; None if the features have none.
         where: place of the names for the message, such as "row 1".
 
     Raises:
         CellError: a name is missing, unknown or repeated, or the features have no names.
     """
-    if expected.names is None:
+    if trained is None:
         raise CellError(f"{where} has names, but {NO_NAMES}", "leave the names out")
-    if list(found) == list(expected.names):
+    names = compared(found, trained)
+    if names == list(trained):
         return None
-    places = {name: index for index, name in enumerate(found)}
-    if len(places) < len(found):
-        twice = next(name for index, name in enumerate(found) if places[name] != index)
+    places = {name: index for index, name in enumerate(names)}
+    if len(places) < len(names):
+        twice = next(name for index, name in enumerate(names) if places[name] != index)
         raise CellError(f"{where} has the name {shown(twice)} twice")
-    refuse_others(places, expected.names, where)
-    return [places[name] for name in expected.names]
+    _refuse_others(places, trained, where)
+    return [places[name] for name in trained]
 
 
-def refuse_others(found: Collection[str], names: Sequence[str], where: str) -> None:
+def compared(found: Iterable[str], names: Collection[str]) -> list[str]:
+    """Return the names in a request without blanks at their ends, unless `names` has them so."""
+    known = set(names)
+    return [name if name in known else stripped(name) for name in found]
+
+
+def _refuse_others(found: Collection[str], names: Sequence[str], where: str) -> None:
     """Raise CellError if `found` does not have exactly the names of the features."""
     known = set(names)
     unknown = [name for name in found if name not in known]

@@ -53,7 +53,7 @@ def _columns(schema: Any, expected: Expected) -> list[int]:
     ]
     if expected.names is not None:
         names = [schema.names[index] for index in kept]
-        places = naming.order(names, expected, "the file")
+        places = naming.order(names, expected.names, "the file")
         return kept if places is None else [kept[place] for place in places]
     if len({schema.names[index] for index in kept}) < len(kept):
         raise CellError("the file has two columns of one name")

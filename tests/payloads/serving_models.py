@@ -76,6 +76,12 @@ def _buyers() -> Made:
     return Made(tree.fit(features, labels), features, Naming(["age", "income"]))
 
 
+def _labelled(*labels: str) -> Made:
+    """Return a model of one feature: 1 has the first label, 2 the second, and so on."""
+    features = np.arange(1, len(labels) + 1, dtype=np.float32)[:, np.newaxis]
+    return Made(DecisionTreeClassifier().fit(features, labels), features, Naming())
+
+
 def _tree() -> DecisionTreeClassifier:
     return DecisionTreeClassifier(min_samples_leaf=3, random_state=0)
 
@@ -92,6 +98,8 @@ MODELS: Mapping[str, Callable[[], Made]] = {
     "digits_with_blanks_in_names": lambda: _digits(3, ["hundreds ", "\ufefftens", "ones\u00a0"]),
     "digits_with_numbers_and_blanks_as_names": lambda: _digits(3, ["1 ", "2", "3"]),
     "digits_with_names_apart_by_blanks": lambda: _digits(3, ["x", "x ", "y"]),
+    "labels_of_two_lines": lambda: _labelled("one", "two\nlines", "and\u2028more"),
+    "labels_to_quote": lambda: _labelled('"quoted"', "with, comma", "nul\0 within", "\u00e9;|'"),
     "digit": lambda: _digits(1),
     "digit_with_name": lambda: _digits(1, ["ones"]),
 }

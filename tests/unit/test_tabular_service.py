@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from container.errors import ContainerError
+from container.errors import ContainerError, NotAcceptable
 from container.payloads import (
     Expected,
     Invocation,
@@ -87,3 +87,14 @@ def test_single_row_is_answered_by_the_faster_function() -> None:
     )
     assert quick.n_calls == 2
     assert rows == [[-3.0]]
+
+
+def test_label_with_a_line_break_does_not_keep_the_server_from_starting() -> None:
+    """Only labels in CSV, the default, are refused; JSON and probabilities are not."""
+    found = Sigmoid(2.0, Settings.from_environ({}), Expected(1), ["left\n", "right"])
+    rows = Invocation(b"1\n2\n", "text/csv")
+
+    with pytest.raises(NotAcceptable):
+        found.answer(rows)
+    for accept in ("application/json", "text/csv;output=probabilities"):
+        assert found.answer(rows._replace(accept=accept)).n_rows == 2

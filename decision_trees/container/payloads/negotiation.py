@@ -100,8 +100,29 @@ def check(form: ResponseFormat, labels: Sequence[Any]) -> None:
     """
     if form.media_type == NPY:
         _check_array(form, labels)
-    if form.media_type in (NPY, RECORDIO) and {PREDICTED_LABEL, LABELS} & set(form.outputs):
+    if form.media_type in (NPY, RECORDIO) and has_labels(form):
         _check_exact(form.media_type, labels)
+
+
+def has_labels(form: ResponseFormat) -> bool:
+    """Return whether a response contains labels."""
+    return not {PREDICTED_LABEL, LABELS}.isdisjoint(form.outputs)
+
+
+def broken_text(values: Iterable[Any]) -> str | None:
+    """Return the first text with a line break; None if each value fits into a line of CSV."""
+    texts = (value for value in values if isinstance(value, str))
+    return next((text for text in texts if len(f"{text}.".splitlines()) > 1), None)
+
+
+def refuse_line_breaks(values: Iterable[Any]) -> None:
+    """Raise NotAcceptable if the values of a row of CSV would take more than one line."""
+    broken = broken_text(values)
+    if broken is not None:
+        raise NotAcceptable(
+            f"The label {shown(broken)} has a line break, and each row of {CSV} is one line; "
+            f"ask for {JSON}."
+        )
 
 
 @lru_cache(maxsize=256)

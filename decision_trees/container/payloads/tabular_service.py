@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.errors import ContainerError, NotAcceptable, SettingsError
-from container.formats.media_types import PREDICTED_LABEL, PREDICTED_SCORE
+from container.formats.media_types import CSV, PREDICTED_LABEL, PREDICTED_SCORE
 from container.payloads import decoding, negotiation, one_row
 from container.payloads.encoding import Encoder
 from container.payloads.negotiation import Defaults, ResponseFormat
@@ -59,6 +59,7 @@ class TabularService(ABC, Generic[M]):
         self._defaults = Defaults(settings.default_accept, settings.outputs)
         self._expected = expected
         self._encoder = Encoder(labels)
+        self._has_line_breaks = negotiation.broken_text(labels) is not None
         self._predict_row = predict_row
         self._check_defaults()
 
@@ -86,6 +87,8 @@ class TabularService(ABC, Generic[M]):
             ContainerError: `predict` returned another number of rows, or a number not finite.
         """
         form = self._response_format(invocation.accept, invocation.attributes)
+        if self._has_line_breaks and form.media_type == CSV and negotiation.has_labels(form):
+            negotiation.refuse_line_breaks(self.labels)
         if self._predict_row is not None and form.outputs in _SINGLE_OUTPUTS:
             row = one_row.read(invocation.body, invocation.content_type, self._expected)
             if row is not None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,8 @@ def _csv(prediction: Any) -> bytes:
     rows = _plain(array if array.ndim == 2 else array.reshape(-1, 1))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
+    if array.dtype.kind in "UO":
+        negotiation.refuse_line_breaks(chain.from_iterable(rows))
     return text.getvalue().encode()
 
 

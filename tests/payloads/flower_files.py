@@ -69,6 +69,7 @@ def _parquet() -> dict[str, bytes]:
             table().rename_columns(["Species", "Sepal.Length", "Sepal.Width"])
         ),
         "features_of_every_type.parquet": parquet(_every_type()),
+        **_booleans(),
         "regression_with_weights.parquet": parquet(
             pa.table({"y": [1.5, 2.5, 3.5, 4.5], "w": [1, 0, 2, 0.5], "x": [1, 2, 3, 4]})
         ),
@@ -92,6 +93,18 @@ def _blanks() -> dict[str, bytes]:
             ),
         }
     )
+
+
+def _booleans() -> dict[str, bytes]:
+    """Return a table with a column of booleans, and one with numbers in its place."""
+    species, bills = ["chinstrap", "adelie", "gentoo", "adelie"], [44.2, 39.0, None, 40.7]
+    tagged = {"booleans": [False, True, True, False], "numbers_beside_booleans": [2.5, 1, 0, 1]}
+    return {
+        f"{name}.parquet": parquet(
+            pa.table({"species": species, "bill_mm": bills, "tagged": cells})
+        )
+        for name, cells in tagged.items()
+    }
 
 
 def _labels() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from container.formats.cells import (
     FLOAT32_OVERFLOW,
     CellError,
     as_float32,
+    is_boolean,
     is_missing,
     is_number,
     number,
@@ -64,7 +65,11 @@ def test_number_is_read(cell: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["", " ", "\t", "NA", "na", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", " nan\t"],
+    [
+        *("", " ", "\t", "NA", "na", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", " nan\t"),
+        *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+        *("<NA>", "#n/a"),
+    ],
 )
 def test_missing_cell_is_read(cell: str) -> None:
     """An empty cell, and the usual words for one, are NaN."""
@@ -73,10 +78,20 @@ def test_missing_cell_is_read(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "value"),
+    [("true", 1), ("TRUE", 1), ("True", 1), ("false", 0), ("FALSE", 0), ("False ", 0)],
+)
+def test_boolean_is_1_or_0(cell: str, value: float) -> None:
+    """Booleans are numbers, in any case."""
+    assert is_boolean(cell)
+    assert value_of(cell) == value
+
+
+@pytest.mark.parametrize(
     "cell",
     [
-        *("1_000", "0x10", "1e", "e5", ".", "+", "--1", "1 0", "1,5", "#N/A", "?", "1f", "-nan"),
-        *("\u0661", "\uff11", "½", "1\0", "\0", "1\n", "\xa01", "\u20091", "\u22121", "true"),
+        *("1_000", "0x10", "1e", "e5", ".", "+", "--1", "1 0", "1,5", "?", "1f", "truee", "yes"),
+        *("\u0661", "\uff11", "½", "1\0", "\0", "1\n", "\xa01", "\u20091", "\u22121", "t"),
         *("1.2.3", "1e1.5", "1e+", "1'000", "$1", "5%", '"1"', "infinit", "\ufeff1", "-"),
     ],
 )
@@ -134,8 +149,9 @@ def test_number_is_what_float_gives_or_missing_or_refused(text: str) -> None:
         return
 
     assert math.isnan(value) == is_missing(text)
-    assert is_missing(text) or value == float(text)
-    assert is_missing(text) or is_number(text.strip(" \t"))
+    if not is_missing(text) and not is_boolean(text):
+        assert value == float(text)
+        assert is_number(text.strip(" \t"))
     assert not math.isinf(value)
 
 

@@ -53,10 +53,8 @@ def test_fast_path_equals_the_row_by_row_parser(data: st.DataObject) -> None:
         assert list(batch.labels) == ([float(cell) for cell in labels] if are_numbers else labels)
         if batch.weights is not None:
             assert batch.weights.tolist() == [float(row[weight]) for row in rows]
-        values = array("d")
-        for row in rows:
-            csv_rows.append_numbers(values, 1, [row[index] for index in columns.features])
-        expected = csv_rows.as_matrix(values, len(columns.features))
+        found = [cells.number(row[index], str) for row in rows for index in columns.features]
+        expected = csv_rows.as_matrix(array("d", found), len(columns.features))
         np.testing.assert_array_equal(np.asarray(batch.features), expected)
 
 

@@ -160,7 +160,7 @@ def test_file_without_rows_has_no_batches(content: bytes) -> None:
         (f"1 {10**30}:5", f"row 3 has {f'{10**30}:5'!r}, whose index is above 2147483647"),
         ("1 1:x", "row 3, index 1 is 'x', not a number"),
         ("1 1:2:3", "row 3, index 1 is '2:3', not a number"),
-        ("1 1:-nan", "row 3, index 1 is '-nan', not a number"),
+        ("1 1:+nan", "row 3, index 1 is '+nan', not a number"),
         ("1 1:1_0", "row 3, index 1 is '1_0', not a number"),
         ("1 1:-1e39", "row 3, index 1 is '-1e39', beyond the range of a 32-bit float"),
         ("1 1:\u00b2", "row 3, index 1 is '\u00b2', not a number"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container.formats import csv_rows, numeric
+from container.formats import cells, csv_rows, numeric
 from container.formats.cells import FLOAT32_OVERFLOW, CellError
 from support.processes import python
 
@@ -53,8 +53,8 @@ def carefully_by_lines(text: bytes, n_columns: int) -> Matrix | None:
     values = array("d")
     try:
         rows = list(csv_rows.read_rows(io.BytesIO(text)))
-        for row, found in rows:
-            csv_rows.append_numbers(values, row, found)
+        for _, found in rows:
+            values.extend(cells.number(cell, str) for cell in found)
     except CellError:
         return None
     if len(rows) != text.count(b"\n") + 1 or {len(found) for _, found in rows} != {n_columns}:

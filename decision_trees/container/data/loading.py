@@ -120,10 +120,12 @@ class Loader:
                 self.max_table_bytes / 1e6,
             )
         elif len(self.communicator) == 1:
-            return builder.table(schema)
+            with reading.naming_sources(channel):
+                return builder.table(schema)
         batches: Pass = CachedPasses(channel, self.options, schema)
         if not builder.is_dropped:
-            table = builder.table(schema)
+            with reading.naming_sources(channel):
+                table = builder.table(schema)
             batches = lambda: in_batches(table)  # noqa: E731 - a pass
         counts = summary.class_labels.counts.tolist()
         n_rows_of = dict(zip(summary.class_labels.names, counts, strict=True))

@@ -42,6 +42,12 @@ class Summary:
 
     writes_index_0: bool = False
     has_value_in_last: bool = False
+    booleans: dict[int, str] = field(default_factory=dict)
+    """Place of the first boolean of each feature that has one."""
+
+    latest: str = ""
+    """The source that is being read."""
+
     has_weights: bool = False
     has_weight_above_0: bool = False
 
@@ -52,6 +58,7 @@ class Summary:
             TrainingDataError: its format differs from that of the first source.
             CellError: its columns differ from those of the first source.
         """
+        self.latest = str(source)
         if not reader.format_name:
             return
         self._begin(str(source), reader.format_name, reader.columns, str(source))
@@ -86,6 +93,8 @@ class Summary:
         """
         self.n_rows += len(batch.labels)
         is_empty = self._add_features(batch.features)
+        for index, place in batch.booleans.items():
+            self.booleans.setdefault(index, f"{place} of {self.latest}")
         if batch.weights is not None:
             self.has_weights = True
             self.has_weight_above_0 |= bool(batch.weights.any())
@@ -130,6 +139,8 @@ class Summary:
             if self.n_rows and other.n_rows and self.has_weights != other.has_weights:
                 raise CellError("rows of some hosts have weights, but not those of all")
         self.header_guesses += other.header_guesses
+        for index, place in other.booleans.items():
+            self.booleans.setdefault(index, f"{place} on {host}")
         self.n_rows += other.n_rows
         self.class_labels.merge(other.class_labels)
         self.label_moments.merge(other.label_moments)
@@ -157,6 +168,7 @@ class Summary:
             "label_moments": Moments(**found["label_moments"]),
             "header_guesses": [HeaderGuess(**guess) for guess in found["header_guesses"]],
             "columns": columns,
+            "booleans": {int(index): place for index, place in found["booleans"].items()},
         }
         return cls(**{**found, **parts})
 
@@ -181,7 +193,8 @@ class Summary:
         if like is not None and self.columns is not None and like.feature_names is not None:
             check_names(self.columns.feature_names, like.feature_names, "the training data")
         self._check_cells()
-        return Schema(n_features, self.columns, base, self._labels(like), self.class_labels.names)
+        labels = self._labels(like), self.class_labels.names
+        return Schema(n_features, self.columns, base, *labels, self.booleans)
 
     def _libsvm_base(self, like: Schema | None) -> int | None:
         if self.format_name != LIBSVM:

@@ -1,5 +1,6 @@
 """Tables: features and labels of rows, the schema that all rows share, and the validation split."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,6 +94,9 @@ class Schema:
     names: list[str] = field(default_factory=list)
     """Each of `labels` as written in the files."""
 
+    booleans: Mapping[int, str] = field(default_factory=dict)
+    """Place of the first boolean of each feature that has one."""
+
     @property
     def n_labels(self) -> int:
         """Number of classes; 0 if labels are numbers."""
@@ -116,7 +120,18 @@ class Schema:
         labels: NDArray[Any],
         weights: NDArray[np.float64] | None,
     ) -> Table:
-        """Return rows as a table."""
+        """Return rows as a table; raise CellError if a feature has booleans and other numbers."""
+        for index, place in self.booleans.items():
+            values = features[:, index]
+            others = values[~(np.isnan(values) | (values == 0) | (values == 1))]
+            if len(others):
+                name = (
+                    f"column {index + 1}" if self.columns is None else self.columns.feature(index)
+                )
+                raise CellError(
+                    f"{name} has a boolean in {place}, and the number {others[0]:g} in another row",
+                    "write that column as booleans or as numbers",
+                )
         return Table(features, labels, weights, self.feature_names, self.libsvm_base)
 
     def empty(self) -> Table:

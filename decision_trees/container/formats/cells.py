@@ -1,4 +1,4 @@
-"""Grammar of a cell, the same in every format: a number, a missing value, or an error."""
+"""Grammar of a cell, the same in every format: a number, a boolean, missing, or an error."""
 
 import re
 from collections.abc import Callable
@@ -6,8 +6,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
-"""Texts that represent a missing cell, in lower case."""
+MISSING = frozenset(
+    {"", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>"}
+    | {"n/a", "na", "nan", "none", "null"}
+)
+"""Texts that represent a missing cell, in lower case: those that pandas takes by default.
+
+Source: https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html
+"""
+
+BOOLEANS = {"true": 1.0, "false": 0.0}
+"""Values of booleans, by their texts in lower case."""
 
 _BLANKS = (
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
@@ -49,6 +58,16 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def is_boolean(text: str) -> bool:
+    """Return whether a text is `true` or `false`, in upper or lower case."""
+    return text.strip(" \t").lower() in BOOLEANS
+
+
+def is_value(text: str) -> bool:
+    """Return whether a cell of text is a number, a boolean or missing."""
+    return is_number(text.strip(" \t")) or is_boolean(text) or is_missing(text)
+
+
 def has_decimal_comma(text: str) -> bool:
     """Return whether a text is a number with a decimal comma."""
     return _DECIMAL_COMMA.fullmatch(text) is not None
@@ -65,7 +84,7 @@ def is_missing(text: str) -> bool:
 
 
 def number(cell: str, where: Callable[[], str]) -> float:
-    """Return the value of a cell of text, NaN if it is missing.
+    """Return the value of a cell of text: 1 or 0 for a boolean, NaN if it is missing.
 
     `where` returns the place of the cell for the message, such as "row 3, column 2".
 
@@ -80,6 +99,8 @@ def number(cell: str, where: Callable[[], str]) -> float:
         return value
     if text.lower() in MISSING:
         return float("nan")
+    if text.lower() in BOOLEANS:
+        return BOOLEANS[text.lower()]
     problem = "an infinite value" if _INFINITE.fullmatch(text) else "not a number"
     remedy = DECIMAL_POINT if has_decimal_comma(text) else ""
     raise CellError(f"{where()} is {shown(cell)}, {problem}", remedy)

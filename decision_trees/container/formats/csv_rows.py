@@ -7,8 +7,7 @@ nothing is silently misread.
 import csv
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,11 +58,6 @@ def _lines(content: Iterable[bytes]) -> Iterator[str]:
             yield text
 
 
-def column(index: int) -> str:
-    """Return the name of a column without a name for a message: its number from 1."""
-    return f"column {index + 1}"
-
-
 def plain_numbers(found: Sequence[str]) -> list[float] | None:
     """Return the cells of one row as numbers; None if one is missing, or not a valid number."""
     if not _DECIMAL.fullmatch(",".join(found)):
@@ -73,30 +67,6 @@ def plain_numbers(found: Sequence[str]) -> list[float] | None:
     except ValueError:
         return None
     return values if max(values) < cells.FLOAT32_OVERFLOW > -min(values) else None
-
-
-def append_numbers(
-    numbers: "array[float]",
-    row: int,
-    found: Sequence[str],
-    name: Callable[[int], str] = column,
-) -> None:
-    """Append the cells of one row to `numbers` as float64, NaN for a missing cell.
-
-    `name` returns the name of a column by its index, for the message.
-
-    Raises:
-        CellError: a cell is not a number, or too large for a 32-bit float.
-    """
-    if (values := plain_numbers(found)) is not None:
-        numbers.extend(values)
-        return
-    for index, cell in enumerate(found):
-        numbers.append(cells.number(cell, partial(_place, row, index, name)))
-
-
-def _place(row: int, index: int, name: Callable[[int], str]) -> str:
-    return f"row {row}, {name(index)}"
 
 
 def as_matrix(numbers: "array[float]", n_columns: int) -> NDArray[np.float32]:

@@ -50,6 +50,11 @@ def is_number(found: pa.DataType) -> bool:
     return any(is_kind(found) for is_kind in kinds)
 
 
+def is_boolean(found: pa.DataType) -> bool:
+    """Return whether values of a type are booleans."""
+    return bool(pa.types.is_boolean(found))
+
+
 def is_text(found: pa.DataType) -> bool:
     """Return whether values of a type are text."""
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)

@@ -1,7 +1,7 @@
 """Record batches, which every reader yields, and the arrays in which they are collected."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,9 @@ class Batch:
     labels_are_text: bool = False
     """Whether the type of the label's column is text, even if the labels look like numbers."""
 
+    booleans: Mapping[int, str] = field(default_factory=dict)
+    """Place of the first boolean of each feature that has one, such as `row 3`."""
+
     def take(self, rows: slice) -> "Batch":
         """Return some of the rows."""
         features = self.features
@@ -67,6 +70,7 @@ class Batch:
             self.labels[rows],
             None if self.weights is None else self.weights[rows],
             self.labels_are_text,
+            self.booleans,
         )
 
 

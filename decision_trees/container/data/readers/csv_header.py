@@ -113,4 +113,4 @@ def _stands_out(label: str, n_rows: dict[str, int]) -> bool:
 
 
 def _is_text(cell: str) -> bool:
-    return not (cells.is_missing(cell) or cells.is_number(cell.strip(" \t")))
+    return not cells.is_value(cell)

@@ -176,6 +176,8 @@ class _BatchBuilder:
     class_labels: list[str] = field(default_factory=list)
     numeric_labels: "array[float]" = field(default_factory=lambda: array("d"))
     weights: "array[float]" = field(default_factory=lambda: array("d"))
+    booleans: dict[int, str] = field(default_factory=dict)
+    """Place of the first boolean of each feature that has one."""
 
     def add(self, row: int, found: list[str]) -> None:
         """Append a row, and delete its label and weight from `found`; raises CellError."""
@@ -188,7 +190,8 @@ class _BatchBuilder:
             self._add_weight(row, found[columns.weight])
         for index in columns.others:
             del found[index]
-        csv_rows.append_numbers(self.numbers, row, found, columns.feature)
+        values = csv_rows.plain_numbers(found)
+        self.numbers.extend(values or [self._number(row, *cell) for cell in enumerate(found)])
 
     def batch(self) -> Batch:
         """Return the rows that were added."""
@@ -197,7 +200,13 @@ class _BatchBuilder:
             csv_rows.as_matrix(self.numbers, len(self.columns.features)),
             numeric_labels if self.options.labels_are_numbers else self.class_labels,
             None if self.columns.weight is None else np.frombuffer(self.weights, dtype=np.float64),
+            booleans=self.booleans,
         )
+
+    def _number(self, row: int, index: int, cell: str) -> float:
+        if cells.is_boolean(cell):
+            self.booleans.setdefault(index, f"row {row}")
+        return cells.number(cell, lambda: f"row {row}, {self.columns.feature(index)}")
 
     def _add_label(self, row: int, cell: str) -> None:
         where = f"row {row}, {self.columns.name(self.columns.label)}"

@@ -20,6 +20,7 @@ from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, sho
 from container.formats.parquet_columns import (
     REMEDY,
     infinite,
+    is_boolean,
     is_number,
     is_text,
     missing,
@@ -154,13 +155,17 @@ class _RowRange:
         features = self._features()
         labels = self._numeric_labels(label) if labels_are_numbers else self._class_labels(label)
         weights = None if weight is None else self._weights(weight)
-        label_type = self.file.schema_arrow.field(self.names[label]).type
+        booleans = {
+            position: "every row"
+            for position, index in enumerate(self.columns.features)
+            if is_boolean(self._type(index))
+        }
         for start in range(0, self.n_rows, n_rows):
             rows = slice(start, start + n_rows)
             part = None if weights is None else weights[rows]
             # A view would keep all these rows in memory while the next are read.
             some = features[rows].copy()
-            yield Batch(some, labels[rows], part, is_text(value_type(label_type)))
+            yield Batch(some, labels[rows], part, is_text(self._type(label)), booleans)
 
     def _features(self) -> NDArray[np.float32]:
         features = np.empty((self.n_rows, len(self.columns.features)), dtype=np.float32)
@@ -225,3 +230,6 @@ class _RowRange:
             if end > 0:
                 cells = batch.column(0)[max(0, -start) : self.n_rows - start]
                 yield slice(max(0, start), min(end, self.n_rows)), cells
+
+    def _type(self, index: int) -> pa.DataType:
+        return value_type(self.file.schema_arrow.field(self.names[index]).type)

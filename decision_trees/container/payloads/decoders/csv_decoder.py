@@ -215,7 +215,7 @@ def _is_header(found: list[str], expected: Expected) -> bool:
         return True
     if set(names) == trained:
         return not all(map(cells.is_number, names))
-    if any(cells.is_number(name) or cells.is_missing(name) for name in names):
+    if any(map(cells.is_value, names)):
         return False
     return any(name in trained for name in names) or all(map(_looks_like_name, names))
 

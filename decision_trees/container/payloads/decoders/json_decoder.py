@@ -215,7 +215,7 @@ def _values(
 
 
 def _problem(value: Any) -> str:
-    """Return why a value is neither a number nor missing; empty if it is one of them."""
+    """Return why a value is not a number, a boolean or missing; empty if it is one of them."""
     if type(value) is float:
         return out_of_range(value) if abs(value) >= FLOAT32_OVERFLOW else ""
-    return "" if value is None else kind(value)
+    return "" if value is None or type(value) is bool else kind(value)

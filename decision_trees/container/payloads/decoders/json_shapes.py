@@ -40,7 +40,7 @@ def kind(value: Any) -> str:
     if isinstance(value, str):
         return f"{shown(value)}, a string, not a number"
     if isinstance(value, bool):
-        return f"{str(value).lower()}, not a number"
+        return str(value).lower()
     names = {list: "a list", dict: "an object", float: "a number"}
     return names.get(type(value), "null")
 
@@ -119,7 +119,7 @@ def values_of(item: Any, expected: Expected, where: str) -> tuple[list[Any], boo
     if type(item) is dict:
         return _record(item, expected, where)
     if item is None or isinstance(item, Repeated) or expected.n_features > 1:
-        says_why = isinstance(item, str | bool)
+        says_why = isinstance(item, str)
         raise CellError(f"{where} is {kind(item)}" + ", not a row" * (not says_why))
     return [item], False
 

@@ -1,10 +1,13 @@
-"""Paths below /opt/ml, the environment, and atomic writes to a directory."""
+"""Paths below /opt/ml, the environment, atomic writes to a directory, and what can be read."""
 
 import os
+import pwd
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from container.errors import SettingsError
@@ -101,3 +104,73 @@ def written_atomically(directory: Path) -> Iterator[Path]:
             file.rename(directory / file.name)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether this process can read a file, or list a directory and enter it."""
+    access = partial(os.access, path, effective_ids=os.access in os.supports_effective_ids)
+    return access(os.R_OK) and (access(os.X_OK) or not path.is_dir())
+
+
+def why_unreadable(error: BaseException) -> str:
+    """Return who cannot read a file, and what to do, if that caused an error; otherwise nothing."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, PermissionError) and cause.filename):
+        cause = cause.__cause__
+    if cause is None:
+        return ""
+    file = Path(os.path.realpath(cause.filename))
+    closed = [path for path in reversed(file.parents) if not os.access(path, os.X_OK)]
+    place = [*closed, file][0]
+    status = place.stat()
+    return (
+        f" The workers run as {_user_name(os.geteuid())}, and {place} has the mode "
+        f"{stat.S_IMODE(status.st_mode):04o} and belongs to {_user_name(status.st_uid)}: allow "
+        f"others to read it (chmod -R a+rX {place}), or run the workers as its owner, with "
+        "MODEL_SERVER_USER if serve runs as root, otherwise with docker run --user."
+    )
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
+
+
+def copyable(path: Path) -> list[Path]:
+    """Return the files and directories at and below a path that `copy_readable` copies."""
+    return [found for found in _contents(path) if _is_copyable(found)]
+
+
+def copy_readable(source: Path, target: Path) -> None:
+    """Copy a file or directory, so that others can read the copy; the umask must allow it.
+
+    Only regular files are copied. Anything else, and a link that leads out of the directory,
+    becomes a link to the original, which has its own permissions.
+    """
+    top = source.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for path in _contents(source):
+        place = target / path.relative_to(top)
+        if path.is_symlink():
+            found = Path(os.path.realpath(path))
+            inside = found.is_relative_to(top)
+            place.symlink_to(target / found.relative_to(top) if inside else found)
+        elif not _is_copyable(path):
+            place.symlink_to(path)
+        elif path.is_dir():
+            place.mkdir()
+        else:
+            shutil.copyfile(path, place)
+            place.chmod(0o644 | path.stat().st_mode & 0o111)
+
+
+def _contents(path: Path) -> list[Path]:
+    """Return a path without links in it, and all that is below it, parents first."""
+    top = path.resolve()
+    return [top, *sorted(top.rglob("*"))]
+
+
+def _is_copyable(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_dir() or path.is_file()) and is_readable(path)

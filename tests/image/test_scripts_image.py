@@ -20,6 +20,9 @@ pytestmark = pytest.mark.docker
 
 SCRIPTS = ROOT / "tests/support/script_mode/scripts"
 ANYONE = ["--user=12345:12345", "--cap-drop=ALL"]
+OWNER = "root" if os.getuid() == 0 else f"uid {os.getuid()}"
+"""The user of the tests, who owns their files, as a container names it."""
+
 SOMEWHERE = [
     ANYONE,
     ["--user=0:0", "--cap-drop=ALL"],
@@ -237,8 +240,11 @@ def test_code_that_fills_the_disk_is_explained(
             0o600,
             {},
             (
-                "/opt/ml/model/code/inference.py is not readable by the user of the server; run "
-                "chmod a+r on it."
+                "/opt/ml/model/code/inference.py is not readable by the user of the server. The "
+                "workers run as uid 12345, and /opt/ml/model/code/inference.py has the mode 0600 "
+                f"and belongs to {OWNER}: allow others to read it (chmod -R a+rX "
+                "/opt/ml/model/code/inference.py), or run the workers as its owner, with "
+                "MODEL_SERVER_USER if serve runs as root, otherwise with docker run --user."
             ),
         ),
         (

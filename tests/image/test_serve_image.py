@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,6 +67,28 @@ def test_image_serves_anywhere(
 
     assert container.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"
     assert container.stop(grace_seconds=5).code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--read-only", "--tmpfs=/tmp"],
+        soak_only(["--cap-drop=ALL"]),
+        soak_only(["--cap-drop=ALL", "--cap-add=DAC_OVERRIDE"]),
+    ],
+)
+@pytest.mark.skipif(os.getuid() != 0, reason="the files must belong to root")
+def test_image_serves_a_model_that_only_root_can_read(
+    engine: Engine, images: Images, trained_in_image: OptMl, opt_ml: OptMl, options: list[str]
+) -> None:
+    """Files of an archive that was packed with umask 077 are served by a container of root."""
+    shutil.copytree(trained_in_image.model, opt_ml.model)
+    for path in (opt_ml.model, *opt_ml.model.iterdir()):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    container = engine.serve(images["inference"], opt_ml.model, ["--user=0:0", *options])
+    container.await_ready()
+
+    assert container.invoke("5.1,3.5,1.4,0.2").body == b"setosa\n"
 
 
 def test_image_without_a_writable_directory_says_what_to_mount(

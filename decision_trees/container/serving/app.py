@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from flask import Flask, Response, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
-from container import log
+from container import log, paths
 from container.errors import (
     EXIT_NO_MODEL,
     UNEXPECTED,
@@ -181,18 +181,22 @@ class _Worker:
     def _load(self, load: Callable[[], Service]) -> None:
         try:
             self._service = load()
-        except ModelNotReady as error:
-            self._fail(error, EXIT_NO_MODEL)
         except SettingsError as error:
-            self._fail(ModelNotReady(str(error)), error.exit_code)
+            self._fail(str(error), error.exit_code)
+        except ModelNotReady as error:
+            self._fail(f"{error}{paths.why_unreadable(error)}", EXIT_NO_MODEL)
+        except (OSError, MemoryError) as error:
+            logger.error("the model cannot be loaded", exc_info=error)
+            reason = f"The model cannot be used: {type(error).__name__}: {error}."
+            self._fail(f"{reason}{paths.why_unreadable(error)}", EXIT_NO_MODEL)
         else:
             self._slot.ready()
             logger.info("worker is ready with the model in %s", self._settings.paths.model)
 
-    def _fail(self, error: ModelNotReady, exit_code: int) -> None:
-        logger.error("%s", error)
-        self._service = error
-        self._slot.failed(str(error), exit_code)
+    def _fail(self, reason: str, exit_code: int) -> None:
+        logger.error("%s", reason)
+        self._service = ModelNotReady(reason)
+        self._slot.failed(reason, exit_code)
 
 
 def _execution_parameters(settings: Settings) -> str:

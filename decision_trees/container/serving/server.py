@@ -18,7 +18,7 @@ from typing import Any
 
 from container import log, signals
 from container.errors import PlatformError, exit_code
-from container.paths import PROGRAM_DIR
+from container.paths import PROGRAM_DIR, environment
 from container.serving import commands
 from container.serving.scoreboard import Scoreboard
 from container.settings import SCRATCH, Settings
@@ -114,6 +114,7 @@ def _make_for_workers(directory: Path, settings: Settings, mode: int) -> None:
 def _start_both(settings: Settings, runtime: Path) -> Children:
     """Start both servers. Their socket exists before either, so that no connection fails."""
     commands.write_nginx_conf(settings, runtime)
+    variables = environment() | commands.variables_of_copies(settings, runtime / "copies")
     if settings.has_program:
         _make_for_workers(runtime / SCRATCH, settings, 0o700)
     path = runtime / commands.SOCKET
@@ -125,8 +126,9 @@ def _start_both(settings: Settings, runtime: Path) -> Children:
         number = listener.fileno()
         heartbeats = commands.heartbeat_directory(path.parent)
         gunicorn = commands.gunicorn_command(settings, number, heartbeats, runtime)
+        options = commands.user_options(settings)
         return {
-            "gunicorn": _start(gunicorn, pass_fds=(number,), **commands.user_options(settings)),
+            "gunicorn": _start(gunicorn, env=variables, pass_fds=(number,), **options),
             "nginx": _start(commands.nginx_command(runtime)),
         }
 

@@ -192,7 +192,7 @@ def _import_failure(file: Path, error: BaseException) -> str:
             name = Path(error.filename or file).name
             return f"{name}, line {error.lineno}, is not valid Python ({error.msg}); correct it."
         case PermissionError() if error.filename == str(file):
-            return f"{file} is not readable by the user of the server; run chmod a+r on it."
+            return f"{file} is not readable by the user of the server."
         case ModuleNotFoundError():
             return (
                 f"{where} needs the package {error.name}, which is not installed; add it to "

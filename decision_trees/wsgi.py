@@ -1,8 +1,11 @@
 """WSGI app of gunicorn's workers: imported before the fork, called by each worker after it."""
 
+from contextlib import suppress
+
 from flask import Flask
 
 from container import log
+from container.errors import ModelNotReady
 from container.settings import Settings
 
 settings = Settings.from_environ()
@@ -11,7 +14,9 @@ if settings.has_program:
     from container.script_mode.serving import service
 else:
     from container.serving import app
-    from predictor import ScoringService
+
+    with suppress(Exception):  # `_load` raises it again, and the app reports it
+        import predictor  # noqa: F401
 
 
 def make_app() -> Flask:
@@ -19,4 +24,12 @@ def make_app() -> Flask:
     log.configure(settings.log_level, as_json=True)
     if settings.has_program:
         return service.create_app(settings, estimator.load)
-    return app.create_app("predictor", settings, ScoringService.load)
+    return app.create_app("predictor", settings, _load)
+
+
+def _load(settings: Settings) -> "app.Service":
+    import predictor
+
+    if not hasattr(predictor, "ScoringService"):
+        raise ModelNotReady("predictor.py has no class ScoringService; define it.")
+    return predictor.ScoringService.load(settings)

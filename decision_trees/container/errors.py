@@ -2,6 +2,7 @@
 
 ContainerError               500  its text may be shown to the caller
 ├─ UserError                 400  the caller, or the owner of the job, can fix it
+│  ├─ AlgorithmError              training only
 │  ├─ MalformedPayload       400
 │  ├─ NotAcceptable          406  no accepted media type can carry the response
 │  ├─ UnsupportedMediaType   415
@@ -20,6 +21,7 @@ Exit codes follow sysexits.h; a process that a signal ended has 128 + the signal
 
 import json
 import os
+import types
 
 EXIT_INTERNAL = os.EX_SOFTWARE
 EXIT_STOPPED = 128 + 15
@@ -52,6 +54,32 @@ def exit_code(returncode: int) -> int:
     `returncode` is Python's value: -N after the signal N.
     """
     return returncode if returncode >= 0 else 128 - returncode
+
+
+def traceback_from(file: str, error: BaseException) -> types.TracebackType | None:
+    """Return a traceback from the last call in the file of this name on; None if it has none."""
+    found, traceback = None, error.__traceback__
+    while traceback is not None:
+        if os.path.basename(traceback.tb_frame.f_code.co_filename) == file:  # noqa: PTH119 - text
+            found = traceback
+        traceback = traceback.tb_next
+    return found
+
+
+def fault(file: str, error: BaseException) -> str:
+    """Return where and why a user's file failed, without the text of the exception."""
+    own = traceback_from(file, error)
+    where = f"{file}, line {own.tb_lineno}," if own else file
+    match error:
+        case SyntaxError():
+            name = os.path.basename(error.filename or file)  # noqa: PTH119 - text
+            return f"{name}, line {error.lineno}, is not valid Python ({error.msg})"
+        case ModuleNotFoundError():
+            return f"{where} needs the package {error.name}, which is not installed"
+        case SystemExit():
+            return f"{where} ends the program"
+        case _:
+            return f"{where} raised {type(error).__name__}"
 
 
 def reply_body(
@@ -97,6 +125,10 @@ class UserError(ContainerError):
     exit_code = os.EX_DATAERR
 
 
+class AlgorithmError(UserError):
+    """algorithm.py lacks a function, or one of its functions cannot be used."""
+
+
 class MalformedPayload(UserError):
     """The request body does not match its media type.
 
@@ -128,7 +160,14 @@ class HyperparameterError(UserError):
 
 
 class ScriptError(UserError):
-    """The user's program, its code or its requirements cannot be used."""
+    """The user's program, its code or its requirements cannot be used.
+
+    `last_lines` are those of the output of a program that failed.
+    """
+
+    def __init__(self, message: str, last_lines: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.last_lines = last_lines or []
 
 
 class TrainingDataError(UserError):

@@ -1,12 +1,13 @@
 """Logging to standard output, one line for each record; the platform collects it there.
 
 `train` writes plain text, because SageMaker finds metrics by regular expressions; `serve` writes
-JSON.
+JSON. Text of others, such as the name of a file, can neither start a line nor pass for a metric.
 """
 
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,12 @@ from typing import Any
 FIELDS = "fields"
 """Key in `extra` for additional fields of a JSON line: `extra={FIELDS: {...}}`."""
 
+LINE_CHARACTERS = 16_000
+"""Maximum length of a message; Docker splits lines of 16 KB. The middle of a longer one is cut."""
+
+_METRIC = re.compile(r"[\w.-]+(:[\w.-]+)+=[-+.\w]+;")
+_LIKE_METRIC = re.compile(r"(\w:[\w.-]+)=")
+
 _encode = json.JSONEncoder(check_circular=False).encode  # _plain removes circular references
 _MAX_DEPTH = 8  # deeper values are converted to text
 
@@ -22,14 +29,12 @@ _MAX_DEPTH = 8  # deeper values are converted to text
 def configure(level: int = logging.INFO, *, as_json: bool = False) -> None:
     """Send all records of the process to standard output; called by entry points only.
 
-    With JSON, Python's warnings are logged as well, because otherwise they are several lines of
-    text.
+    Python's warnings are logged as well, because otherwise they are several lines of text.
     """
     handler = logging.StreamHandler(sys.stdout)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonLines() if as_json else text)
+    handler.setFormatter(JsonLines() if as_json else TextLines())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.captureWarnings(as_json)
+    logging.captureWarnings(True)
 
 
 def gunicorn_logging() -> dict[str, Any]:
@@ -56,6 +61,33 @@ def gunicorn_logging() -> dict[str, Any]:
     }
 
 
+def escaped(text: str) -> str:
+    """Return a text as one line, cut if it is long, with escapes for what is not printable.
+
+    Not printable are line breaks, other control characters, those that change the direction of
+    text, and unpaired surrogates, as for `repr`.
+    """
+    text = _cut(text)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+class TextLines(logging.Formatter):
+    """Formats any record as one line of text; the lines of a traceback follow, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return time, level, logger and message, then the traceback."""
+        message = escaped(_message(record).rstrip())
+        if not _METRIC.fullmatch(message):
+            message = _without_metrics(message)
+        lines = [f"{self.formatTime(record)} {record.levelname} {record.name}: {message}"]
+        if record.exc_info and record.exc_info[0] is not None:
+            traceback = _cut(self.formatException(record.exc_info)).split("\n")
+            lines += [f"    {_without_metrics(escaped(line))}" for line in traceback]
+        return "\n".join(lines)
+
+
 class JsonLines(logging.Formatter):
     """Formats any record as one line of JSON in ASCII."""
 
@@ -65,17 +97,30 @@ class JsonLines(logging.Formatter):
             "time": _time(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": _message(record),
+            "message": _cut(_message(record)),
         }
         line = line | _fields(record) | line  # fields are last and replace nothing
         if record.exc_info and record.exc_info[0] is not None:
-            line["exception"] = self.formatException(record.exc_info)
-        return _encode(line)
+            line["exception"] = _cut(self.formatException(record.exc_info))
+        return _encode(line).replace("\x7f", "\\u007f")  # JSON need not escape it
 
 
 def _time(seconds: float) -> str:
     time = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     return f"{time.isoformat(timespec='milliseconds')}Z"
+
+
+def _cut(text: str) -> str:
+    n_left_out = len(text) - LINE_CHARACTERS
+    if n_left_out <= 0:
+        return text
+    half = LINE_CHARACTERS // 2
+    return f"{text[:half]} ... {n_left_out} characters left out ... {text[-half:]}"
+
+
+def _without_metrics(text: str) -> str:
+    """Escape what SageMaker would read as a metric: `validation:accuracy=1;` in a file name."""
+    return _LIKE_METRIC.sub(r"\1\\x3d", text)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -1,5 +1,6 @@
 """Paths below /opt/ml, the environment, atomic writes to a directory, and what can be read."""
 
+import errno
 import os
 import pwd
 import shutil
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from container.errors import SettingsError
+from container.errors import PlatformError, SettingsError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
@@ -92,18 +93,44 @@ class Paths:
 
 
 @contextmanager
+def named_if_full(path: Path) -> Iterator[None]:
+    """Add the path to the error of a full disk: that of a write has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def written_atomically(directory: Path) -> Iterator[Path]:
-    """Write all files or none: yield an empty directory and move its files on success."""
+    """Write all files or none: yield an empty directory and move its files on success.
+
+    Raises:
+        PlatformError: a directory is in the place of a file.
+    """
     unfinished = directory / UNFINISHED
     directory.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        yield unfinished
-        for file in sorted(unfinished.iterdir()):
+        with named_if_full(directory):
+            yield unfinished
+        files = sorted(unfinished.iterdir())
+        for file in files:
+            _refuse_directory(directory / file.name, file)
+        for file in files:
             file.rename(directory / file.name)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _refuse_directory(target: Path, file: Path) -> None:
+    if target.is_dir() and not target.is_symlink() and not file.is_dir():
+        raise PlatformError(
+            f"{target} is a directory, and a file must be written there; remove the directory."
+        )
 
 
 def is_readable(path: Path) -> bool:

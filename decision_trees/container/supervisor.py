@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
@@ -29,9 +29,9 @@ from container.errors import (
     FAILURE_CHARACTERS,
     ContainerError,
     SettingsError,
-    UserError,
     exit_code,
 )
+from container.log import escaped
 from container.paths import UNFINISHED, Paths, environment
 
 STOP_SECONDS = 8.0
@@ -39,6 +39,11 @@ STOP_SECONDS = 8.0
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-dockerfile.html
 """
+
+_MORE_MEMORY = (
+    "use an instance type with more memory, or less data. If the label has about as many values as "
+    "there are rows, such as a price, set task=regression."
+)
 
 _FAILING = threading.Lock()
 """Acquired, and never released, by the first thread of a job that writes the failure file."""
@@ -87,7 +92,7 @@ class SupervisionPolicy:
         if code == -signal.SIGKILL:
             return (
                 "The training process was killed (SIGKILL), most likely because it ran out of "
-                "memory; use an instance type with more memory, or less data."
+                f"memory; {_MORE_MEMORY}"
             )
         if code < 0:
             return f"The training process was ended by {signal_name(-code)}; see the log."
@@ -166,43 +171,57 @@ def _run(job: Callable[[Paths], None], paths: Paths) -> None:
         logger.info("memory: %.0f MB at the peak", peak * 1024 / 1e6)
     except Exception as error:
         _FAILING.acquire()
-        code = getattr(error, "exit_code", EXIT_INTERNAL)
-        if code != UserError.exit_code:  # a mistake of the job's owner is one sentence
+        if not hasattr(error, "exit_code") and not isinstance(error, MemoryError | OSError):
             logger.error("the job failed", exc_info=error)
-        _write_failure(describe(error, paths), paths)
-        sys.exit(code)
+        _write_failure(describe(error), paths)
+        sys.exit(getattr(error, "exit_code", EXIT_INTERNAL))
 
 
 def abort(error: ContainerError, paths: Paths) -> NoReturn:
     """End the job from any of its threads, even while compiled code runs in another."""
     _FAILING.acquire()
-    _write_failure(str(error), paths)
+    _write_failure(failure_text(str(error)), paths)
     os._exit(error.exit_code)
 
 
-def describe(error: Exception, paths: Paths) -> str:
+def describe(error: Exception) -> str:
     """Return the failure text for an error: what was found, where, and what to do."""
+    return failure_text(_sentence(error), getattr(error, "last_lines", ()))
+
+
+def failure_text(sentence: str, lines: Sequence[str] = ()) -> str:
+    """Return a sentence, and below it as many of the last lines as fit into a failure file."""
+    text = escaped(sentence)
+    room = FAILURE_CHARACTERS - len(text)
+    kept: list[str] = []
+    for line in reversed([escaped(line.expandtabs()) for line in lines]):
+        room -= len(line) + 1
+        if room < 0:
+            kept = kept or [line]  # the beginning of a long line says most
+            break
+        kept.insert(0, line)
+    return "\n".join([text, *kept])[:FAILURE_CHARACTERS]
+
+
+def _sentence(error: Exception) -> str:
     match error:
         case _ if hasattr(error, "exit_code"):
             is_ours = isinstance(error, ContainerError)  # or one of artifact, which is independent
             return str(error) if is_ours else f"The model cannot be saved: {error}."
         case MemoryError():
+            return f"Training ran out of memory ({str(error) or 'MemoryError'}); {_MORE_MEMORY}"
+        case OSError(errno=errno.ENOSPC):
             return (
-                f"Training ran out of memory ({str(error) or 'MemoryError'}); use an instance "
-                "type with more memory, or less data."
+                f"The disk is full: {error.filename or 'a file'} could not be written; give the "
+                "job a larger volume (VolumeSizeInGB)."
             )
+        case OSError():
+            return f"A file cannot be used: {error}; check that it exists and its permissions."
         case ImportError():
             return (
                 f"algorithm.py cannot be imported: {error}; add what is missing to "
                 "requirements/train.in and build the image again."
             )
-        case OSError(errno=errno.ENOSPC):
-            return (
-                f"The disk is full: {error.filename or paths.model} could not be written; give the "
-                "job a larger volume (VolumeSizeInGB)."
-            )
-        case OSError():
-            return f"A file cannot be used: {error}; check that it exists and its permissions."
         case _:
             return (
                 f"Internal error: {type(error).__name__}: {error}; this is a bug of the program, "
@@ -219,11 +238,10 @@ def signal_name(number: int) -> str:
 
 
 def _write_failure(text: str, paths: Paths) -> None:
-    logger.error("%s", text)
+    for line in text.split("\n"):
+        logger.error("%s", line)
     try:
         paths.failure.parent.mkdir(parents=True, exist_ok=True)
-        paths.failure.write_text(
-            text[:FAILURE_CHARACTERS], encoding="utf-8", errors="backslashreplace"
-        )
+        paths.failure.write_text(text, encoding="utf-8")
     except OSError as error:
         logger.error("the failure file could not be written: %s", error)

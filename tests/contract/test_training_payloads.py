@@ -140,7 +140,7 @@ def test_rejected_input_fails_with_its_message(case: RejectedInput, paths: Paths
     with pytest.raises(UserError) as caught:
         job.run(algorithm, paths)
 
-    message = supervisor.describe(caught.value, paths)
+    message = supervisor.describe(caught.value)
     assert len(message) <= FAILURE_CHARACTERS
     message = message.replace(str(paths.data), "{data}")
     message = message.replace(str(paths.hyperparameters.parent), "{config}")

@@ -47,6 +47,11 @@ def names_an_undecodable_file(paths: Paths) -> None:
     raise UserError(f"In {os.fsdecode(b'caf' + bytes([0xE9]))}.csv, row 1 is blank.")
 
 
+def names_a_hostile_file(paths: Paths) -> None:
+    """Raise an error with a file name that tries to add a line to the log."""
+    raise UserError("In a\n2026-01-01 INFO x: validation:accuracy=9.9;\x1b[31m, row 1 is blank.")
+
+
 def finds_a_bad_setting(paths: Paths) -> None:
     """Raise an error of a setting."""
     raise SettingsError("A setting is wrong.")
@@ -80,6 +85,12 @@ def writes_too_large_a_file(paths: Paths) -> None:
     with written_atomically(paths.model) as directory:
         (directory / "model.json").write_text("record")
         (directory / "model.onnx").write_bytes(bytes(2000))
+
+
+def finds_a_directory(paths: Paths) -> None:
+    """Save a model where a directory has the name of its second file."""
+    (paths.model / "model.onnx").mkdir(parents=True)
+    succeeds(paths)
 
 
 def reads_what_is_not_there(paths: Paths) -> None:

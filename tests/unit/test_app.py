@@ -53,6 +53,21 @@ def test_ping_is_200_with_a_model(client: FlaskClient, method: str) -> None:
     assert response.content_type == "text/plain"
 
 
+def test_app_names_the_exception_of_a_failed_load(caplog: pytest.LogCaptureFixture) -> None:
+    """The reason is in the response without the text of the exception, which is in the log."""
+
+    def load(_: Settings) -> NoReturn:
+        raise KeyError("private")
+
+    client = create_app("app", Settings.from_environ({}), load).test_client()
+
+    assert_error(
+        client.get("/ping"),
+        *(503, "ModelNotReady", "predictor.py raised KeyError; its traceback is in the log."),
+    )
+    assert "KeyError: 'private'" in caplog.text
+
+
 @pytest.mark.parametrize("path", ["/ping", "/invocations"])
 def test_app_without_a_model_returns_the_reason(
     client_without_model: FlaskClient, tmp_path: Path, path: str

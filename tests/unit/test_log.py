@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.log import FIELDS, JsonLines
+from container.log import FIELDS, LINE_CHARACTERS, JsonLines, TextLines, escaped
 from support.material import PROGRAM_DIR
 from support.processes import DEADLINE_SECONDS
 
@@ -36,7 +36,16 @@ def line(message: object = "words", *args: object, **attributes: object) -> Any:
     text = JsonLines().format(record)
     assert len(text.splitlines()) == 1
     assert text.isascii()
+    assert text.isprintable()
     return json.loads(text, parse_constant=pytest.fail)
+
+
+def text_of(message: str, *args: object, **attributes: object) -> str:
+    """Format a record of the logger `container.x` as text, without its time."""
+    record = logging.makeLogRecord(
+        {"name": "container.x", "levelname": "INFO", "msg": message, "args": args} | attributes
+    )
+    return TextLines().format(record).split(" ", 2)[2]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -192,3 +201,74 @@ def test_log_of_gunicorn_has_the_same_format(app: str) -> None:
     logged = json.loads(text)
     assert (logged["logger"], logged["message"]) == ("gunicorn.error", "worker 7")
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+HOSTILE = "2026-01-01 00:00:00,000 INFO container.training.job: validation:accuracy=9.9;"
+CONTROLS = [
+    *map(chr, range(32)),
+    *map(chr, range(127, 160)),
+    *"\u2028\u2029\u202e\u2066\u200f\ud800",
+]
+
+
+@pytest.mark.parametrize("char", CONTROLS)
+def test_text_of_others_cannot_start_a_line(char: str) -> None:
+    """Control characters, changes of direction and surrogates are written as escapes."""
+    logged = text_of("skipping %s", f"a{char}{HOSTILE}")
+
+    assert logged.isprintable()
+    assert logged.startswith(f"INFO container.x: skipping a{repr(char)[1:-1]}2026")
+
+
+@given(st.text())
+def test_text_line_is_printable_whatever_is_logged(text: str) -> None:
+    """Any text is one line, and printable text other than a metric's is unchanged."""
+    assert escaped(text).isprintable()
+    assert not text.isprintable() or escaped(text) == text
+
+
+def test_metric_keeps_its_form() -> None:
+    """SageMaker's regular expressions find it."""
+    logged = text_of("%s:%s=%.6g;", "validation", "f1_macro", 0.25)
+
+    assert logged == "INFO container.x: validation:f1_macro=0.25;"
+
+
+@pytest.mark.parametrize(
+    "text", ["validation:accuracy=9.9;", "x/validation:accuracy=9.9;.csv", "train:a:b=1;"]
+)
+def test_text_of_others_does_not_pass_for_a_metric(text: str) -> None:
+    """A regular expression for a metric finds none in a file name."""
+    assert not re.search(r"(train|validation):[\w:]+=(.*?);", text_of("skipping %s", text))
+
+
+def test_lines_of_a_traceback_are_indented() -> None:
+    """Neither a line of a message in a traceback nor a metric in it can pass for one of ours."""
+    error = ValueError(f"a\n{HOSTILE}\r\x1b[31m")
+    try:
+        raise error
+    except ValueError:
+        first, *lines = text_of("failed", exc_info=sys.exc_info()).split("\n")
+
+    assert first == "INFO container.x: failed"
+    assert lines[0] == "    Traceback (most recent call last):"
+    assert lines[-1] == f"    {HOSTILE}\\r\\x1b[31m".replace("=", "\\x3d")
+    assert all(line.startswith("    ") and line.isprintable() for line in lines)
+
+
+def test_middle_of_a_long_message_is_cut() -> None:
+    """The beginning and the end are kept, in both formats."""
+    message = "a" * 20_000 + "middle" + "z" * 20_000
+
+    for logged in (line(message)["message"], text_of(message)):
+        assert len(logged) < LINE_CHARACTERS + 100
+        assert "middle" not in logged
+        assert "aaa ... 24006 characters left out ... zzz" in logged
+
+
+def test_warnings_of_training_are_logged_as_one_line() -> None:
+    """Python would write several lines to standard error."""
+    ended = run("import warnings\nlog.configure()\nwarnings.warn('a\\nb')\n")
+
+    assert re.search(r" WARNING py.warnings: \S+: UserWarning: a\\nb", ended.stdout)
+    assert (ended.stdout.count("\n"), ended.stderr) == (1, "")

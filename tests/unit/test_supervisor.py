@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from artifact.metadata import ArtifactError
-from container.paths import PROGRAM_DIR, Paths, written_atomically
+from container.paths import PROGRAM_DIR, named_if_full, written_atomically
 from container.supervisor import describe, stop_postponed
 from support import supervised_jobs
 from support.material import OptMl
@@ -108,6 +108,36 @@ def test_mistake_of_the_user_is_logged_without_a_traceback(opt_ml: OptMl) -> Non
 
     assert log.count("Row 1 is blank.") == 1
     assert "Traceback" not in log
+
+
+def test_failure_is_one_line_whatever_it_names(opt_ml: OptMl) -> None:
+    """Text of others adds no line to the log or to the failure file, and no metric to the log."""
+    log = ended(start("names_a_hostile_file", opt_ml)).log
+
+    text = "In a\\n2026-01-01 INFO x: validation:accuracy=9.9;\\x1b[31m, row 1 is blank."
+    assert opt_ml.failure.read_text() == text
+    assert log.endswith(f" ERROR container.supervisor: {text.replace('=', chr(92) + 'x3d')}\n")
+    assert log.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "job", ["finds_a_bad_setting", "runs_out_of_memory", "fills_the_disk", "finds_a_directory"]
+)
+def test_problem_of_the_environment_is_logged_without_a_traceback(opt_ml: OptMl, job: str) -> None:
+    """A traceback is only for a bug."""
+    log = ended(start(job, opt_ml)).log
+
+    assert log.count("\n") == 1
+
+
+def test_directory_in_the_place_of_a_file_leaves_no_part_of_a_model(opt_ml: OptMl) -> None:
+    """The model is written completely or not at all, and the failure names the directory."""
+    assert ended(start("finds_a_directory", opt_ml)).code == 70
+    assert [path.name for path in opt_ml.model.iterdir()] == ["model.onnx"]
+    assert opt_ml.failure.read_text() == (
+        f"{opt_ml.model / 'model.onnx'} is a directory, and a file must be written there; remove "
+        "the directory."
+    )
 
 
 def test_traceback_of_a_bug_is_logged(opt_ml: OptMl) -> None:
@@ -252,11 +282,31 @@ def test_failure_text_names_the_file_on_a_full_disk() -> None:
     """The failure text names the file that could not be written."""
     error = OSError(28, "No space left on device", "/opt/ml/model/model.onnx")
 
-    assert describe(error, Paths()).startswith("The disk is full: /opt/ml/model/model.onnx could")
+    assert describe(error).startswith("The disk is full: /opt/ml/model/model.onnx could")
+
+
+def test_failure_text_names_no_directory_that_may_not_be_full() -> None:
+    """The error of a write names no file, so that only the caller may know the directory."""
+    error = OSError(28, "No space left on device")
+
+    assert describe(error).startswith("The disk is full: a file could not be written; give")
+
+
+def test_full_disk_is_that_of_the_file_that_is_written(tmp_path: Path) -> None:
+    """The error of a write below another context keeps the path of the inner one."""
+    with (
+        pytest.raises(OSError, match="metrics") as caught,
+        written_atomically(tmp_path),
+        named_if_full(tmp_path / "metrics.json"),
+        Path("/dev/full").open("w") as file,
+    ):
+        file.write("x" * 100_000)
+
+    assert caught.value.filename == str(tmp_path / "metrics.json")
 
 
 def test_model_that_cannot_be_saved_is_described_to_the_owner_of_the_job() -> None:
     """It is not called a bug of the program."""
     error = ArtifactError("the tree has too many leaves")
 
-    assert describe(error, Paths()) == ("The model cannot be saved: the tree has too many leaves.")
+    assert describe(error) == ("The model cannot be saved: the tree has too many leaves.")

@@ -5,8 +5,6 @@ import re
 import threading
 from contextlib import suppress
 
-from container.errors import FAILURE_CHARACTERS
-
 _KEPT_BYTES = 16_384
 _JOIN_SECONDS = 2.0
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -46,20 +44,6 @@ class ErrorOutput:
                 del self._tail[:-_KEPT_BYTES]
                 with suppress(OSError):
                     _write(content)
-
-
-def with_last_lines(sentence: str, lines: list[str]) -> str:
-    """Return a sentence, and below it as many of the last lines as fit into a failure file."""
-    room = FAILURE_CHARACTERS - len(sentence)
-    kept: list[str] = []
-    for line in reversed(lines):
-        room -= len(line) + 1
-        if room < 0:
-            break
-        kept.insert(0, line)
-    if lines and not kept:
-        kept = [lines[-1]]  # the beginning of a long line says most
-    return "\n".join([sentence, *kept])[:FAILURE_CHARACTERS]
 
 
 def _write(content: bytes) -> None:

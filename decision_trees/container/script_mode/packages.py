@@ -16,7 +16,7 @@ from pathlib import Path
 
 from container.errors import ScriptError
 from container.script_mode.entry_point import EntryPointKind, Program
-from container.script_mode.output import with_last_lines
+from container.script_mode.masking import masked
 
 _PIP = ["-m", "pip", "install", "--no-input", "--no-cache-dir", "--progress-bar", "off"]
 _PIP += ["--disable-pip-version-check"]
@@ -101,19 +101,14 @@ def _run_pip(
         text=True,
         errors="replace",
     ) as pip:
-        for line in pip.stdout or []:
-            logger.info("pip: %s", line.rstrip())
-            lines = [*lines[1 - _LINES_KEPT :], line.rstrip()]
+        for output in pip.stdout or []:
+            line = masked(output.rstrip())
+            logger.info("pip: %s", line)
+            lines = [*lines[1 - _LINES_KEPT :], line]
     if pip.returncode:
-        raise ScriptError(_failure(program, what, pip.returncode, lines))
-
-
-def _failure(program: Program, what: str, code: int, lines: list[str]) -> str:
-    sentence = (
-        f"The {what} of {program.directory} cannot be installed: pip ended with exit code {code}. "
-        "A job without network must find its packages in the image: add them to "
-        "requirements/train.in and build it again. The end of pip's output:"
-    )
-    return with_last_lines(
-        sentence, [line for line in lines if line and not line.startswith(_RETRYING)]
-    )
+        raise ScriptError(
+            f"The {what} of {program.directory} cannot be installed: pip ended with exit code "
+            f"{pip.returncode}. A job without network must find its packages in the image: add "
+            "them to requirements/train.in and build it again. The end of pip's output:",
+            [line for line in lines if line and not line.startswith(_RETRYING)],
+        )

@@ -23,7 +23,7 @@ from container.script_mode.configuration import Configuration
 from container.script_mode.entry_point import Program
 from container.script_mode.environment import arguments, variables
 from container.script_mode.masking import MASK, is_secret, masked
-from container.script_mode.output import ErrorOutput, with_last_lines
+from container.script_mode.output import ErrorOutput
 
 STOP_SECONDS = 110.0
 """Maximum time that a program may run after a stop; the platform allows 120 seconds in all.
@@ -96,7 +96,7 @@ class ScriptPolicy(supervisor.SupervisionPolicy):
             advice = "; the end of its error output is:"
         if exit_code(code) == exit_code(-signal.SIGKILL):
             advice = f", most likely because it ran out of memory{advice}"
-        return with_last_lines(f"The program {self._name} {_end_of(code)}{advice}", lines)
+        return supervisor.failure_text(f"The program {self._name} {_end_of(code)}{advice}", lines)
 
 
 def _name(paths: Paths, environ: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from container.errors import (
     ModelNotReady,
     ServerBusy,
     SettingsError,
+    fault,
     reply_body,
 )
 from container.payloads.types import Answer, Invocation
@@ -185,10 +186,9 @@ class _Worker:
             self._fail(str(error), error.exit_code)
         except ModelNotReady as error:
             self._fail(f"{error}{paths.why_unreadable(error)}", EXIT_NO_MODEL)
-        except (OSError, MemoryError) as error:
+        except Exception as error:
             logger.error("the model cannot be loaded", exc_info=error)
-            reason = f"The model cannot be used: {type(error).__name__}: {error}."
-            self._fail(f"{reason}{paths.why_unreadable(error)}", EXIT_NO_MODEL)
+            self._fail(f"{_reason(error)}{paths.why_unreadable(error)}", EXIT_NO_MODEL)
         else:
             self._slot.ready()
             logger.info("worker is ready with the model in %s", self._settings.paths.model)
@@ -197,6 +197,12 @@ class _Worker:
         logger.error("%s", reason)
         self._service = ModelNotReady(reason)
         self._slot.failed(reason, exit_code)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError | MemoryError):
+        return f"The model cannot be used: {type(error).__name__}: {error}."
+    return f"{fault('predictor.py', error)}; its traceback is in the log."
 
 
 def _execution_parameters(settings: Settings) -> str:

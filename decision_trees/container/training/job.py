@@ -14,12 +14,13 @@ from container.data.dataset import Dataset
 from container.data.loading import Loader, Rows
 from container.distributed import communicator, hosts
 from container.distributed.communicator import ALONE
-from container.errors import HyperparameterError
+from container.errors import AlgorithmError, HyperparameterError
 from container.hyperparameters import loader
 from container.hyperparameters.input_options import InputOptions
-from container.paths import Paths, written_atomically
+from container.paths import Paths, named_if_full, written_atomically
 from container.progress import phase
 from container.supervisor import Stop, stop_postponed
+from container.training import contract
 from container.training.contract import Algorithm, Distributed
 
 logger = logging.getLogger(__name__)
@@ -36,10 +37,11 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
     writes it.
 
     Raises:
-        UserError: the hyperparameters or the data cannot be used.
+        UserError: the algorithm, the hyperparameters or the data cannot be used.
         HostError: another host failed or cannot be reached.
         OSError: the artifact cannot be written.
     """
+    contract.check(algorithm)
     chosen = loader.load(paths.hyperparameters, algorithm.Hyperparameters)
     logger.info("hyperparameters: %s", _given(chosen) or "defaults, see train --help")
     found = hosts.read(paths.resource_config)
@@ -107,16 +109,16 @@ def _evaluate(
             metrics[name] = {}
             if not _is_stopped(stop, rows):
                 with phase(f"evaluate {name}"):
-                    metrics[name] = _finite(name, _measured(algorithm, model, rows))
+                    metrics[name] = _finite(name, *_measured(algorithm, model, rows))
             metrics[name]["rows"] = len(rows)
-    metrics["train"] |= _finite("train", algorithm.describe(model))
+    metrics["train"] |= _finite("train", "describe", algorithm.describe(model))
     return metrics
 
 
-def _measured(algorithm: Any, model: Any, rows: Rows) -> Mapping[str, float]:
-    evaluate = algorithm.evaluate_dataset if isinstance(rows, Dataset) else algorithm.evaluate
-    found: Mapping[str, float] = evaluate(model, rows)
-    return found
+def _measured(algorithm: Any, model: Any, rows: Rows) -> tuple[str, Any]:
+    """Return the name of the function that evaluates these rows, and what it returned."""
+    function = "evaluate_dataset" if isinstance(rows, Dataset) else "evaluate"
+    return function, getattr(algorithm, function)(model, rows)
 
 
 def _is_stopped(stop: Stop, rows: Rows) -> bool:
@@ -124,9 +126,19 @@ def _is_stopped(stop: Stop, rows: Rows) -> bool:
     return any((rows.communicator if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
 
 
-def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:
-    """Return the metrics with a finite value; tuners and JSON do not accept others."""
-    undefined = [metric for metric, value in metrics.items() if not math.isfinite(value)]
+def _finite(name: str, function: str, metrics: Any) -> Metrics:
+    """Return the metrics with a finite value; tuners and JSON do not accept others.
+
+    Raises:
+        AlgorithmError: `function` did not return numbers by name.
+    """
+    try:
+        undefined = [metric for metric, value in metrics.items() if not math.isfinite(value)]
+    except (AttributeError, TypeError) as error:
+        raise AlgorithmError(
+            f"{function} of algorithm.py returned {metrics!r:.80}; it must return a dictionary of "
+            "numbers by name."
+        ) from error
     if undefined:
         logger.warning("%s: not defined for these rows: %s", name, ", ".join(undefined))
     return {
@@ -138,4 +150,5 @@ def _finite(name: str, metrics: Mapping[str, float]) -> Metrics:
 
 def _write_metrics(metrics: Mapping[str, Metrics], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with named_if_full(file):
+        file.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")

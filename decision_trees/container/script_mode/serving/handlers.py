@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from container.errors import ContainerError, ModelNotReady, ScriptError
+from container.errors import ContainerError, ModelNotReady, ScriptError, fault
 from container.script_mode import source_code
 from container.script_mode.serving.script_errors import SEE_LOG, translated
 from container.settings import Settings
@@ -186,32 +185,21 @@ def _imported(file: Path) -> ModuleType:
 
 
 def _import_failure(file: Path, error: BaseException) -> str:
-    where = f"{file.name}, line {_line(file, error)},"
+    found = fault(file.name, error)
     match error:
         case SyntaxError():
-            name = Path(error.filename or file).name
-            return f"{name}, line {error.lineno}, is not valid Python ({error.msg}); correct it."
+            return f"{found}; correct it."
         case PermissionError() if error.filename == str(file):
             return f"{file} is not readable by the user of the server."
         case ModuleNotFoundError():
-            return (
-                f"{where} needs the package {error.name}, which is not installed; add it to "
-                "requirements.txt next to the program, or to the image."
-            )
+            return f"{found}; add it to requirements.txt next to the program, or to the image."
         case SystemExit():
             return (
-                f"{where} ends the program during its import; put the code for training below "
+                f"{found} during its import; put the code for training below "
                 '`if __name__ == "__main__":`.'
             )
         case _:
-            return f"{where} raised {type(error).__name__} during the import; {SEE_LOG}."
-
-
-def _line(file: Path, error: BaseException) -> int:
-    """Return the last line of the program in a traceback, 1 if it has none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(file) and frame.lineno]
-    return lines[-1] if lines else 1
+            return f"{found} during the import; {SEE_LOG}."
 
 
 def _check(program: Handlers) -> None:

@@ -5,7 +5,6 @@ worker records there that it loads the program.
 """
 
 import fcntl
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -24,8 +23,6 @@ MAX_CRASHES = 3
 """Number of workers that may crash while they load the program; then no other one tries."""
 
 _PROC = Path("/proc")
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -63,7 +60,6 @@ def _install(program: Path, scratch: Path) -> None:
             Program(program.name, program.parent, EntryPointKind.PYTHON), scratch, environment()
         )
     except ScriptError as error:
-        logger.error("%s", error)
         raise ModelNotReady(
             f"{file} cannot be installed, and pip's output is in the log; correct the file, or, "
             f"without network access, {remedy}."

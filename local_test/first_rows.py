@@ -74,10 +74,15 @@ def csv_rows(table: Path, delimiter: str, *, is_compressed: bool) -> list[list[s
 
 def index_of(column: str, first_row: list[Any]) -> int:
     """Return the index of a column that is given by its name or index, as `train` accepts it."""
-    names = [str(name).strip() for name in first_row]
+    names, column = [stripped(str(name)) for name in first_row], stripped(column)
     if column.removeprefix("-").isdecimal() and -len(names) <= int(column) < len(names):
         return int(column) % len(names)
     return names.index(column)
+
+
+def stripped(name: str) -> str:
+    """Return a name without blanks and byte-order marks at its ends, which do not count."""
+    return name.strip().strip("\ufeff\u200b").strip()
 
 
 if __name__ == "__main__":

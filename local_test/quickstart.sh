@@ -78,12 +78,12 @@ json_string() {
 }
 
 take_table() {
+    if [[ ! -e $1 && $1 == ?*=* ]]; then
+        fail "there is no file $1; to set a hyperparameter, write --hyperparameter $1"
+    fi
     [[ -z ${own_table} ]] || usage "there are two tables, '${own_table}' and '$1'; give one."
     [[ ! -d $1 ]] || fail "$1 is a directory; give the path of one file."
-    if [[ ! -e $1 ]]; then
-        [[ $1 != ?*=* ]] || fail "there is no file $1; to set a hyperparameter, write --hyperparameter $1"
-        fail "there is no file $1; give the path of your table."
-    fi
+    [[ -e $1 ]] || fail "there is no file $1; give the path of your table."
     [[ -r $1 ]] || fail "you have no permission to read $1."
     own_table=$1
 }
@@ -209,6 +209,7 @@ show_results() {
         [[ $(wc -l <"${payload}") -eq $(wc -l <"${scratch}/labels") ]] || echo "prediction" # a header
         cat -- "${scratch}/labels"
     } | paste -- "${payload}" -
+    [[ -z ${own_table} ]] || say "$(grep -o 'training: label: .*' "${scratch}/train.log")"
     say "training metrics:"
     grep -Eo '(train|validation):.*;' "${scratch}/train.log"
 }

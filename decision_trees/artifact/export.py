@@ -70,7 +70,7 @@ def save(
             regressor with `predict`.
         directory: an existing directory.
         features: the rows it was trained on, float32 of shape (n_rows, n_features).
-        training: hyperparameters, metrics and rows of the job, for model.json.
+        training: hyperparameters, data and metrics of the job, for model.json.
         naming: the names of the features in requests.
 
     Raises:

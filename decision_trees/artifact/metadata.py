@@ -80,7 +80,7 @@ class Metadata:
     probe: LabelProbe | ScoreProbe
     versions: Mapping[str, str]
     training: Mapping[str, Any]
-    """Hyperparameters, metrics and rows of the job."""
+    """Hyperparameters, data and metrics of the job."""
 
     tree_sha256: str | None = None
     """Checksum of tree.npy, in hexadecimal; None if the model is not a single tree."""

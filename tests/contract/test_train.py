@@ -68,6 +68,28 @@ def test_train_needs_no_hyperparameters(opt_ml: OptMl, iris: LabelledRows) -> No
     assert record["training"]["hyperparameters"]["max_leaf_nodes"] is None
 
 
+def test_train_says_which_column_is_the_label(opt_ml: OptMl) -> None:
+    """A line of the log and model.json have the label, how it was chosen, classes and columns."""
+    opt_ml.write("a.csv", "rooms,price,kind\n3,200,1\n2,120,0\n3,150,1\n")
+
+    ended = train(opt_ml)
+
+    record = json.loads((opt_ml.model / "model.json").read_text())
+    assert (
+        "training: label: column 'rooms', index 0, the first column, because the hyperparameter "
+        "label is not set; 2 classes: '3' 2 rows, '2' 1 row; 3 rows, no weights; "
+        "2 features: 'price', 'kind'\n"
+    ) in ended.log
+    assert record["training"]["data"] == {
+        "format": "comma-separated text",
+        "rows": 3,
+        "columns": 3,
+        "label": {"index": 0, "name": "rooms", "chosen_by": "default"},
+        "weight": None,
+        "classes": {"2": 1, "3": 2},
+    }
+
+
 def test_train_reads_every_file_of_the_channel_train(opt_ml: OptMl, iris: LabelledRows) -> None:
     """Nested files are read, hidden and empty ones are not; the channel may be called train."""
     lines = iris.training_csv().splitlines(keepends=True)

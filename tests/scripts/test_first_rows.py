@@ -39,6 +39,7 @@ def first_rows(opt_ml: OptMl, table: str | bytes, **hyperparameters: str) -> tup
         ("a,1;2\nb,3;4\n", {"delimiter": ";"}, "2\n4\n"),
         ("a\t1\t2\nb\t3\t4\n", {"delimiter": "tab"}, "1,2\n3,4\n"),
         ('\ufefflabel," the, city"\r\n"x\ny",1\r\n', {"label": "label"}, '" the, city"\n1\n'),
+        ("area,price\u00a0\n70,200\n", {"label": " price"}, "area\n70\n"),
         ("a,1\n\nb,2\n", {}, "1\n2\n"),
     ],
 )

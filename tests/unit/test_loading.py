@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from container.data import channels
 from container.data.dataset import Dataset
 from container.data.loading import Loader
+from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import InputOptions
 from container.paths import Paths
@@ -48,7 +49,105 @@ def read(
         machines,
         lambda communicator: Loader(chosen, communicator).read(
             Paths(found[communicator.rank].base)
+        )[:2],
+    )
+
+
+GIVEN = "as the hyperparameter label says; "
+FIRST = "the first column, because the hyperparameter label is not set; "
+TWELVE = range(12)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "parts"),
+    [
+        (
+            "a.csv",
+            "5,x,1,0.5\n6,y,2,1\n7,x,3,1\n",
+            {"label": "-3", "weight": "3"},
+            [
+                f"column index 1, {GIVEN}2 classes: 'x' 2 rows, 'y' 1 row",
+                "3 rows, weights: column index 3; 2 features without names",
+            ],
         ),
+        (
+            "a.csv",
+            "price,area\n2,1\n4,2\n",
+            {"task": "regression", "label": "price"},
+            [
+                f"column 'price', index 0, {GIVEN}numbers, mean 3, standard deviation 1",
+                "2 rows, no weights; 1 feature: 'area'",
+            ],
+        ),
+        (
+            "a.libsvm",
+            "1 1:2 2:3\n0 1:1\n1 2:1\n",
+            {},
+            [
+                "in each row of libsvm; 2 classes: '1' 2 rows, '0' 1 row",
+                "3 rows, no weights; 2 features without names",
+            ],
+        ),
+        (
+            "a.csv",
+            as_csv([f"c{row:02}", *TWELVE] for row in TWELVE),
+            {"header": "absent"},
+            [
+                f"column index 0, {FIRST}12 classes: "
+                + ", ".join(f"'c{row:02}' 1 row" for row in range(10))
+                + " and 2 more",
+                "12 rows, no weights; 12 features without names",
+            ],
+        ),
+        (
+            "a.csv",
+            as_csv([["y\n\u001b", *(f"x{n}" for n in TWELVE)], ["a", *TWELVE]]),
+            {"header": "present"},
+            [
+                f"column 'y\\n\\x1b', index 0, {FIRST}1 class: 'a' 1 row",
+                "1 row, no weights",
+                "12 features: " + ", ".join(f"'x{n}'" for n in range(10)) + " and 2 more",
+            ],
+        ),
+    ],
+)
+def test_rows_are_described(
+    opt_ml: OptMl, name: str, content: str, options: dict[str, Any], parts: list[str]
+) -> None:
+    """The description has the label, how it was chosen, the largest classes, and the columns."""
+    opt_ml.write(name, content)
+
+    found = Loader(InputOptions(**options), ALONE).read(Paths(opt_ml.base))[2]
+
+    assert str(found) == f"label: {'; '.join(parts)}"
+
+
+def test_description_is_of_all_hosts(machines: list[Machine], shards: list[OptMl]) -> None:
+    """Rows and classes are those of all hosts, also if some rows are set aside."""
+    for opt_ml, rows in zip(shards, ["a,1\n", "b,1\na,2\n", "a,1\n"], strict=True):
+        opt_ml.write("a.csv", "y,x\n" + rows)
+    chosen = InputOptions(validation_fraction=0.5)
+
+    found = on_all(
+        machines,
+        lambda communicator: (
+            Loader(chosen, communicator).read(Paths(shards[communicator.rank].base))[2].to_json()
+        ),
+    )
+
+    assert (
+        found
+        == [
+            {
+                "format": "comma-separated text",
+                "rows": 4,
+                "columns": 2,
+                "label": {"index": 0, "name": "y", "chosen_by": "default"},
+                "weight": None,
+                "classes": {"a": 3, "b": 1},
+            }
+        ]
+        * 3
     )
 
 

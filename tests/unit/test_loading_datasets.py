@@ -21,9 +21,8 @@ from support.training_files import classes_in, rows_in
 
 def streamed(opt_ml: OptMl, **options: Any) -> tuple[Any, Any]:
     """Return the rows of a host that keeps none in memory."""
-    return Loader(InputOptions(**options), ALONE, lambda _: True, max_table_bytes=0).read(
-        Paths(opt_ml.base)
-    )
+    loader = Loader(InputOptions(**options), ALONE, lambda _: True, max_table_bytes=0)
+    return loader.read(Paths(opt_ml.base))[:2]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -49,9 +48,8 @@ def test_rows_are_a_table_if_they_fit_or_must(
     """An algorithm without datasets receives a table of any size."""
     opt_ml.write("a.csv", "a,1\nb,2\na,3\nb,4\n")
 
-    found, _ = Loader(InputOptions(), ALONE, lambda _: may_drop, limit_bytes).read(
-        Paths(opt_ml.base)
-    )
+    loader = Loader(InputOptions(), ALONE, lambda _: may_drop, limit_bytes)
+    found = loader.read(Paths(opt_ml.base))[0]
 
     assert isinstance(found, Table)
     assert found.features.tolist() == [[1], [2], [3], [4]]

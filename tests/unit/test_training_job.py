@@ -100,11 +100,19 @@ def test_job_fits_evaluates_and_saves(paths: Paths, opt_ml: OptMl) -> None:
 
     chosen = Declared(depth=3)
     metrics = {"train": {"rows": 2, "accuracy": 0.5, "depth": 7}}
+    data = {
+        "format": "comma-separated text",
+        "rows": 2,
+        "columns": 2,
+        "label": {"index": 0, "name": None, "chosen_by": "default"},
+        "weight": None,
+        "classes": {"a": 1, "b": 1},
+    }
     assert notes.calls == [
         ("fit", (["a", "b"], [[1.0], [2.0]], chosen)),
         ("evaluate", ["a", "b"]),
         ("describe", "model"),
-        ("save", {"hyperparameters": chosen.model_dump(), "metrics": metrics}),
+        ("save", {"hyperparameters": chosen.model_dump(), "data": data, "metrics": metrics}),
     ]
     assert [file.name for file in paths.model.iterdir()] == ["model.txt"]
 
@@ -308,7 +316,7 @@ def test_job_tells_what_it_does(paths: Paths, caplog: pytest.LogCaptureFixture) 
 
     text = "\n".join(caplog.messages)
     assert "reading training done: 1 file, 2 rows, 0.0 MB, " in text
-    assert "training: 1 features: without names" in text
+    assert "; 2 rows, no weights; 1 feature without names" in text
     assert re.findall(r"^(\w+).* done: ", text, re.MULTILINE) == [
         "reading",
         "fit",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from container.errors import HyperparameterError
 from container.formats.cells import CellError, shown, stripped
@@ -47,6 +48,15 @@ class Columns:
     def name(self, index: int) -> str:
         """Return a column as messages show it: its number from 1, and its name if it has one."""
         return f"column {index + 1}" + (f" ({shown(self.names[index])})" if self.names else "")
+
+    def with_index(self, index: int) -> str:
+        """Return a column as the log shows it: with its index from 0, as hyperparameters count."""
+        name = f"{shown(self.names[index])}, " if self.names else ""
+        return f"column {name}index {index}"
+
+    def to_json(self, index: int) -> dict[str, Any]:
+        """Return the index, from 0, and the name of a column."""
+        return {"index": index, "name": None if self.names is None else self.names[index]}
 
     def feature(self, index: int) -> str:
         """Return a feature as messages show it, by its index among the features."""

@@ -14,7 +14,7 @@ from container.data.channels import Channel
 from container.data.dataset import Dataset, Pass, SpillFile, in_batches
 from container.data.reading import TableBuilder
 from container.data.summary import Summary
-from container.data.table import SPLIT_SEED, Schema, Table, split
+from container.data.table import SPLIT_SEED, Description, Schema, Table, split
 from container.distributed.communicator import Communicator
 from container.errors import HyperparameterError, TrainingDataError
 from container.formats.cells import CellError
@@ -45,8 +45,10 @@ class Loader:
     max_table_bytes: int = MAX_TABLE_BYTES
     """Larger tables are read as datasets if `can_stream`."""
 
-    def read(self, paths: Paths) -> tuple[Rows, Rows | None]:
-        """Return the training rows, and the validation rows if there are any.
+    def read(self, paths: Paths) -> tuple[Rows, Rows | None, Description]:
+        """Return the training rows, the validation rows if there are any, and a description.
+
+        The description is that of the channel training, before any row is set aside.
 
         Raises:
             UserError: the data cannot be used, or the hosts have different data.
@@ -58,25 +60,26 @@ class Loader:
                 f"The hyperparameter validation_fraction is {fraction:g}, and the job has a "
                 f"channel {validation.name}; use one of them."
             )
-        rows, schema = self.load(training)
+        rows, found = self.load(training)
         if validation is not None:
-            return rows, self.load(validation, schema)[0]
+            return rows, self.load(validation, found.schema)[0], found
         if not fraction:
-            return rows, None
+            return rows, None, found
         if isinstance(rows, Table):
-            return split(rows, fraction, by_class=not self.options.labels_are_numbers)
-        return _part(rows, fraction, False), _part(rows, fraction, True)
+            by_class = not self.options.labels_are_numbers
+            return *split(rows, fraction, by_class), found
+        return _part(rows, fraction, False), _part(rows, fraction, True), found
 
-    def load(self, channel: Channel, like: Schema | None = None) -> tuple[Rows, Schema]:
-        """Return the rows of a channel and their schema."""
+    def load(self, channel: Channel, like: Schema | None = None) -> tuple[Rows, Description]:
+        """Return the rows of a channel and their description."""
         counter = Counter()
         with self.communicator.naming_host(), phase(f"reading {channel.name}", lambda: counter):
             builder = reading.collect(channel, self.options, counter, self._drops)
         summary = self._merged(builder.summary)
         schema = self._schema(channel, summary, like)
-        names = ", ".join(schema.feature_names or ["without names"])
-        logger.info("%s: %d features: %.500s", channel.name, schema.n_features, names)
-        return self._table_or_dataset(channel, builder, summary, schema), schema
+        found = summary.description(schema, label_is_given=self.options.label is not None)
+        logger.info("%s: %s", channel.name, found)
+        return self._table_or_dataset(channel, builder, summary, schema), found
 
     def _drops(self, summary: Summary) -> bool:
         n_bytes = summary.n_cells * _CELL_BYTES

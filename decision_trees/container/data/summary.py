@@ -12,7 +12,7 @@ from container.data.labels import ClassLabels, Moments
 from container.data.readers import csv_header
 from container.data.readers.batches import Batch, BatchReader, SparseFeatures
 from container.data.readers.detection import LIBSVM
-from container.data.table import Schema
+from container.data.table import Description, Schema
 from container.errors import TrainingDataError
 from container.formats import cells
 from container.formats.cells import CellError
@@ -195,6 +195,11 @@ class Summary:
         self._check_cells()
         labels = self._labels(like), self.class_labels.names
         return Schema(n_features, self.columns, base, *labels, self.booleans)
+
+    def description(self, schema: Schema, label_is_given: bool) -> Description:
+        """Return a description of all rows, which have this schema."""
+        counts, moments = self.class_labels.counts.tolist(), self.label_moments
+        return Description(self.format_name, self.n_rows, schema, counts, moments, label_is_given)
 
     def _libsvm_base(self, like: Schema | None) -> int | None:
         if self.format_name != LIBSVM:

@@ -1,6 +1,6 @@
 """Tables: features and labels of rows, the schema that all rows share, and the validation split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.data.columns import Columns
+from container.data.labels import Moments
 from container.errors import TrainingDataError
 from container.formats.cells import CellError, shown
+
+_MAX_SHOWN = 10
+"""Maximum number of classes, and of features, in a description for the log."""
 
 SPLIT_SEED = 0
 """Seed of every split; not the seed of the job, so that jobs to compare use the same rows."""
@@ -153,6 +157,70 @@ class Schema:
                 )
         labels: NDArray[Any] = self.labels[[code_of[name] for name in names]]
         return labels
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the rows of a channel are, for the log and for model.json."""
+
+    format_name: str
+    n_rows: int
+    schema: Schema
+    counts: Sequence[int]
+    """Number of rows with each of the labels; empty if labels are numbers."""
+
+    moments: Moments
+    """Moments of labels that are numbers."""
+
+    label_is_given: bool
+    """Whether the hyperparameter `label` names the column of the label."""
+
+    def __str__(self) -> str:
+        """Return one line for the log, with the largest classes and the first features."""
+        schema, columns = self.schema, self.schema.columns
+        label, weight = f"in each row of {self.format_name}", "no weights"
+        if columns is not None:
+            chosen = "the first column, because the hyperparameter label is not set"
+            chosen = "as the hyperparameter label says" if self.label_is_given else chosen
+            label = f"{columns.with_index(columns.label)}, {chosen}"
+            if columns.weight is not None:
+                weight = f"weights: {columns.with_index(columns.weight)}"
+        names = _listed(list(map(shown, schema.feature_names or [])))
+        names = f": {names}" if names else " without names"
+        rows, features = _count(self.n_rows, "row"), _count(schema.n_features, "feature")
+        return f"label: {label}; {self._labels()}; {rows}, {weight}; {features}{names}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description for model.json; that of a format without columns is shorter."""
+        columns = self.schema.columns
+        found: dict[str, Any] = {"format": self.format_name, "rows": self.n_rows}
+        if columns is not None:
+            chosen_by = "hyperparameter" if self.label_is_given else "default"
+            weight = None if columns.weight is None else columns.to_json(columns.weight)
+            found |= {"columns": columns.width, "weight": weight}
+            found["label"] = {**columns.to_json(columns.label), "chosen_by": chosen_by}
+        return found if self.schema.labels is None else {**found, "classes": self._classes()}
+
+    def _labels(self) -> str:
+        if self.schema.labels is None:
+            moments = self.moments
+            return f"numbers, mean {moments.mean:.6g}, standard deviation {moments.deviation:.6g}"
+        largest_first = sorted(self._classes().items(), key=lambda found: -found[1])
+        texts = [f"{shown(name)} {_count(n, 'row')}" for name, n in largest_first]
+        return f"{len(texts)} class{'es' * (len(texts) != 1)}: {_listed(texts)}"
+
+    def _classes(self) -> dict[str, int]:
+        labels = [] if self.schema.labels is None else self.schema.labels.tolist()
+        return {str(label): n for label, n in sorted(zip(labels, self.counts, strict=True))}
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - _MAX_SHOWN} more" if len(texts) > _MAX_SHOWN else ""
+    return ", ".join(texts[:_MAX_SHOWN]) + more
 
 
 def _named(feature_names: list[str] | None) -> Columns | None:

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from container import supervisor
 from container.data.dataset import Dataset
 from container.data.loading import Loader, Rows
+from container.data.table import Description
 from container.distributed import communicator, hosts
 from container.distributed.communicator import ALONE
 from container.errors import AlgorithmError, HyperparameterError
@@ -66,9 +67,14 @@ def _takes_dataset(algorithm: Any, chosen: InputOptions, n_rows: int) -> bool:
     return isinstance(algorithm, Distributed) and algorithm.takes_dataset(chosen, n_rows)
 
 
-def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Rows | None]) -> None:
-    """Fit on the first of `rows`, evaluate on both, and save on the first host."""
-    table, validation = rows
+def _learn(
+    algorithm: Any,
+    chosen: InputOptions,
+    paths: Paths,
+    loaded: tuple[Rows, Rows | None, Description],
+) -> None:
+    """Fit on the training rows, evaluate on all rows, and save on the first host."""
+    table, validation, description = loaded
     start = time.monotonic()
     with ExitStack() as stack:
         with phase("fit"):
@@ -79,7 +85,8 @@ def _learn(algorithm: Any, chosen: InputOptions, paths: Paths, rows: Sequence[Ro
             )  # save a fitted model even if the job is stopped
         seconds = round(time.monotonic() - start, 3)
         metrics = _evaluate(algorithm, model, {"train": table, "validation": validation}, stop)
-        record = {"hyperparameters": chosen.model_dump(), "metrics": metrics}
+        data = description.to_json()
+        record = {"hyperparameters": chosen.model_dump(), "data": data, "metrics": metrics}
         measured = metrics | {"train": metrics["train"] | {"seconds": seconds}}
         if isinstance(table, Dataset):
             rank, table = table.communicator.rank, table.sample(SAMPLE_ROWS)

@@ -1,10 +1,17 @@
-"""Metadata of an artifact, stored in model.json, and the names of its files."""
+"""Metadata of an artifact, stored in model.json, and how its files are read.
+
+The files may come from anywhere: each value is checked before it is used.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import isfinite
+from pathlib import Path
+from typing import Any, NoReturn
 
 RECORD_FILE = "model.json"
 ONNX_FILE = "model.onnx"
@@ -13,6 +20,25 @@ FORMAT_VERSION = 1
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
+
+
+MAX_FILE_BYTES = 2**31
+"""Maximum size of a file; protobuf, in which ONNX is written, has the same limit."""
+
+_SHOWN_CHARACTERS = 60
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+
+
+INPUT = "features"
+PROBABILITIES = "probabilities"
+LABEL_INDEX = "label_index"
+"""Output of trees; for other classifiers it is computed from the probabilities."""
+
+N_PROBABILITIES = "n_probabilities"
+"""Optional input of trees: number of rows, from the first on, whose probabilities are wanted."""
+
+REASON_CHARACTERS = 200
+"""Maximum length of the reason of a library, which may list all nodes of a model."""
 
 
 class ArtifactError(Exception):
@@ -55,7 +81,8 @@ class Metadata:
     """Everything that serving needs in addition to the ONNX graph, and its origin.
 
     Raises:
-        ArtifactError: the number of feature names is not the number of features.
+        ArtifactError: a value has the wrong type or is out of range, or the number of feature names
+            is not the number of features. The probe is checked by `Model.check` only.
     """
 
     task: str
@@ -88,6 +115,17 @@ class Metadata:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
+        for name, (is_right, expected) in _RULES.items():
+            value = getattr(self, name)
+            if not is_right(value):
+                found = ascii(value)[:_SHOWN_CHARACTERS]
+                raise ArtifactError(
+                    f"{name} in {RECORD_FILE} is {found}, expected {expected}; train again"
+                )
+        if (self.task == CLASSIFICATION) != bool(self.labels):
+            raise ArtifactError(
+                f"{RECORD_FILE} has {len(self.labels)} labels for the task {self.task}"
+            )
         if self.feature_names is not None and len(self.feature_names) != self.n_features:
             raise ArtifactError(
                 f"there are {len(self.feature_names)} feature names for {self.n_features} "
@@ -99,10 +137,10 @@ class Metadata:
         return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
 
 
-def from_json(text: str) -> Metadata:
-    """Parse the text of model.json; raise ArtifactError if it is not of this version."""
+def from_json(text: str | bytes) -> Metadata:
+    """Parse model.json; raise ArtifactError if it is not valid or not of this version."""
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_constant=_refuse_constant)
         version = values["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
@@ -116,6 +154,10 @@ def from_json(text: str) -> Metadata:
     return _record(values)
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def _record(values: dict[str, Any]) -> Metadata:
     task = values.get("task", CLASSIFICATION)  # its absence is reported below
     if task not in tuple(_PROBES):
@@ -126,4 +168,70 @@ def _record(values: dict[str, Any]) -> Metadata:
     try:
         return Metadata(**(values | {"probe": _PROBES[task](**values["probe"])}))
     except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{RECORD_FILE} is incomplete ({error}); train again") from error
+        raise ArtifactError(f"{RECORD_FILE} is incomplete ({str(error)!a}); train again") from error
+
+
+def read(file: Path) -> bytes:
+    """Return the content of a regular file; raise ArtifactError if it cannot be read."""
+    try:
+        with open(file, "rb", opener=_open_at_once) as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size >= MAX_FILE_BYTES:
+                raise ArtifactError(
+                    f"{file} is not a regular file of less than {MAX_FILE_BYTES} bytes; the "
+                    "artifact is all that `train` writes"
+                )
+            return opened.read(status.st_size)
+    except OSError as error:
+        raise ArtifactError(
+            f"{file} cannot be read ({error.strerror}); the artifact is all that `train` writes"
+        ) from error
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open a file; a FIFO would block until another process opens it."""
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _is_int(value: Any, low: int, high: int) -> bool:
+    return type(value) is int and low <= value < high
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is text that can be written as UTF-8, without half a surrogate."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def _are_labels(values: Any) -> bool:
+    if not isinstance(values, list) or len(set(map(type, values))) > 1:
+        return False
+    is_right = _LABELS.get(type(values[0]) if values else bool, lambda _: False)
+    return all(map(is_right, values)) and len(set(values)) == len(values)
+
+
+_LABELS: dict[type, Callable[[Any], bool]] = {
+    bool: lambda _: True,
+    int: lambda value: -(2**63) <= value < 2**63,
+    float: isfinite,
+    str: _is_text,
+}
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "n_features": (lambda value: _is_int(value, 1, 2**31), "the number of features"),
+    "feature_names": (
+        lambda value: value is None or (isinstance(value, list) and all(map(_is_text, value))),
+        "null or a list of texts",
+    ),
+    "libsvm_base": (lambda value: _is_int(value, 0, 2), "0 or 1"),
+    "accepts_missing": (lambda value: isinstance(value, bool), "true or false"),
+    "labels": (_are_labels, "a list of different integers, finite numbers or texts"),
+    "sha256": (
+        lambda value: isinstance(value, str) and bool(_CHECKSUM.fullmatch(value)),
+        "64 hexadecimal digits",
+    ),
+    "tree_sha256": (
+        lambda value: value is None or bool(isinstance(value, str) and _CHECKSUM.fullmatch(value)),
+        "null or 64 hexadecimal digits",
+    ),
+    "versions": (lambda value: isinstance(value, Mapping), "an object"),
+    "training": (lambda value: isinstance(value, Mapping), "an object"),
+}

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from artifact import tree
 from artifact.metadata import (
+    INPUT,
+    LABEL_INDEX,
+    N_PROBABILITIES,
     ONNX_FILE,
+    PROBABILITIES,
+    REASON_CHARACTERS,
     RECORD_FILE,
     REGRESSION,
     TREE_FILE,
@@ -20,16 +25,9 @@ from artifact.metadata import (
     Metadata,
     ScoreProbe,
     from_json,
+    read,
 )
 from artifact.tree import Tree
-
-INPUT = "features"
-PROBABILITIES = "probabilities"
-LABEL_INDEX = "label_index"
-"""Output of trees; for other classifiers it is computed from the probabilities."""
-
-N_PROBABILITIES = "n_probabilities"
-"""Optional input of trees: number of rows, from the first on, whose probabilities are wanted."""
 
 _PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
 
@@ -46,19 +44,24 @@ class Model:
     """Predicts the index of each row's label, or its score if the task is regression."""
 
     def __init__(
-        self, graph: bytes | Path, record: Metadata, threads: int = 1, tree: Tree | None = None
+        self, graph: bytes, record: Metadata, threads: int = 1, tree: Tree | None = None
     ) -> None:
-        """Create a session for `graph`, an ONNX model or its file, with `threads` threads.
+        """Create a session for `graph`, an ONNX model, with `threads` threads.
 
         Raises:
-            ArtifactError: onnxruntime cannot use the graph.
+            ArtifactError: onnxruntime cannot use the graph, or the tree does not fit.
         """
-        from artifact import session  # imported late: training needs onnxruntime only after the fit
+        # Imported late: training needs them only after the fit, and a model of your own never.
+        from artifact import onnx_file, session
 
+        if tree is not None:
+            tree.check(record.n_features, len(record.labels))
+        onnx_file.check(graph, None if tree is None else tree.nodes)
         try:
             self._session = session.of_graph(graph, threads)
         except Exception as error:
-            raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
+            reason = " ".join(str(error).split())[:REASON_CHARACTERS]
+            raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({reason}); train again") from error
         self._has_index = LABEL_INDEX in [found.name for found in self._session.get_outputs()]
         # In artifacts of earlier versions the optional input is an initializer.
         inputs = [*self._session.get_inputs(), *self._session.get_overridable_initializers()]
@@ -210,26 +213,18 @@ def load(directory: Path, threads: int = 1) -> Model:
     """
     if threads == 1 and directory in _PRELOADED:
         return _PRELOADED.pop(directory)
-    record = from_json(_read(directory / RECORD_FILE).decode(errors="replace"))
-    graph = directory / ONNX_FILE
-    _checked(graph, record.sha256)  # onnxruntime reads the file itself
-    with ThreadPoolExecutor(1) as beside:  # onnxruntime releases the interpreter's lock
-        nodes = beside.submit(_tree, directory, record)
-        model = Model(graph, record, threads)
-        model.tree = nodes.result()
+    record = from_json(read(directory / RECORD_FILE))
+    nodes = None
+    if record.tree_sha256 is not None:
+        nodes = tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))
+    model = Model(_checked(directory / ONNX_FILE, record.sha256), record, threads, nodes)
     model.check()
     return model
 
 
-def _tree(directory: Path, record: Metadata) -> Tree | None:
-    if record.tree_sha256 is None:
-        return None
-    return tree.from_bytes(_checked(directory / TREE_FILE, record.tree_sha256))
-
-
 def _checked(file: Path, sha256: str) -> bytes:
     """Return the content of a file; raise ArtifactError if its checksum differs."""
-    content = _read(file)
+    content = read(file)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ArtifactError(
@@ -237,12 +232,3 @@ def _checked(file: Path, sha256: str) -> bytes:
             "the files are not from one training, so copy all again"
         )
     return content
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"{file} cannot be read ({error.strerror}); the artifact is all that `train` writes"
-        ) from error

@@ -14,21 +14,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from artifact.metadata import ArtifactError
-from artifact.model import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES
+from artifact import tree
+from artifact.metadata import INPUT, LABEL_INDEX, N_PROBABILITIES, PROBABILITIES, ArtifactError
+from artifact.onnx_file import LABEL_TABLE, MAX_DEPTH, PROBABILITY_TABLE
 from artifact.tree import LEAF, NODE
 
 MAX_LEAVES = 2**24
 """Maximum number of leaves: ONNX returns the number of a leaf as a 32-bit float."""
 
-MAX_DEPTH = 5000
-"""Maximum depth: onnxruntime loads a tree by recursion, and a stack overflow ends the process. The
-usual 8 MiB were enough for 10,000 splits, and not for 12,500."""
-
 _ML_DOMAIN = "ai.onnx.ml"
 _OPSETS = {_ML_DOMAIN: 5, "": 21}  # of ONNX 1.16, the first version with TreeEnsemble
 _IR_VERSION = 10  # of ONNX 1.16 too
-_AT_MOST = 0  # BRANCH_LEQ
 
 
 def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
@@ -48,26 +44,35 @@ def of_classifier(classifier: Any, n_features: int) -> onnx.ModelProto:
             "max_leaf_nodes or min_samples_leaf"
         )
     values = grown.value[leaves, 0, :]
-    tables = {LABEL_INDEX: values.argmax(axis=1), PROBABILITIES: leaf_probabilities(values)}
+    labels, probabilities = values.argmax(axis=1), leaf_probabilities(values)
     graph = graph_of(classifier, n_features)
     numbers = walk(grown, np.arange(len(leaves), dtype=np.float32), "number")
     graph.node.extend([numbers, *_as_index("number", "leaf")])
     # GatherElements looks single numbers up in a sixth of the time of Gather.
     graph.node.extend(
         [
-            helper.make_node("GatherElements", [f"{LABEL_INDEX}_table", "leaf"], [LABEL_INDEX]),
+            helper.make_node("GatherElements", [LABEL_TABLE, "leaf"], [LABEL_INDEX]),
             *_limit(graph),
             helper.make_node("Slice", ["leaf", "first", "limit"], ["asked"]),
-            helper.make_node("Gather", [f"{PROBABILITIES}_table", "asked"], [PROBABILITIES]),
+            helper.make_node("Gather", [PROBABILITY_TABLE, "asked"], [PROBABILITIES]),
         ]
     )
-    for name, table in tables.items():
-        graph.initializer.append(numpy_helper.from_array(table, f"{name}_table"))
-        kind = helper.np_dtype_to_tensor_dtype(table.dtype)
-        shape = [None, *table.shape[1:]]
-        graph.output.append(helper.make_tensor_value_info(name, kind, shape))
-    for name, number in {"column": 1, "first": 0}.items():
-        graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
+    outputs = {
+        LABEL_INDEX: (TensorProto.INT64, [None]),
+        PROBABILITIES: (TensorProto.FLOAT, [None, values.shape[1]]),
+    }
+    graph.output.extend(
+        helper.make_tensor_value_info(name, *form) for name, form in outputs.items()
+    )
+    constants = {
+        LABEL_TABLE: labels,
+        PROBABILITY_TABLE: probabilities,
+        "column": np.array([1]),
+        "first": np.array([0]),
+    }
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
     return model_of(graph)
 
 
@@ -140,15 +145,6 @@ def leaf_probabilities(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return weights
 
 
-def float32_at_most(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the largest float32 up to each threshold; each float32 is at most both or neither."""
-    with np.errstate(over="ignore"):
-        rounded: NDArray[np.float32] = thresholds.astype(np.float32)
-    raised = rounded > thresholds
-    rounded[raised] = np.nextafter(rounded[raised], np.float32(-np.inf))
-    return rounded
-
-
 def leaves_of(grown: Any) -> NDArray[np.intp]:
     """Return the numbers of the nodes that are leaves."""
     return np.flatnonzero(grown.children_left == -1)
@@ -197,24 +193,22 @@ def walk(grown: Any, answers: NDArray[np.float32], name: str, rows: str = INPUT)
 
 
 def _splits(grown: Any) -> dict[str, Any]:
-    """Return the attributes of the nodes that are no leaves; these and leaves count from 0 each.
-
-    A tree of one leaf is written as a split both sides of which are that leaf.
-    """
+    """Return the attributes of the nodes that are no leaves."""
+    nodes = {
+        "feature": grown.feature,
+        "threshold": grown.threshold,
+        "left": grown.children_left,
+        "right": grown.children_right,
+    }
     is_leaf = grown.children_left == -1
-    number = np.where(is_leaf, is_leaf.cumsum(), (~is_leaf).cumsum()) - 1
-    splits = np.flatnonzero(~is_leaf) if len(is_leaf) > 1 else np.array([0])
-    left = np.maximum(grown.children_left[splits], 0)
-    right = np.maximum(grown.children_right[splits], 0)
+    chosen = ~is_leaf if len(is_leaf) > 1 else is_leaf
+    to_left = grown.missing_go_to_left[chosen]
+    found = tree.splits(nodes, is_leaf) | {"nodes_missing_value_tracks_true": to_left}
     return {
-        "nodes_featureids": np.maximum(grown.feature[splits], 0).tolist(),
-        "nodes_modes": numpy_helper.from_array(np.full(len(splits), _AT_MOST, np.uint8)),
-        "nodes_splits": numpy_helper.from_array(float32_at_most(grown.threshold[splits])),
-        "nodes_truenodeids": number[left].tolist(),
-        "nodes_trueleafs": is_leaf[left].astype(int).tolist(),
-        "nodes_falsenodeids": number[right].tolist(),
-        "nodes_falseleafs": is_leaf[right].astype(int).tolist(),
-        "nodes_missing_value_tracks_true": grown.missing_go_to_left[splits].tolist(),
+        name: numpy_helper.from_array(values)
+        if name in ("nodes_modes", "nodes_splits")
+        else values.tolist()
+        for name, values in found.items()
     }
 
 

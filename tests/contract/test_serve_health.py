@@ -146,6 +146,12 @@ def test_ping_is_200_again_after_a_worker_was_killed(trained: OptMl, tmp_path: P
     assert len(after) == 2
 
 
+def make_fifo(model: Path) -> None:
+    """Replace model.onnx by a FIFO without a writer."""
+    (model / "model.onnx").unlink()
+    os.mkfifo(model / "model.onnx")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -167,10 +173,12 @@ def test_ping_is_200_again_after_a_worker_was_killed(trained: OptMl, tmp_path: P
             ["format version 2", "serve it with the image that trained it, or train again"],
         ),
         (answer_otherwise, ["its own probe", "train again"]),
+        (lambda model: rewrite(model, labels=["\ud800", "b", "c"]), ["labels", "expected"]),
+        (make_fifo, ["model.onnx is not a regular file", "all that `train` writes"]),
     ],
     ids=[
         *("absent", "empty", "archive", "half", "tampered", "broken", "foreign", "newer"),
-        "otherwise",
+        *("otherwise", "surrogate", "fifo"),
     ],
 )
 def test_ping_returns_why_the_model_cannot_be_used(

@@ -109,7 +109,6 @@ OPTIONAL = {"format_version", "tree_sha256"}
         ({"probe": {"features": []}}, "labels"),
         ({"probe": []}, ""),
         ({"probe": None}, ""),
-        ({"feature_names": 2}, ""),
         ({"task": "regression"}, "labels"),
     ],
 )
@@ -120,6 +119,82 @@ def test_incomplete_record_is_refused(values: dict[str, object], name: str) -> N
 
     assert str(caught.value).startswith("model.json is incomplete (")
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_features", True),
+        ("n_features", 0),
+        ("n_features", 2.0),
+        ("n_features", "2"),
+        ("n_features", 2**31),
+        ("feature_names", 2),
+        ("feature_names", "ab"),
+        ("feature_names", [1, 2]),
+        ("feature_names", ["a", None]),
+        ("feature_names", ["a", "\ud800"]),
+        ("libsvm_base", 2),
+        ("libsvm_base", None),
+        ("accepts_missing", 1),
+        ("labels", "ab"),
+        ("labels", {"a": 1}),
+        ("labels", ["a", 1]),
+        ("labels", [1, 1.0]),
+        ("labels", [1, True]),
+        ("labels", ["a", "a"]),
+        ("labels", ["a", "\udcff"]),
+        ("labels", [None, None]),
+        ("labels", [["a"], ["b"]]),
+        ("labels", [1, 2**63]),
+        ("labels", [1.0, 1e999]),
+        ("sha256", 0),
+        ("sha256", ["0" * 64]),
+        ("sha256", "0" * 63),
+        ("tree_sha256", "\ud800" * 64),
+        ("tree_sha256", False),
+        ("versions", []),
+        ("training", "x"),
+    ],
+)
+def test_record_with_a_value_of_another_type_is_refused(name: str, value: object) -> None:
+    """The message names the field, what it is and what it should be, and any log can write it."""
+    with pytest.raises(ArtifactError) as caught:
+        from_json(changed(**{name: value}).replace("Infinity", "1e999"))
+
+    assert str(caught.value).startswith(f"{name} in model.json is ")
+    assert ", expected " in str(caught.value)
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize(("task", "labels"), [("classification", []), ("regression", ["a"])])
+def test_record_whose_labels_do_not_fit_its_task_is_refused(task: str, labels: list[str]) -> None:
+    """A classifier has labels and a regressor has none."""
+    record = RECORD if task == "classification" else SCORES
+
+    with pytest.raises(ArtifactError, match=f"{len(labels)} labels for the task {task}"):
+        replace(record, labels=labels)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RECORD.to_json().replace("0.25", "NaN"),
+        json.dumps({"\xe9": 1}, ensure_ascii=False).encode("latin-1"),
+    ],
+)
+def test_record_that_is_no_strict_json_is_refused(text: str | bytes) -> None:
+    """Neither NaN nor bytes that are not UTF-8 are replaced silently."""
+    with pytest.raises(ArtifactError, match=r"^model\.json is not the record .*; train again$"):
+        from_json(text)
+
+
+def test_surplus_field_of_half_a_surrogate_is_named_as_ascii() -> None:
+    """Any log can write the message."""
+    with pytest.raises(ArtifactError) as caught:
+        from_json(changed(**{"\ud800": 1}))
+
+    assert str(caught.value).encode()
 
 
 @pytest.mark.parametrize("task", ["clustering", "", None, ["regression"], {}])

@@ -17,11 +17,12 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from artifact import export, onnx_tree
-from artifact.metadata import ArtifactError
-from artifact.model import N_PROBABILITIES, Model
-from artifact.onnx_tree import float32_at_most, leaf_probabilities
+from artifact import export, onnx_file, onnx_tree
+from artifact.metadata import N_PROBABILITIES, ArtifactError
+from artifact.model import Model
+from artifact.onnx_tree import leaf_probabilities
 from artifact.session import of_graph
+from artifact.tree import float32_at_most
 
 Estimator = Any  # a decision tree of scikit-learn
 Features = NDArray[np.float32]
@@ -155,7 +156,7 @@ def test_more_leaves_than_a_float_can_number_are_refused() -> None:
 
 def test_tree_that_is_too_deep_to_be_loaded_is_refused() -> None:
     """In this table each row with another label than the last needs a split."""
-    rows = np.arange(onnx_tree.MAX_DEPTH + 2, dtype=np.float32)
+    rows = np.arange(onnx_file.MAX_DEPTH + 2, dtype=np.float32)
     classifier = DecisionTreeClassifier(random_state=0).fit(rows[:, np.newaxis], rows % 2)
 
     with pytest.raises(ArtifactError, match=r"5001 splits deep.*max_depth"):

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from artifact import onnx_tree
-from artifact.metadata import ArtifactError
-from artifact.model import INPUT
+from artifact.metadata import INPUT, ArtifactError
 
 Codes = Mapping[int, str]
 """Names in a graph, by the number of a feature as the trees count: of the categories of the rows,

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from artifact import onnx_tree
 from artifact.ensembles.graph_writer import GraphWriter, add_histogram_tree, codes_of, grown_of
-from artifact.model import LABEL_INDEX, PROBABILITIES
+from artifact.metadata import LABEL_INDEX, PROBABILITIES
 
 SCORE = "score"
 

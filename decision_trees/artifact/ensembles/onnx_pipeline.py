@@ -15,16 +15,12 @@ from onnx import TensorProto, helper
 from artifact.ensembles import onnx_ensemble
 from artifact.ensembles.graph_writer import GraphWriter
 from artifact.ensembles.onnx_ensemble import SCORE
-from artifact.metadata import ArtifactError
-from artifact.model import INPUT, LABEL_INDEX, PROBABILITIES
+from artifact.metadata import INPUT, LABEL_INDEX, PROBABILITIES, REASON_CHARACTERS, ArtifactError
 
 _OPSET = 15  # read by onnxruntime 1.10 and every later one
 _ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 5  # the first with TreeEnsemble; skl2onnx refuses it
 _IR_VERSION = 10  # of the same release
 _INDEX = "index_of_label"
-
-_REASON_CHARACTERS = 200
-"""Maximum length of the reason of skl2onnx, which may list all nodes of a model."""
 
 
 def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
@@ -52,7 +48,7 @@ def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
     except ArtifactError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        reason = " ".join(str(error).split())[:REASON_CHARACTERS]
         raise ArtifactError(
             f"skl2onnx cannot convert {name} ({reason}); this estimator cannot be served"
         ) from error

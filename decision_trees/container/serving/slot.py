@@ -107,7 +107,8 @@ class Slot:
 
         A longer reason is cut to REASON_BYTES.
         """
-        text = reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+        whole = reason.encode(errors="backslashreplace")
+        text = whole[:REASON_BYTES].decode(errors="ignore").encode()
         self._page[_REASON : _REASON + len(text)] = text
         self._cells[_REASON_LENGTH] = len(text)
         self._cells[_EXIT_CODE] = exit_code

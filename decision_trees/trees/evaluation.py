@@ -1,6 +1,6 @@
 """Metrics of a decision tree: on a table, or on batches from the sums over each leaf's rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from sklearn.base import is_classifier
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
-    log_loss,
     mean_absolute_error,
     r2_score,
     recall_score,
@@ -21,9 +20,6 @@ from sklearn.metrics import (
 from container.data.dataset import Dataset
 from container.data.table import Table
 
-SLICE_ROWS = 65_536
-"""Number of rows whose probabilities are computed at once."""
-
 
 def of_table(estimator: Any, table: Table) -> Mapping[str, float]:
     """Return the weighted metrics of an estimator by name; none if all weights are 0."""
@@ -33,7 +29,7 @@ def of_table(estimator: Any, table: Table) -> Mapping[str, float]:
         return _of_numbers(table, estimator.predict(table.features))
     labels = np.searchsorted(estimator.classes_, table.labels)
     weights = np.ones(len(table)) if table.weights is None else table.weights
-    return _of_classes(labels, weights, lambda rows: estimator.predict_proba(table.features[rows]))
+    return _of_classes(estimator, _Cells(estimator.apply(table.features), labels, weights))
 
 
 def of_dataset(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
@@ -41,45 +37,50 @@ def of_dataset(estimator: Any, dataset: Dataset) -> Mapping[str, float]:
     if not is_classifier(estimator):
         return _of_number_batches(estimator, dataset)
     found = _cells(estimator, dataset)
-    if not len(found.labels):
-        return {}
-    return _of_classes(found.labels, found.weights, lambda rows: found.probabilities[rows])
+    return _of_classes(estimator, found) if len(found.weights) else {}
 
 
-def _of_classes(
-    labels: NDArray[np.intp],
-    weights: NDArray[np.float64],
-    probabilities_of: Callable[[slice], NDArray[np.float64]],
-) -> dict[str, float]:
-    """Return the metrics of rows, not all of weight 0; labels are indices of the classes."""
-    # In slices: the probabilities of all rows of a large table need more memory than its fit.
-    found, last = np.empty(len(labels), dtype=np.intp), np.empty(len(labels))
-    loss = 0.0
-    for start in range(0, len(labels), SLICE_ROWS):
-        rows = slice(start, start + SLICE_ROWS)
-        probabilities = probabilities_of(rows)
-        indices = range(probabilities.shape[1])
-        found[rows], last[rows] = probabilities.argmax(axis=1), probabilities[:, -1]
-        if weights[rows].any():
-            loss += log_loss(
-                labels[rows],
-                probabilities,
-                labels=indices,
-                sample_weight=weights[rows],
-                normalize=False,
-            )
-    present, macro = np.unique(labels[weights > 0]), {"average": "macro", "zero_division": 0.0}
+@dataclass(frozen=True)
+class _Cells:
+    """Rows that are counted together: those of one leaf and one label, or a single row."""
+
+    leaves: NDArray[np.intp]
+    """Shape (n_cells,), as nodes of the tree."""
+
+    labels: NDArray[np.intp]
+    """Shape (n_cells,), as indices of `classes_`."""
+
+    weights: NDArray[np.float64]
+    """Shape (n_cells,)."""
+
+
+def _of_classes(estimator: Any, cells: _Cells) -> dict[str, float]:
+    """Return the metrics of cells, not all of weight 0.
+
+    Answers are looked up by leaf: the probabilities of all rows would take rows x classes.
+    """
+    labels, shares = cells.labels, estimator.tree_.value[:, 0, :]
+    weighted = {"sample_weight": cells.weights}
+    found = shares.argmax(axis=1)[cells.leaves]
+    present, macro = (
+        np.unique(labels[cells.weights > 0]),
+        {"average": "macro", "zero_division": 0.0},
+    )
     metrics = {
-        "accuracy": accuracy_score(labels, found, sample_weight=weights),
-        "balanced_accuracy": recall_score(
-            labels, found, labels=present, sample_weight=weights, **macro
-        ),
-        "f1_macro": f1_score(labels, found, sample_weight=weights, **macro),
-        "log_loss": loss / weights.sum(),
+        "accuracy": accuracy_score(labels, found, **weighted),
+        "balanced_accuracy": recall_score(labels, found, labels=present, **macro, **weighted),
+        "f1_macro": f1_score(labels, found, **macro, **weighted),
+        "log_loss": _log_loss(shares[cells.leaves, labels], cells.weights),
     }
-    if len(indices) == len(present) == 2:
-        metrics["roc_auc"] = roc_auc_score(labels, last, sample_weight=weights)
+    if shares.shape[1] == len(present) == 2:
+        metrics["roc_auc"] = roc_auc_score(labels, shares[cells.leaves, 1], **weighted)
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _log_loss(shares: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the log loss by the probability of each true label, clipped as in scikit-learn."""
+    smallest = np.finfo(np.float64).eps
+    return float(np.average(-np.log(np.clip(shares, smallest, 1 - smallest)), weights=weights))
 
 
 def _of_numbers(table: Table, found: NDArray[np.float64]) -> dict[str, float]:
@@ -93,32 +94,18 @@ def _of_numbers(table: Table, found: NDArray[np.float64]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """Rows of all hosts, one cell for each leaf and label."""
-
-    labels: NDArray[np.intp]
-    """Shape (n_cells,), as indices of `classes_`."""
-
-    probabilities: NDArray[np.float64]
-    """Shape (n_cells, n_classes)."""
-
-    weights: NDArray[np.float64]
-    """Sum over the rows of each cell, shape (n_cells,)."""
-
-
 def _cells(estimator: Any, dataset: Dataset) -> _Cells:
     """Return the cells of a fitted DecisionTreeClassifier whose weight is not 0."""
     n_classes = len(estimator.classes_)
     sums = np.zeros(estimator.tree_.node_count * n_classes)
     for batch in dataset.batches():
         labels = np.searchsorted(estimator.classes_, batch.labels)
-        places = estimator.apply(batch.features) * n_classes + labels
-        sums += np.bincount(places, batch.weights, len(sums))
+        cells = estimator.apply(batch.features) * n_classes + labels
+        places, found = np.unique(cells, return_inverse=True)
+        sums[places] += np.bincount(found, batch.weights)
     sums = dataset.communicator.sum(sums)
     (places,) = np.nonzero(sums)
-    leaves, labels = np.divmod(places, n_classes)
-    return _Cells(labels, estimator.tree_.value[leaves, 0, :], sums[places])
+    return _Cells(*np.divmod(places, n_classes), sums[places])
 
 
 def _of_number_batches(estimator: Any, dataset: Dataset) -> Mapping[str, float]:

@@ -89,10 +89,10 @@ def count(nodes: Nodes, objective: Objective, rows: Dataset) -> Counts:
         sums=np.zeros((len(nodes), objective.n_sums)),
     )
     for batch in rows.batches():
-        leaves = _descend(nodes, batch.features, counts)
-        np.add(counts.rows, np.bincount(leaves, minlength=len(nodes)), out=counts.rows)
-        sums = objective.sums(leaves, len(nodes), batch.labels, batch.weights)
-        np.add(counts.sums, sums, out=counts.sums)
+        # Only the leaves of these rows: a batch has few of the nodes of a large tree.
+        leaves, places = np.unique(_descend(nodes, batch.features, counts), return_inverse=True)
+        counts.rows[leaves] += np.bincount(places)
+        counts.sums[leaves] += objective.sums(places, len(leaves), batch.labels, batch.weights)
     counts = _of_all_hosts(counts, rows.communicator)
     for splits in reversed([level[nodes.left[level] != LEAF] for level in nodes.levels()]):
         for values in (counts.rows, counts.sums):

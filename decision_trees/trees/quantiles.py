@@ -16,6 +16,7 @@ from container.distributed.communicator import Communicator
 SAMPLE_ROWS = 65_536
 _ROWS_PER_BIN = 16
 _PROBE_ROWS = 4096
+_TOO_MANY = -1
 
 Features = NDArray[np.float32]
 Hashes = NDArray[np.uint64]
@@ -35,9 +36,7 @@ def reference(rows: Dataset, max_bins: int) -> Features:
         for column, found in zip(batch.features.T, values, strict=True):
             found.add(column)
     sample.merge(rows.communicator)
-    for column, distinct in enumerate(_merged(values, rows.communicator, max_bins)):
-        if distinct is not None:
-            sample.set(column, distinct)
+    sample.set(_merged(values, rows.communicator, max_bins))
     return sample.features
 
 
@@ -72,12 +71,15 @@ class _Sample:
             rows = np.frombuffer(features, np.float32).reshape(-1, self.features.shape[1])
             self.add(rows, np.frombuffer(hashes, np.uint64))
 
-    def set(self, column: int, values: Features) -> None:
-        """Replace a column by values."""
-        missing = max(0, len(values) - len(self.features))
+    def set(self, columns: list[Features | None]) -> None:
+        """Replace the columns that have values."""
+        longest = max(0 if values is None else len(values) for values in columns)
+        missing = max(0, longest - len(self.features))
         self.features = np.pad(self.features, ((0, missing), (0, 0)), constant_values=np.nan)
-        self.features[:, column] = np.nan
-        self.features[: len(values), column] = values
+        for column, values in enumerate(columns):
+            if values is not None:
+                self.features[:, column] = np.nan
+                self.features[: len(values), column] = values
 
 
 class _Values:
@@ -97,17 +99,21 @@ class _Values:
 
 def _merged(values: list[_Values], communicator: Communicator, most: int) -> list[Features | None]:
     """Return the distinct values of each feature on all hosts, None if there are too many."""
-    own = [None if found.distinct is None else found.distinct.tolist() for found in values]
-    merged: list[Features | None] = []
-    for of_hosts in zip(*communicator.gather(own), strict=True):
-        found = _Values(most)
-        for of_host in of_hosts:
-            if of_host is None:
+    known = [found.distinct for found in values]
+    sizes = communicator.gather([_TOO_MANY if found is None else len(found) for found in known])
+    own = [np.empty(0, np.float32), *(found for found in known if found is not None)]
+    merged = [_Values(most) for _ in values]
+    for of_host, content in zip(
+        sizes, communicator.gather_bytes(np.concatenate(own).tobytes()), strict=True
+    ):
+        ends = np.cumsum([max(size, 0) for size in of_host])
+        columns = np.split(np.frombuffer(content, np.float32), ends[:-1])
+        for found, size, column in zip(merged, of_host, columns, strict=True):
+            if size == _TOO_MANY:
                 found.distinct = None
             else:
-                found.add(np.array(of_host, dtype=np.float32))
-        merged.append(found.distinct)
-    return merged
+                found.add(column)
+    return [found.distinct for found in merged]
 
 
 def _hashes(features: Features) -> Hashes:

@@ -14,7 +14,6 @@ from container.data.table import Table
 from container.hyperparameters.input_options import Task
 from support.iris_tables import classes_of, quantities_of, table_of, weighted
 from support.material import LabelledRows
-from trees.evaluation import SLICE_ROWS
 
 N_ROWS = BATCH_ROWS + 5000
 REGRESSION = Hyperparameters(task="regression")
@@ -119,11 +118,11 @@ def test_rows_of_one_of_two_classes_have_no_area_under_the_curve() -> None:
     assert found["accuracy"] == 1
 
 
-@pytest.mark.parametrize("n_without_weight", [0, 10, SLICE_ROWS + 10])
+@pytest.mark.parametrize("n_without_weight", [0, 10, BATCH_ROWS + 10])
 def test_metrics_of_many_rows_are_those_of_scikit_learn(n_without_weight: int) -> None:
     """Metrics of several slices of rows are those of the table, also if a slice has no weight."""
     random = np.random.default_rng(0)
-    features = random.random((2 * SLICE_ROWS + 1, 1)).astype(np.float32)
+    features = random.random((2 * BATCH_ROWS + 1, 1)).astype(np.float32)
     labels = (features[:, 0] + random.random(len(features)) > 1).astype(np.int64)
     weights = random.random(len(features))
     weights[:n_without_weight] = 0

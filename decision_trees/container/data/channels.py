@@ -136,12 +136,13 @@ def _files(channel: Path) -> list[Path]:
     """
     found = sorted(channel.rglob("*"))
     _refuse_table_formats(found)
-    files = [path for path in found if path.is_file()]
-    usable = [file for file in files if not _is_skipped(file, channel)]
-    skipped = len(files) - len(usable)
+    usable: list[Path] = []
+    skipped: list[Path] = []
+    for path in filter(Path.is_file, found):
+        (skipped if _is_skipped(path, channel) else usable).append(path)
     if skipped:
-        names = _first_names([file for file in files if file not in usable], channel.parent)
-        logger.info("skipped %d files that are empty or hidden: %s", skipped, names)
+        names = _first_names(skipped, channel.parent)
+        logger.info("skipped %d files that are empty or hidden: %s", len(skipped), names)
     _refuse_copies(usable)
     partitions = {
         part for file in usable for part in file.relative_to(channel).parts if "=" in part

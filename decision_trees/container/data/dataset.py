@@ -57,13 +57,15 @@ class Dataset:
         """Return rows whose number and labels are counted in a first pass."""
         counts: NDArray[np.int64] = np.zeros(2, dtype=np.int64)
         label_counts: NDArray[np.int64] = np.zeros(schema.n_labels, dtype=np.int64)
+        order = np.argsort([] if schema.labels is None else schema.labels)
         moments = Moments()
         for batch in batches():
             counts += (len(batch), batch.weights is not None)
             if schema.labels is None:
                 moments.add(batch.labels)
             else:
-                label_counts += _counts(batch.labels, schema.labels)
+                places = np.searchsorted(schema.labels, batch.labels, sorter=order)
+                np.add.at(label_counts, order[places], 1)
         n_rows, n_weighted = communicator.sum(counts).tolist()
         merged = Moments()
         for found in communicator.gather(asdict(moments)):
@@ -86,15 +88,13 @@ class Dataset:
         """Return the first rows of each host, at most `n_rows` of each; the same on all hosts."""
         first = next(self.batches(), self.schema.empty())
         rows = slice(0, n_rows)
-        own = [first.features[rows].tolist(), first.labels[rows].tolist()]
-        shares = self.communicator.gather(own)
-        features = [row for share in shares for row in share[0]]
-        labels = [label for share in shares for label in share[1]]
+        shares = self.communicator.gather_bytes(first.features[rows].tobytes())
+        features = np.concatenate([np.frombuffer(share, np.float32) for share in shares])
+        own = self.communicator.gather(first.labels[rows].tolist())
+        labels = [label for share in own for label in share]
         dtype = np.float64 if self.schema.labels is None else self.schema.labels.dtype
         return self.schema.table(
-            np.array(features, dtype=np.float32).reshape(-1, self.schema.n_features),
-            np.array(labels, dtype=dtype),
-            None,
+            features.reshape(-1, self.schema.n_features), np.array(labels, dtype=dtype), None
         )
 
 
@@ -109,13 +109,6 @@ def in_batches(table: Table) -> Iterator[Table]:
             table.feature_names,
             table.libsvm_base,
         )
-
-
-def _counts(labels: NDArray[Any], distinct: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the number of `labels` equal to each of `distinct`."""
-    order = np.argsort(distinct)
-    codes = order[np.searchsorted(distinct, labels, sorter=order)]
-    return np.bincount(codes, minlength=len(distinct)).astype(np.int64)
 
 
 class SpillFile:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -60,8 +61,7 @@ class ClassLabels:
 
     def __init__(self) -> None:
         self._code_of: dict[str, int] = {}
-        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._n_empty: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._counts, self._n_empty = array("q"), array("q")
         self._are_text = False
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class ClassLabels:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of rows with each label, by code."""
-        return self._counts
+        return np.array(self._counts, dtype=np.int64)
 
     def add(
         self, labels: Sequence[str], are_text: bool, is_empty: NDArray[np.bool_] | None = None
@@ -98,19 +98,16 @@ class ClassLabels:
         for label in islice(code_of, n_known, None):
             _check(label)
         self._are_text |= are_text
-        self._counts = _added(self._counts, np.bincount(codes, minlength=len(code_of)))
-        empty = codes[:0] if is_empty is None else codes[is_empty]
-        self._n_empty = _added(self._n_empty, np.bincount(empty, minlength=len(code_of)))
+        _count(self._counts, len(self), codes, 1)
+        _count(self._n_empty, len(self), codes[:0] if is_empty is None else codes[is_empty], 1)
         return codes
 
     def merge(self, other: Self) -> None:
         """Add the labels of another host."""
         codes = [self._code_of.setdefault(name, len(self._code_of)) for name in other.names]
         self._are_text |= other._are_text
-        for mine, theirs in (("_counts", other._counts), ("_n_empty", other._n_empty)):
-            more = np.zeros(len(self), dtype=np.int64)
-            more[codes] = theirs
-            setattr(self, mine, _added(getattr(self, mine), more))
+        _count(self._counts, len(self), codes, other._counts)
+        _count(self._n_empty, len(self), codes, other._n_empty)
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON."""
@@ -122,7 +119,7 @@ class ClassLabels:
         """Return labels with the state that `to_json` returned."""
         found = cls()
         found._code_of = {name: code for code, name in enumerate(state["names"])}
-        found._counts, found._n_empty = (np.array(n, np.int64) for n in state["counts"])
+        found._counts, found._n_empty = (array("q", counts) for counts in state["counts"])
         found._are_text = state["are_text"]
         return found
 
@@ -137,7 +134,7 @@ class ClassLabels:
         """
         names = self._stripped_names()
         distinct = np.array(names, dtype=np.str_) if self._are_text else _typed(names)
-        if len(names) == self._counts.sum() >= _MIN_INDEX_ROWS and _counts_up(distinct):
+        if len(names) == sum(self._counts) >= _MIN_INDEX_ROWS and _counts_up(distinct):
             raise CellError(
                 f"every row has its own label, from {distinct[0]} to {distinct[-1]}, as in an "
                 "index",
@@ -155,7 +152,7 @@ class ClassLabels:
         by_name = {str(label): label for label in np.unique(known).tolist()}
         unknown = [name for name in names if name not in by_name]
         if unknown:
-            n_rows = int(self._counts[names.index(unknown[0])])
+            n_rows = self._counts[names.index(unknown[0])]
             raise CellError(
                 f"the label {shown(unknown[0])} ({n_rows} row{'s' * (n_rows > 1)}) is not in the "
                 "training data",
@@ -169,15 +166,17 @@ class ClassLabels:
 
     def without_values(self) -> str | None:
         """Return a label whose rows are all empty, such as the title or footer of a spreadsheet."""
-        empty = np.flatnonzero((self._n_empty == self._counts) & (self._counts > 0))
-        return self.names[empty[0]] if len(empty) else None
+        counts = zip(self._code_of, self._n_empty, self._counts, strict=True)
+        return next((name for name, empty, count in counts if empty == count > 0), None)
 
 
-def _added(counts: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sum of two arrays of counts, of which the second may be longer."""
-    total = more.astype(np.int64)
-    total[: len(counts)] += counts
-    return total
+def _count(
+    counts: "array[int]", size: int, codes: Sequence[int] | NDArray[np.int32], numbers: Any
+) -> None:
+    """Add `numbers` to the counts of `codes`; a batch takes no time for labels that it lacks."""
+    counts.frombytes(bytes(counts.itemsize * (size - len(counts))))
+    if len(codes):
+        np.add.at(np.frombuffer(counts, np.int64), codes, numbers)
 
 
 def _check(label: str) -> None:

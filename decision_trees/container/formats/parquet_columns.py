@@ -25,8 +25,8 @@ def readable(what: str) -> Iterator[None]:
         raise CellError(f"{what} cannot be read as Parquet ({reason})", REMEDY) from error
 
 
-def pandas_index(schema: pa.Schema) -> list[object]:
-    """Return the index columns that pandas wrote; a range index is a dictionary.
+def pandas_index(schema: pa.Schema) -> frozenset[str]:
+    """Return the names of the index columns that pandas wrote; a range index is no column.
 
     Source: https://pandas.pydata.org/docs/development/developer.html
     """
@@ -35,7 +35,11 @@ def pandas_index(schema: pa.Schema) -> list[object]:
     except ValueError as error:
         raise CellError("the metadata of pandas is not valid JSON", REMEDY) from error
     index = written.get("index_columns") if isinstance(written, dict) else None
-    return index if isinstance(index, list) else []
+    return (
+        frozenset(n for n in index if isinstance(n, str))
+        if isinstance(index, list)
+        else frozenset()
+    )
 
 
 def value_type(found: pa.DataType) -> pa.DataType:

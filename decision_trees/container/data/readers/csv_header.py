@@ -5,7 +5,7 @@ the first row can be either, the job must say which it is.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from container.data.columns import HEADER_REMEDY, Columns, HeaderGuess, is_index, resolve
 from container.data.labels import ClassLabels
@@ -94,22 +94,26 @@ def check_guesses(guesses: Sequence[HeaderGuess], labels: ClassLabels) -> None:
                 "the label of other rows",
                 HEADER_REMEDY,
             )
+    outstanding = _outstanding(n_rows)
     for label, times in Counter(guess.label for guess in guesses if not guess.is_header).items():
-        if n_rows[label] <= times and _stands_out(label, n_rows):
+        if n_rows[label] <= times and label in outstanding:
             raise CellError(
                 f"the first row may be a header: no other row has its label {cells.shown(label)}",
                 HEADER_REMEDY,
             )
 
 
-def _stands_out(label: str, n_rows: dict[str, int]) -> bool:
-    """Return whether a label differs from all others as a name differs from data."""
-    others = [name for name in n_rows if name != label]
-    if not others:
-        return False
-    if cells.is_number(label):
-        return not any(map(cells.is_number, others))
-    return all(map(cells.is_number, others)) or all(n_rows[name] > 1 for name in others)
+def _outstanding(n_rows: Mapping[str, int]) -> set[str]:
+    """Return the labels that differ from all others as a name differs from data."""
+    if len(n_rows) == 1:
+        return set()
+    numbers = {name for name in n_rows if cells.is_number(name)}
+    texts = n_rows.keys() - numbers
+    single = {name for name, count in n_rows.items() if count == 1}
+    found = {name for kind in (numbers, texts) if len(kind) == 1 for name in kind}
+    if len(single) <= 1:  # any text stands out if all others recur
+        found |= texts & single if single else texts
+    return found
 
 
 def _is_text(cell: str) -> bool:

@@ -65,8 +65,9 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
         schema = file.schema_arrow
         names = _without_index(schema, options)
     columns = resolve(len(names), names, options.label, options.weight)
-    _check_types(schema, names, columns, options.labels_are_numbers)
-    batches = _batches(file, names, columns, options.labels_are_numbers)
+    fields = [schema.field(name) for name in names]
+    _check_types(fields, columns, options.labels_are_numbers)
+    batches = _batches(file, fields, columns, options.labels_are_numbers)
     return BatchReader("Parquet", columns, batches)
 
 
@@ -76,8 +77,8 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
     Raises:
         CellError: the index has a name and may be the label.
     """
-    index = pandas_index(schema)
-    left_out = [n for n in schema.names if n in index or n.startswith("__index_level_")]
+    index, names = pandas_index(schema), schema.names
+    left_out = {n: None for n in names if n in index or n.startswith("__index_level_")}
     named = [name for name in left_out if not name.startswith("__index_level_")]
     if named and (options.label is None or stripped(options.label) in map(stripped, named)):
         raise CellError(
@@ -87,15 +88,13 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
         )
     if left_out:
         logger.info("left out the index that pandas wrote: %s", ", ".join(left_out))
-    return [name for name in schema.names if name not in left_out]
+    return [name for name in names if name not in left_out]
 
 
-def _check_types(
-    schema: pa.Schema, names: list[str], columns: Columns, labels_are_numbers: bool
-) -> None:
+def _check_types(fields: list[pa.Field], columns: Columns, labels_are_numbers: bool) -> None:
     """Refuse columns whose type is not supported, before any row is read."""
-    for index, name in enumerate(names):
-        found = value_type(schema.field(name).type)
+    for index, field in enumerate(fields):
+        found = value_type(field.type)
         is_class = index == columns.label and not labels_are_numbers
         if is_number(found) or (is_class and is_text(found)):
             continue
@@ -108,7 +107,7 @@ def _check_types(
 
 
 def _batches(
-    file: Any, names: list[str], columns: Columns, labels_are_numbers: bool
+    file: Any, fields: list[pa.Field], columns: Columns, labels_are_numbers: bool
 ) -> Iterator[Batch]:
     n_rows = max(1, BATCH_VALUES // columns.width)
     first_row = 1
@@ -116,7 +115,7 @@ def _batches(
         at_once = max(n_rows, -(-n_found // _PASSES))
         for start in range(0, n_found, at_once):
             n_read = min(at_once, n_found - start)
-            rows = _RowRange(file, names, columns, groups, start, n_read, first_row + start)
+            rows = _RowRange(file, fields, columns, groups, start, n_read, first_row + start)
             yield from rows.batches(labels_are_numbers, n_rows)
         first_row += n_found
 
@@ -137,8 +136,8 @@ class _RowRange:
     """Consecutive rows of some row groups, read one column at a time."""
 
     file: Any
-    names: list[str]
-    """Names of the columns as written in the file."""
+    fields: list[pa.Field]
+    """Names and types of the columns; pyarrow makes a schema anew each time."""
 
     columns: Columns
     groups: list[int]
@@ -219,7 +218,7 @@ class _RowRange:
         where, end = self.columns.name(index), -self.start
         with readable(where):
             batches = self.file.iter_batches(
-                _BATCH_ROWS, self.groups, columns=[self.names[index]], use_threads=False
+                _BATCH_ROWS, self.groups, columns=[self.fields[index].name], use_threads=False
             )
         while end < self.n_rows:
             with readable(f"{where}, from row {self.first_row + end} on,"):
@@ -232,4 +231,4 @@ class _RowRange:
                 yield slice(max(0, start), min(end, self.n_rows)), cells
 
     def _type(self, index: int) -> pa.DataType:
-        return value_type(self.file.schema_arrow.field(self.names[index]).type)
+        return value_type(self.fields[index].type)

@@ -1,6 +1,7 @@
 """Decode Parquet: columns by name if the features have names, otherwise by position."""
 
 import io
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -33,29 +34,29 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     with readable("the file"):
         file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
         schema = file.schema_arrow
-        indices = _columns(schema, expected)
+        names: list[str] = schema.names  # pyarrow makes them anew each time
+        indices = _columns(names, pandas_index(schema), expected)
     _refuse_large(file.metadata, expected.n_features)
     for index in indices:
         found = schema.field(index).type
         if not is_number(value_type(found)):
-            where = column(index, schema.names)[0]
+            where = column(index, names)[0]
             raise CellError(f"{where} holds {found} values, not numbers")
-    return Rows(_features(file, indices))
+    return Rows(_features(file, indices, names))
 
 
-def _columns(schema: Any, expected: Expected) -> list[int]:
+def _columns(names: list[str], left_out: Set[str], expected: Expected) -> list[int]:
     """Return the index of the column of each feature."""
-    left_out = pandas_index(schema)
     kept = [
         index
-        for index, name in enumerate(schema.names)
+        for index, name in enumerate(names)
         if name not in left_out and not name.startswith("__index_level_")
     ]
+    found = [names[index] for index in kept]
     if expected.names is not None:
-        names = [schema.names[index] for index in kept]
-        places = naming.order(names, expected.names, "the file")
+        places = naming.order(found, expected.names, "the file")
         return kept if places is None else [kept[place] for place in places]
-    if len({schema.names[index] for index in kept}) < len(kept):
+    if len(set(found)) < len(found):
         raise CellError("the file has two columns of one name")
     if len(kept) != expected.n_features:
         raise CellError(f"the file has {len(kept)} column{'s' * (len(kept) != 1)}")
@@ -79,18 +80,16 @@ def _refuse_large(metadata: Any, n_features: int) -> None:
         raise CellError(problem, "send fewer rows at once")
 
 
-def _features(file: Any, indices: list[int]) -> NDArray[np.float32]:
+def _features(file: Any, indices: list[int], names: list[str]) -> NDArray[np.float32]:
     """Return the columns as a matrix; one column is read at a time."""
     features = np.empty((file.metadata.num_rows, len(indices)), dtype=np.float32)
     for position, index in enumerate(indices):
-        _read(file, index, features[:, position])
+        _read(file, names[index], column(index, names)[0], features[:, position])
     return features
 
 
-def _read(file: Any, index: int, target: NDArray[np.float32]) -> None:
-    """Fill `target`, shape (n_rows,), with one column of a file."""
-    name = file.schema_arrow.names[index]
-    where = column(index, file.schema_arrow.names)[0]
+def _read(file: Any, name: str, where: str, target: NDArray[np.float32]) -> None:
+    """Fill `target`, shape (n_rows,), with the column `name`, which messages call `where`."""
     end = 0
     with readable(where):
         for batch in file.iter_batches(_BATCH_ROWS, columns=[name], use_threads=False):

@@ -1,0 +1,164 @@
+"""Work in proportion to the input: operations are counted, not timed."""
+
+import io
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+from sklearn.tree import DecisionTreeClassifier
+
+import algorithm
+from container.data import channels
+from container.data.columns import HeaderGuess, resolve
+from container.data.dataset import Dataset
+from container.data.labels import ClassLabels
+from container.data.readers import csv_header
+from container.data.table import Table
+from container.paths import Paths
+from container.payloads import decoding
+from container.payloads.types import Expected
+from support.training_files import table_of
+from trees import quantiles
+
+FEW, MANY = 50, 400
+
+
+def calls(function: Callable[[], object]) -> Counter[str]:
+    """Call a function, and count the calls of Python functions in it by name."""
+    counts: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        counts[frame.f_code.co_name] += event == "call"
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return counts
+
+
+def growth(prepare: Callable[[int], Callable[[], object]]) -> float:
+    """Return how many times the calls at the size FEW are made at the size MANY."""
+    prepare(FEW)()  # imports
+    few, many = (calls(prepare(size)).total() for size in (FEW, MANY))
+    return many / few
+
+
+def as_parquet(n_columns: int) -> bytes:
+    """Return two rows of numbers, with names."""
+    file = io.BytesIO()
+    parquet.write_table(pa.table({f"c{index}": [0, 1] for index in range(n_columns)}), file)
+    return file.getvalue()
+
+
+def test_files_are_found_in_proportion_to_their_number(tmp_path: Path) -> None:
+    """Skipped files, such as a success marker, are not looked up among the others."""
+
+    def found(size: int) -> Callable[[], object]:
+        base = tmp_path / str(size)
+        channel = base / "input/data/training"
+        channel.mkdir(parents=True, exist_ok=True)
+        for number in range(size):
+            (channel / f"{number}.csv").write_text("a,1\n" * (number % 2))
+        return lambda: channels.find(Paths(base))
+
+    assert growth(found) < 1.5 * MANY / FEW
+
+
+class Name(str):
+    """Name whose comparisons are counted."""
+
+    n_compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        type(self).n_compared += 1
+        return str(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def strip(self, _: str | None = None) -> Self:
+        """Return the name itself, so that it stays counted."""
+        return self
+
+
+def test_names_of_columns_are_compared_in_proportion_to_their_number() -> None:
+    """A name is not compared with all names before it."""
+    Name.n_compared = 0
+    resolve(MANY, [Name(f"c{index}") for index in range(MANY)], None, None)
+
+    assert Name.n_compared < 10 * MANY
+
+
+def test_guesses_of_many_files_are_checked_in_proportion_to_their_number() -> None:
+    """The label of each first row is compared with all others at once."""
+    labels, names = ClassLabels(), [Name(f"label{number}") for number in range(MANY)]
+    labels.add(names, are_text=True)
+    Name.n_compared = 0
+    csv_header.check_guesses([HeaderGuess(name, is_header=False) for name in names], labels)
+
+    assert Name.n_compared < 10 * MANY
+
+
+def test_parquet_schema_is_not_made_for_each_column(tmp_path: Path) -> None:
+    """The types and names of all columns are converted whenever pyarrow's schema is asked for."""
+    body, media_type = as_parquet(MANY), "application/vnd.apache.parquet"
+    request = calls(lambda: decoding.decode(body, media_type, Expected(MANY)))
+    training = calls(lambda: table_of(tmp_path, body, suffix=".parquet"))
+
+    assert 0 < request["schema_arrow"] < 5
+    assert 0 < training["schema_arrow"] < 5
+
+
+def test_metrics_need_no_probabilities_of_all_rows() -> None:
+    """The memory of an evaluation grows with rows and classes, not with their product."""
+    size = 1500
+    features = np.arange(size, dtype=np.float32)[:, np.newaxis]
+    table = Table(features, np.arange(size) // 2)
+    tree = DecisionTreeClassifier(splitter="random", max_depth=1, random_state=0)
+    tree.fit(table.features, table.labels)
+    peaks = [
+        _peak(lambda: algorithm.evaluate(tree, table)),
+        _peak(lambda: algorithm.evaluate_dataset(tree, Dataset.of_table(table, are_numbers=False))),
+    ]
+
+    assert max(peaks) < size * len(tree.classes_)  # of which each takes 8 bytes
+
+
+def _peak(function: Callable[[], Any]) -> int:
+    function()  # imports
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_bins_are_written_into_one_sample() -> None:
+    """The sample is padded once for all columns."""
+    features = np.random.default_rng(0).random((FEW, MANY)).astype(np.float32)
+    dataset = Dataset.of_table(Table(features, np.arange(FEW) % 2), are_numbers=False)
+    found = calls(lambda: quantiles.reference(dataset, 256))
+
+    assert found["pad"] == 1
+
+
+def test_sample_of_a_dataset_makes_no_number_of_python() -> None:
+    """Wide rows are exchanged as bytes: as Python floats they would take eight times the memory."""
+    features = np.random.default_rng(0).random((FEW, 20 * MANY)).astype(np.float32)
+    dataset = Dataset.of_table(Table(features, np.arange(FEW) % 2), are_numbers=False)
+
+    assert _peak(lambda: dataset.sample(FEW)) < 5 * features.nbytes
+    np.testing.assert_array_equal(dataset.sample(FEW).features, features)

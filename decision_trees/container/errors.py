@@ -117,6 +117,9 @@ class ContainerError(Exception):
     status = 500
     exit_code = EXIT_INTERNAL
 
+    may_be_logged = True
+    """Whether values in the text are in quotes, so that the access log can leave them out."""
+
 
 class UserError(ContainerError):
     """The caller of the endpoint, or the owner of the training job, can fix it."""

@@ -22,6 +22,12 @@ LINE_CHARACTERS = 16_000
 _METRIC = re.compile(r"[\w.-]+(:[\w.-]+)+=[-+.\w]+;")
 _LIKE_METRIC = re.compile(r"(\w:[\w.-]+)=")
 
+_VALUE = re.compile(
+    r"""(?<!\w)b?(?:'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z))"""  # as repr writes them
+    r"|<.*>|\b0x[0-9a-f]+|(?<![\w.])-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)",
+    re.DOTALL,
+)
+
 _encode = json.JSONEncoder(check_circular=False).encode  # _plain removes circular references
 _MAX_DEPTH = 8  # deeper values are converted to text
 
@@ -108,6 +114,15 @@ class JsonLines(logging.Formatter):
 def _time(seconds: float) -> str:
     time = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     return f"{time.isoformat(timespec='milliseconds')}Z"
+
+
+def without_values(message: str) -> str:
+    """Return the message of an error without the values of a request.
+
+    These are quoted, or numbers with a decimal point or an exponent. Other numbers count rows,
+    columns and values.
+    """
+    return _VALUE.sub("...", message)
 
 
 def _cut(text: str) -> str:

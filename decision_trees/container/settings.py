@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from container.errors import SettingsError
 from container.formats.media_types import JSON, OUTPUTS, REPLIES
 from container.paths import Paths
 from container.resources import (
@@ -137,6 +138,9 @@ class Settings:
     scoreboard: Path | None = None
     """File of the workers' scoreboard; `serve` sets SCOREBOARD_VARIABLE for its workers."""
 
+    multi_model: bool = False
+    """`SAGEMAKER_MULTI_MODEL`: must be false; SageMaker sets it for a multi-model endpoint."""
+
     @property
     def has_program(self) -> bool:
         """Whether a user's program is named, or is packed with the model."""
@@ -201,7 +205,17 @@ class Settings:
             program=program,
             submit_directory=submitted,
             scoreboard=Path(scoreboard) if scoreboard else None,
+            multi_model=_multi_model(variables),
         )
+
+
+def _multi_model(variables: Variables) -> bool:
+    if variables.read(BOOLEAN, False, "SAGEMAKER_MULTI_MODEL"):
+        raise SettingsError(
+            "SAGEMAKER_MULTI_MODEL is true, but this image does not serve multi-model endpoints "
+            "yet; create the model with Mode=SingleModel."
+        )
+    return False
 
 
 def _has_program(paths: Paths, program: str | None, submit_directory: str | None) -> bool:

@@ -85,6 +85,7 @@ def test_settings_have_the_documented_defaults() -> None:
             f"{_none(settings.submit_directory)}: `/opt/ml/model/code`, then `/opt/ml/code"
         ),
         "MODEL_SERVER_USER": "nobody` in the image",
+        "SAGEMAKER_MULTI_MODEL": str(settings.multi_model).lower(),
         "SAGEMAKER_BASE_DIR": str(settings.paths.base_dir),
     }
     assert "MODEL_SERVER_USER=nobody" in (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -97,13 +97,18 @@ def test_serve_has_no_pages_of_its_own(server: LoggedServer, path: str) -> None:
         ("CONNECT /invocations HTTP/1.1\r\nHost: x", 405),
         ("POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: -3", 400),
         ("POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: other", 400),
-        (f"GET /ping HTTP/1.1\r\nHost: x\r\nX-A: {'y' * 9000}", 400),
+        (f"GET /ping HTTP/1.1\r\nHost: x\r\nX-A: {'y' * 9000}", 431),
+        (f"GET /ping HTTP/1.1\r\nHost: x\r\n{'X' * 9000}: y", 431),
+        (f"GET /ping HTTP/1.1\r\nHost: x\r\nX-A: {'y' * 8184}", 431),
+        ("GET /ping HTTP/1.1\r\nHost: x\r\n" + "\r\n".join([f"X-A: {'y' * 8000}"] * 6), 431),
+        ("GET /ping HTTP/1.1\r\nHost: x\r\n" + "\r\n".join(["X-A: y"] * 9000), 431),
         ("GET /ping HTTP/1.1\r\nHost: x\r\n" + "\r\n".join(["X-A: y"] * 150), 431),
         ("POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: \x7f\r\nContent-Length: 0", 400),
         (f"GET /ping?{'x' * 5000} HTTP/1.1\r\nHost: x", 414),
     ],
     ids=[
         *("rubbish", "host", "version", "trace", "connect", "length", "encoding", "header"),
+        *("name", "header of 8 KB", "headers of 48 KB", "many headers"),
         *("headers", "byte", "address"),
     ],
 )
@@ -116,6 +121,50 @@ def test_serve_answers_malformed_http_in_json(server: LoggedServer, head: str, s
         body = reply.read()
 
     assert_error(reply.status, reply.headers["Content-Type"], body, status)
+
+
+def test_headers_that_are_echoed_may_be_long(server: LoggedServer) -> None:
+    """A response with two headers of 8 KB passes nginx."""
+    names = ("X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id")
+    long = {name: "a" * (8100 - len(name)) for name in names}
+
+    reply = server.ask("/ping", headers=long)
+
+    assert reply.status == 200
+    assert long.items() <= reply.headers.items()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "status"), [("gzip", 415), ("identity, BR", 415), ("Identity", 200), ("", 200)]
+)
+def test_compressed_body_is_refused(server: LoggedServer, encoding: str, status: int) -> None:
+    """A body in an encoding that is not supported would be read as if it were plain."""
+    headers = {"Content-Type": "text/csv", "Content-Encoding": encoding}
+    reply = server.ask("/invocations", ROW, headers)
+
+    assert reply.status == status
+    assert status == 200 or reply.json()["message"] == (
+        f"The content encoding is {encoding!r}; send the body uncompressed."
+    )
+
+
+def test_header_of_a_request_cannot_write_to_the_terminal(server: LoggedServer) -> None:
+    """Nginx quotes the header Referer as it is; the log has it with escapes."""
+    mark = "\x1b]0;title\x07\x9b"
+    with socket.create_connection(("127.0.0.1", server.port), DEADLINE_SECONDS) as connection:
+        head = (
+            f"POST /invocations HTTP/1.1\r\nHost: x\r\nReferer: {mark}\r\nContent-Length: 9999999"
+        )
+        connection.sendall(f"{head}\r\n\r\n".encode("latin-1"))
+        assert b" 413 " in connection.recv(100)
+
+    def logged() -> list[str]:
+        return [text for text in server.messages() if "]0;title" in text]
+
+    await_condition(lambda: logged() != [], "the line of nginx")
+    assert logged()[0].startswith("nginx: ")
+    assert "\x1b" not in server.raw_log()
+    assert server.errors() == ""
 
 
 def test_serve_names_the_limit_of_a_body(server: LoggedServer) -> None:

@@ -4,6 +4,7 @@ payloads/corpus.py describes the tables that hold them.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import chain
@@ -17,6 +18,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from werkzeug.test import TestResponse
 
+from container.log import without_values
 from container.paths import Paths
 from container.serving.middleware import REQUEST_ID
 from container.settings import Settings
@@ -26,6 +28,8 @@ from payloads.replies import Cell, cell_of, rows_of
 from support.apps import create_app
 from support.material import OptMl
 from support.processes import Server
+
+OWN_WORDS = {"features", "numbers", "columns", "shape", "null", "true", "-Infinity"}
 
 ACCEPTED = corpus.read(AcceptedRequest)
 REJECTED = corpus.read(RejectedRequest)
@@ -124,6 +128,15 @@ def test_request_is_rejected(client_for: Client, exchange: RejectedRequest) -> N
     assert response.content_type == "application/json"
     assert response.data.endswith(b"}\n")
     assert len(response.text) <= SHOWN_CHARACTERS
+
+
+@pytest.mark.parametrize("exchange", REJECTED, ids=attrgetter("name"))
+def test_reason_in_the_log_has_no_value(exchange: RejectedRequest) -> None:
+    """No word of the body is logged, except those of the messages themselves."""
+    words = re.findall(r"[^\s,;:\[\]{}()\"']{4,}", exchange.body.decode(errors="replace"))
+
+    reason = without_values(exchange.message)
+    assert {word for word in words if word in reason} <= OWN_WORDS
 
 
 def test_error_has_the_id_of_the_request(client_for: Client) -> None:

@@ -48,8 +48,7 @@ class LoggedServer(Server):
 
     def lines(self) -> list[Line]:
         """Return the complete lines of standard output, which must be JSON objects."""
-        text = self._log.read_text(encoding="utf-8")
-        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        lines = [json.loads(line) for line in self.raw_log().split("\n")[:-1]]
         assert all(isinstance(line, dict) for line in lines)
         return lines
 
@@ -57,14 +56,18 @@ class LoggedServer(Server):
         """Return the messages of all lines."""
         return [line["message"] for line in self.lines() if "message" in line]
 
+    def raw_log(self) -> str:
+        """Return standard output as it is."""
+        return self._log.read_text(encoding="utf-8")
+
     def errors(self) -> str:
-        """Return standard error, to which nginx writes."""
+        """Return standard error."""
         return self._errors.read_text(encoding="utf-8")
 
     def ended(self) -> Ended:
         """Wait until it exits."""
         code = self.process.wait(timeout=DEADLINE_SECONDS)
-        return Ended(code, self._log.read_text(encoding="utf-8"))
+        return Ended(code, self.raw_log())
 
     def ask(
         self,

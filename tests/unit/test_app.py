@@ -240,6 +240,33 @@ def test_request_is_one_line_of_the_log(
     assert "5.1" not in f"{record.getMessage()} {logged}"
 
 
+def test_line_of_a_refused_request_has_the_reason_without_values(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Error, reason, row and column are logged, but no text of the request."""
+    caplog.set_level("INFO")
+    caplog.clear()
+
+    invoke(client, b"5.1,3.5,1.4,0.2\n5.1,secret's,1.4,0.2\n")
+
+    logged = fields(caplog)
+    assert (logged["error"], logged["row"], logged["column"]) == ("MalformedPayload", 2, 2)
+    assert logged["reason"].startswith("In the body, row 2, column 2 is ..., not a number; send ")
+
+
+def test_line_of_an_answered_request_has_no_reason(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fields of a refusal are absent, also after a refused request."""
+    caplog.set_level("INFO")
+    invoke(client, b"x")
+    caplog.clear()
+
+    invoke(client, ROW)
+
+    assert not {"error", "reason", "row", "column"} & fields(caplog).keys()
+
+
 def test_ping_is_logged_only_when_it_fails(
     client: FlaskClient, client_without_model: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.log import FIELDS, LINE_CHARACTERS, JsonLines, TextLines, escaped
+from container.log import FIELDS, LINE_CHARACTERS, JsonLines, TextLines, escaped, without_values
 from support.material import PROGRAM_DIR
 from support.processes import DEADLINE_SECONDS
 
@@ -272,3 +272,20 @@ def test_warnings_of_training_are_logged_as_one_line() -> None:
 
     assert re.search(r" WARNING py.warnings: \S+: UserWarning: a\\nb", ended.stdout)
     assert (ended.stdout.count("\n"), ended.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "value", ["quagga", "it's", 'it\'s "x"', "a' b", "\\", "x" * 39 + "'", "'", '"']
+)
+def test_reason_has_no_quoted_value(value: str) -> None:
+    """Whatever quotes the value contains, it is left out, and the rest is kept."""
+    message = f"The model's column 3 is {value!r}, not {value.encode()!r}; send 4 numbers."
+
+    assert without_values(message) == "The model's column 3 is ..., not ...; send 4 numbers."
+
+
+def test_reason_has_no_number_of_a_cell() -> None:
+    """Counts and places are kept."""
+    message = "row 3, column 12 is 1e+39, -2.5 or 4.5e-07 or 0xff; send list<item: x>"
+
+    assert without_values(message) == "row 3, column 12 is ..., ... or ... or ...; send list..."

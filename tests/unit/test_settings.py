@@ -269,3 +269,15 @@ def test_paths_are_those_of_the_platform() -> None:
 def test_program_dir_has_the_program() -> None:
     """It is found from the module, not from the current directory."""
     assert (PROGRAM_DIR / "nginx.conf").is_file()
+
+
+@pytest.mark.parametrize("text", ["true", "True"])
+def test_multi_model_endpoint_is_refused(text: str) -> None:
+    """The sentence says what is not supported; without it every call would be a 404."""
+    with pytest.raises(SettingsError, match="does not serve multi-model endpoints yet"):
+        Settings.from_environ({"SAGEMAKER_MULTI_MODEL": text})
+
+
+def test_variable_of_multi_model_endpoints_may_be_false() -> None:
+    """It is as if it were not set."""
+    assert changed(SAGEMAKER_MULTI_MODEL="false") == {}

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from container.errors import ScriptError
 from container.paths import UNFINISHED, written_atomically
+from container.script_mode.masking import masked
 
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, KeyError, RecursionError)
 """Exceptions of tarfile for a file that is not an archive, is cut, or has dangling links."""
@@ -47,7 +48,7 @@ def fetch(source: str, directory: Path, endpoint_url: str | None = None) -> None
             _unpack(Path(source), source, unfinished)
         else:
             raise ScriptError(
-                f"There is no code at {source!r}; name a directory, a tar.gz archive, or "
+                f"There is no code at {masked(source)!r}; name a directory, a tar.gz archive, or "
                 "s3://BUCKET/KEY."
             )
 
@@ -74,7 +75,7 @@ def _download(address: str, file: Path, endpoint_url: str | None) -> None:
     parts = urlsplit(address, allow_fragments=False)
     bucket, key = parts.netloc, address.removeprefix(f"s3://{parts.netloc}/")
     if not bucket or not parts.path.strip("/"):
-        raise ScriptError(f"The address of the code is {address!r}; write s3://BUCKET/KEY.")
+        raise ScriptError(f"The address of the code is {masked(address)!r}; write s3://BUCKET/KEY.")
     try:
         import boto3  # takes 0.2 s to import, and only the full image has it
         from boto3.exceptions import Boto3Error

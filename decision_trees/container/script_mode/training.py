@@ -188,7 +188,7 @@ def _directory(given: Configuration) -> Path:
         logger.warning(
             "%s already has files, so %s is not fetched",
             directory,
-            given.option("submit_directory"),
+            masked(given.option("submit_directory")),
         )
     return directory
 
@@ -210,7 +210,7 @@ def _log(given: Configuration, found: Program, own: Mapping[str, str], command: 
     passed = {**given.environ, **own, **variables(shown, found.name)}
     for name, value in sorted(passed.items()):
         text = MASK if is_secret(name) else masked(value)
-        logger.info("environment: %s=%s", name, text.replace("\n", "\\n"))
+        logger.info("environment: %s=%s", name, text)
     line = shlex.join(command + arguments(shown.hyperparameters))
     logger.info("running the %s %s in %s: %s", found.kind.value, found.name, found.directory, line)
 

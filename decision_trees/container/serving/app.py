@@ -27,8 +27,8 @@ from container.serving import concurrency, middleware
 from container.serving.concurrency import Admission
 from container.serving.middleware import (
     ATTRIBUTES,
+    OUTCOME,
     REQUEST_ID,
-    SIZES,
     AccessLog,
     Environ,
     FastPath,
@@ -156,7 +156,7 @@ class _Worker:
             answer = self._admit(service, environ)
         finally:
             self._slot.finish()
-        environ[SIZES].n_rows = answer.n_rows
+        environ[OUTCOME].n_rows = answer.n_rows
         return answer
 
     def _admit(self, service: Service, environ: Environ) -> Answer:
@@ -165,7 +165,8 @@ class _Worker:
             body = concurrency.read(environ["wsgi.input"], n_bytes)
             if n_bytes not in (None, len(body)):
                 raise ClientDisconnected
-            environ[SIZES].n_bytes = len(body)
+            environ[OUTCOME].n_bytes = len(body)
+            middleware.refuse_encoding(environ)
             invocation = Invocation(
                 body,
                 environ.get("CONTENT_TYPE"),
@@ -232,6 +233,8 @@ def _error_reply(error: Exception) -> Response:
         status, message = 500, UNEXPECTED
     name = type(error).__name__ if status != 500 else "InternalError"
     row, column = getattr(error, "row", None), getattr(error, "column", None)
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        request.environ[OUTCOME].refuse(name, error, message)
     body = reply_body(name, message, row, column, request.headers.get(REQUEST_ID))
     response = Response(body, status=status, content_type="application/json")
     if isinstance(error, ServerBusy):

@@ -150,6 +150,8 @@ def _reply(status: HTTPStatus) -> bytes:
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         message = f"The request cannot be read ({status.phrase}); correct its address or headers."
     name = "".join(filter(str.isalpha, status.phrase))
+    if status == HTTPStatus.REQUEST_URI_TOO_LONG:
+        name = "UriTooLong"  # as in nginx.conf; the phrase depends on the version of Python
     body = reply_body(name, message)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"

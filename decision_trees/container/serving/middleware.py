@@ -17,10 +17,11 @@ import flask.signals
 from flask import Flask
 
 from container import log
+from container.errors import UnsupportedMediaType
 from container.serving.slot import Slot
 
-SIZES = "endpoint.sizes"
-"""Key of the `Sizes` in the environ, which the app fills in."""
+OUTCOME = "endpoint.outcome"
+"""Key of the `Outcome` in the environ, which the app fills in."""
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -39,6 +40,7 @@ def key(header: str) -> str:
 
 
 _ECHOED = [(key(header), header) for header in (ATTRIBUTES, INFERENCE_ID)]
+_ENCODING = key("Content-Encoding")
 _IDS = [
     (key(REQUEST_ID), "request_id"),
     (key(INFERENCE_ID), "inference_id"),
@@ -46,13 +48,30 @@ _IDS = [
 ]
 
 
-class Sizes:
-    """Sizes of a request; the app sets both."""
+def refuse_encoding(environ: Environ) -> None:
+    """Raise UnsupportedMediaType for a request body that is compressed."""
+    encoding = environ.get(_ENCODING)
+    if encoding and {name.strip().lower() for name in encoding.split(",")} - {"", "identity"}:
+        raise UnsupportedMediaType(
+            f"The content encoding is {encoding!r:.60}; send the body uncompressed."
+        )
 
-    __slots__ = ("n_bytes", "n_rows")
+
+class Outcome:
+    """Sizes of a request, and why it was refused; the app sets them."""
+
+    __slots__ = ("n_bytes", "n_rows", "refusal")
 
     def __init__(self) -> None:
         self.n_bytes = self.n_rows = 0
+        self.refusal: dict[str, Any] = {}
+
+    def refuse(self, name: str, error: Exception, message: str) -> None:
+        """Set the fields of the access log for a refused request: the reason without values."""
+        reason = log.without_values(message) if getattr(error, "may_be_logged", True) else None
+        place = {field: getattr(error, field, None) for field in ("row", "column")}
+        fields = {"error": name, "reason": reason, **place}
+        self.refusal = {field: value for field, value in fields.items() if value is not None}
 
 
 class AccessLog:
@@ -68,7 +87,7 @@ class AccessLog:
         Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
         """
         start = time.perf_counter()
-        environ[SIZES] = Sizes()
+        environ[OUTCOME] = Outcome()
 
         def start_noted(status: str, headers: Headers, *exc_info: Any) -> Any:
             echoed = [(header, environ[name]) for name, header in _ECHOED if name in environ]
@@ -83,19 +102,20 @@ class AccessLog:
         is_ping = path == "/ping"
         if is_ping and status == 200:
             return
-        sizes = environ[SIZES]
+        outcome = environ[OUTCOME]
         n_bytes_out = int(dict(headers).get("Content-Length", 0))
         if not is_ping:  # each start has failed pings
-            self._slot.count(status, sizes.n_rows, sizes.n_bytes, n_bytes_out, seconds)
+            self._slot.count(status, outcome.n_rows, outcome.n_bytes, n_bytes_out, seconds)
         fields = {
             "method": environ["REQUEST_METHOD"],
             "path": path,
             "status": status,
-            "rows": sizes.n_rows,
-            "bytes_in": sizes.n_bytes,
+            "rows": outcome.n_rows,
+            "bytes_in": outcome.n_bytes,
             "bytes_out": n_bytes_out,
             "milliseconds": round(seconds * 1000, 3),
             **ids(environ),
+            **outcome.refusal,
         }
         level = logging.INFO if status < 400 else logging.WARNING
         logger.log(level, "request", extra={log.FIELDS: fields})

@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from container import log, signals
 from container.errors import PlatformError, exit_code
@@ -129,8 +130,20 @@ def _start_both(settings: Settings, runtime: Path) -> Children:
         options = commands.user_options(settings)
         return {
             "gunicorn": _start(gunicorn, env=variables, pass_fds=(number,), **options),
-            "nginx": _start(commands.nginx_command(runtime)),
+            "nginx": _start_nginx(runtime),
         }
+
+
+def _start_nginx(runtime: Path) -> subprocess.Popen[bytes]:
+    """Start nginx, and log its error output, which quotes the headers of requests as they are."""
+    nginx = _start(commands.nginx_command(runtime), stderr=subprocess.PIPE)
+    threading.Thread(target=_log_lines, args=(nginx.stderr,), daemon=True).start()
+    return nginx
+
+
+def _log_lines(output: IO[bytes]) -> None:
+    for line in output:
+        logger.warning("nginx: %s", line.decode(errors="replace").rstrip())
 
 
 def _start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:

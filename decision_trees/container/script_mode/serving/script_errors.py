@@ -20,6 +20,8 @@ class CallTimeout(ContainerError):
 class Refused(ContainerError):
     """A function of the program refused the request, with a message for the caller."""
 
+    may_be_logged = False
+
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status

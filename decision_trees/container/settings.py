@@ -63,6 +63,13 @@ class Settings:
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ModelClientConfig.html
     """
 
+    startup_seconds: int = 450
+    """`SAGEMAKER_STARTUP_TIMEOUT`: maximum time to load the model, in seconds.
+
+    Default: 450, so that the reason is in the log when the platform gives up after 480.
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+    """
+
     max_payload_bytes: int = 100 * MEBIBYTE
     """`SAGEMAKER_MAX_PAYLOAD_IN_MB`: maximum size of a request body in MiB; 0: no limit.
 
@@ -184,6 +191,9 @@ class Settings:
                 "MODEL_SERVER_TIMEOUT",
                 "SAGEMAKER_MODEL_SERVER_TIMEOUT",
                 "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",
+            ),
+            startup_seconds=read(
+                whole_number(1, 86_400), cls.startup_seconds, "SAGEMAKER_STARTUP_TIMEOUT"
             ),
             max_payload_bytes=cls.max_payload_bytes if payload is None else payload * MEBIBYTE,
             body_buffer_bytes=body_buffer_bytes(resources.memory),

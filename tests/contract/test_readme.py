@@ -22,7 +22,8 @@ from container.resources import mini_batches
 from container.script_mode import training as script_mode
 from container.script_mode.serving.handlers import ARGUMENTS
 from container.serving import commands as serving_commands
-from container.serving import concurrency, scoreboard, server
+from container.serving import concurrency, scoreboard
+from container.serving.supervision import monitor
 from container.settings import SCOREBOARD_VARIABLE, Settings
 from support.material import PROGRAM_DIR, ROOT, OptMl
 from support.pages import PAGES, README, commands, metric_definitions, section, table
@@ -68,6 +69,7 @@ def test_settings_have_the_documented_defaults() -> None:
         "MODEL_SERVER_TIMEOUT": (
             f"{settings.timeout_seconds}; in batch transform {in_batch.timeout_seconds}"
         ),
+        "SAGEMAKER_STARTUP_TIMEOUT": str(settings.startup_seconds),
         "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(settings.max_payload_bytes // 1024**2),
         "MODEL_SERVER_LOG_LEVEL": logging.getLevelName(settings.log_level),
         "SAGEMAKER_INFERENCE_OUTPUT": f"{_none(settings.outputs)}: the label, or the score",
@@ -153,7 +155,8 @@ def test_paths_are_documented() -> None:
     [
         ("Lifecycle of the server", f"answered within {serving_commands.STOP_SECONDS:.0f} seconds"),
         ("Health checks", f"in the last {scoreboard.HEARTBEAT_SECONDS:.0f} seconds"),
-        ("Health checks", f"for {server.NO_MODEL_SECONDS:.0f} seconds"),
+        ("Health checks", f"{scoreboard.MAX_CRASHES} workers"),
+        ("Health checks", f"for {monitor.NO_MODEL_SECONDS:.0f} seconds"),
         ("Health checks", f"with code {errors.EXIT_NO_MODEL}"),
         ("Load", f"below {concurrency.LARGE_BODY_BYTES // 1024} KiB"),
         ("Load", f"{concurrency.MAX_CONCURRENT} at a time"),

@@ -13,7 +13,7 @@ import pytest
 
 from container.errors import EXIT_NO_MODEL
 from container.serving.scoreboard import HEARTBEAT_SECONDS
-from container.serving.server import NO_MODEL_SECONDS
+from container.serving.supervision.monitor import NO_MODEL_SECONDS
 from support.material import OptMl
 from support.processes import await_condition, children_of
 from support.servers import Line, LoggedServer, serving

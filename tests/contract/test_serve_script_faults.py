@@ -136,13 +136,14 @@ def test_program_that_crashes_workers_at_start_up_is_given_up(
     text = f"import ctypes, os\ndef model_fn(model_dir): {how}\n"
     write_files(opt_ml.model / "code", {"inference.py": text})
     with serving(opt_ml, tmp_path / "log", MODEL_SERVER_WORKERS="1") as server:
-        await_condition(lambda: _reason(server).startswith("The program"), "a reason")
+        await_condition(lambda: "died" in _reason(server), "a reason")
         found = _reason(server)
         ended = server.ended()
 
-    assert found == (
-        "The program ended 3 workers while they loaded it; the signal or exit code is in the log. "
-        "SIGKILL most likely means that a worker ran out of memory."
+    assert found.startswith(
+        "3 workers died while they loaded the model; the signal or exit code is in the log. "
+        "SIGKILL most likely means that a worker ran out of memory: use an instance type with more "
+        "memory, or fewer workers (MODEL_SERVER_WORKERS). Now there is 1 worker as set: "
     )
     assert ended.code == EXIT_NO_MODEL
 

@@ -32,14 +32,16 @@ class WholeReply(Reply):
 class LoggedServer(Server):
     """Running `serve` whose standard output and standard error are files."""
 
-    def __init__(self, opt_ml: OptMl, directory: Path, **variables: str) -> None:
+    def __init__(
+        self, opt_ml: OptMl, directory: Path, program: str | Path = PROGRAM_DIR, **variables: str
+    ) -> None:
         port = free_port()
         variables = {"MODEL_SERVER_WORKERS": "2", "SAGEMAKER_BIND_TO_PORT": str(port)} | variables
         self._log = directory / "stdout"
         self._errors = directory / "stderr"
         with self._log.open("w") as log, self._errors.open("w") as errors:
             process = launch(
-                [PROGRAM_DIR / "serve"],
+                [Path(program) / "serve"],
                 env=environment(opt_ml, **variables),
                 stdout=log,
                 stderr=errors,
@@ -91,10 +93,12 @@ class LoggedServer(Server):
 
 
 @contextmanager
-def serving(opt_ml: OptMl, directory: Path, **variables: str) -> Iterator[LoggedServer]:
-    """Run `serve` with its log in `directory`; stop it at the end."""
+def serving(
+    opt_ml: OptMl, directory: Path, program: str | Path = PROGRAM_DIR, **variables: str
+) -> Iterator[LoggedServer]:
+    """Run `serve` of a program with its log in `directory`; stop it at the end."""
     directory.mkdir(parents=True, exist_ok=True)
-    server = LoggedServer(opt_ml, directory, **variables)
+    server = LoggedServer(opt_ml, directory, program, **variables)
     try:
         yield server
     finally:

@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 
 from container.errors import PlatformError
 from container.paths import PROGRAM_DIR
-from container.serving.scoreboard import HEARTBEAT_SECONDS, Gauges, Health, Scoreboard
+from container.serving.scoreboard import (
+    HEARTBEAT_SECONDS,
+    MAX_CRASHES,
+    Gauges,
+    Health,
+    Scoreboard,
+)
 from container.serving.slot import (
     BOUNDS_SECONDS,
     N_BUCKETS,
@@ -278,6 +284,48 @@ def test_reason_of_a_failure_is_returned(file: Path) -> None:
 
     assert health == not_ready(reason)
     assert all_failed == [False, False, False, True]
+
+
+def load_and_die(scoreboard: Scoreboard, times: int) -> None:
+    """Let workers exit before they report that the model is loaded."""
+    for _ in range(times):
+        scoreboard.claim().close()
+
+
+@pytest.mark.parametrize("outcome", ["ready", "failed"])
+def test_deaths_while_loading_are_counted(file: Path, outcome: str) -> None:
+    """A model that was loaded resets the count; a reason that was reported is no death."""
+    with closing(Scoreboard.create(file, 1)) as scoreboard:
+        load_and_die(scoreboard, MAX_CRASHES - 1)
+        with closing(scoreboard.claim()) as slot:
+            before = scoreboard.why_given_up()
+            if outcome == "ready":
+                slot.ready()
+            else:
+                slot.failed("absent", 66)
+        load_and_die(scoreboard, 1)
+        with closing(scoreboard.claim()):
+            after = scoreboard.why_given_up()
+            n_crashes = scoreboard.crashes()
+
+    assert before == ""
+    assert n_crashes == (1 if outcome == "ready" else MAX_CRASHES)
+    assert after.startswith("3 workers died") == (outcome == "failed")
+
+
+def test_loading_ends_when_every_worker_is_ready_or_has_failed(file: Path) -> None:
+    """A worker that is absent, or has died, is expected to load the model."""
+    with closing(Scoreboard.create(file, 2)) as scoreboard:
+        found = [scoreboard.is_loading()]
+        with closing(scoreboard.claim()) as one, closing(scoreboard.claim()) as other:
+            one.ready()
+            found.append(scoreboard.is_loading())
+            other.failed("absent", 66)
+            found.append(scoreboard.is_loading())
+        found.append(scoreboard.is_loading())
+
+        assert found == [True, True, False, True]
+        assert scoreboard.was_ready()
 
 
 def test_long_reason_is_cut_between_characters(file: Path) -> None:

@@ -22,7 +22,7 @@ CONCURRENT = "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"
 ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 OUTPUT = "SAGEMAKER_INFERENCE_OUTPUT"
 OTHERS = [PAYLOAD, PORT, CONCURRENT, ACCEPT, OUTPUT, "SAGEMAKER_BATCH"]
-OTHERS += ["BAD_RECORDS", "MODEL_SERVER_USER", "SAGEMAKER_BASE_DIR"]
+OTHERS += ["SAGEMAKER_STARTUP_TIMEOUT", "BAD_RECORDS", "MODEL_SERVER_USER", "SAGEMAKER_BASE_DIR"]
 
 RESOURCES = Resources.of_this_process()
 SIZE = worker_size(Path("/opt/ml/model"))
@@ -54,6 +54,7 @@ def test_empty_environment_gives_the_defaults() -> None:
         workers_reason=f"{FITTING} {noun}: {RESOURCES.explain(SIZE)}",
         threads=max(1, RESOURCES.cores // FITTING),
         timeout_seconds=60,
+        startup_seconds=450,
         max_payload_bytes=104_857_600,
         body_buffer_bytes=body_buffer_bytes(RESOURCES.memory),
         log_level=20,
@@ -87,6 +88,7 @@ def test_empty_environment_gives_the_defaults() -> None:
         (["BAD_RECORDS"], "mark", "bad_records", "mark"),
         ([PORT], "65535", "port", 65_535),
         ([PORT], "0080", "port", 80),
+        (["SAGEMAKER_STARTUP_TIMEOUT"], "3600", "startup_seconds", 3600),
         (["MODEL_SERVER_USER"], "nobody", "worker_user", "nobody"),
         (["SAGEMAKER_BASE_DIR"], "/no/ml", "paths", Paths(Path("/no/ml"))),
     ],

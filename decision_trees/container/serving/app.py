@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -42,6 +43,7 @@ from container.settings import Settings
 T = TypeVar("T")
 
 _ATTRIBUTES = key(ATTRIBUTES)
+_PAUSE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def create_app(
     scoreboard, slot = _joined(settings)
     app.extensions["slot"] = slot
     worker = _Worker(settings, slot, executor)
-    worker.start(load)
+    worker.start(load, scoreboard)
     app.extensions["admission"] = worker.admission
 
     @app.route("/ping", methods=["GET", "POST"])
@@ -138,8 +140,12 @@ class _Worker:
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
         self.admission = Admission(report_queued=slot.queued)
 
-    def start(self, load: Callable[[Settings], Service]) -> None:
-        """Load the service, in the executor if there is one."""
+    def start(self, load: Callable[[Settings], Service], scoreboard: Scoreboard) -> None:
+        """Load the service, in the executor if there is one; later if other workers died of it."""
+        if reason := scoreboard.why_given_up():
+            self._fail(f"{reason} Now there is {self._settings.workers_reason}.", EXIT_NO_MODEL)
+            return
+        time.sleep(scoreboard.crashes() * _PAUSE_SECONDS)  # memory may be short for a moment
         executor = self._executor
         if executor is None:
             self._load(lambda: load(self._settings))

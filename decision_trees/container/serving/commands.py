@@ -1,23 +1,15 @@
-"""Command lines of nginx and gunicorn, their configuration, and what their workers can read.
-
-Nothing is started here.
-"""
+"""Command lines of nginx and gunicorn, and the configuration of nginx. They start nothing."""
 
 import grp
-import logging
 import os
 import pwd
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from container.errors import PlatformError, SettingsError
-from container.paths import PROGRAM_DIR, copy_readable, copyable, is_readable
+from container.errors import SettingsError
+from container.paths import PROGRAM_DIR
 from container.resources import MEBIBYTE, may_change_user
 from container.settings import SCOREBOARD_VARIABLE, Settings
 
@@ -54,20 +46,23 @@ _WORKERS_MALLOC = (
 `Admission.give_back` releases the memory, all of it, because threads have no arenas of their own.
 """
 
+_NOT_READY = "No worker answers: the model server is starting, or a worker has exited; retry later."
+
 _KEEPALIVE_SECONDS = 15  # longer than nginx keeps idle connections: see nginx.conf
 
-logger = logging.getLogger(__name__)
 
-
-def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
+def nginx_conf(template: str, settings: Settings, runtime: Path, failure: str = "") -> str:
     """Return nginx's configuration; nginx writes only below the directory `runtime`.
+
+    With a `failure`, a text without quotes, it answers every request with 503 and this text.
 
     Raises:
         SettingsError: the user of the workers does not exist.
     """
     values = {
         "runtime": runtime,
-        "socket": runtime / SOCKET,
+        "socket": runtime / (SOCKET if not failure else "absent"),
+        "not_ready": failure or _NOT_READY,
         "port": settings.port,
         "workers": min(settings.workers, settings.cores),
         "max_payload_bytes": settings.max_payload_bytes,
@@ -79,10 +74,10 @@ def nginx_conf(template: str, settings: Settings, runtime: Path) -> str:
     return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), template)
 
 
-def write_nginx_conf(settings: Settings, runtime: Path) -> None:
-    """Write the configuration file that `nginx_command` names."""
+def write_nginx_conf(settings: Settings, runtime: Path, failure: str = "") -> None:
+    """Write the configuration file that `nginx_command` names; see `nginx_conf`."""
     template = (PROGRAM_DIR / "nginx.conf").read_text(encoding="utf-8")
-    text = nginx_conf(template, settings, runtime)
+    text = nginx_conf(template, settings, runtime, failure)
     (runtime / "nginx.conf").write_text(text, encoding="utf-8")
 
 
@@ -159,93 +154,3 @@ def user_options(settings: Settings) -> dict[str, Any]:
 def _user_directive(settings: Settings) -> str:
     account = worker_account(settings)
     return "" if account is None else f"user {account[0]} {account[1]};"
-
-
-def variables_of_copies(settings: Settings, directory: Path) -> dict[str, str]:
-    """Copy model and code if only root can read them; return variables that name the copies.
-
-    Process 1 copies the bytes and does not interpret them. The workers cannot change the copies.
-
-    Args:
-        settings: the settings that name the originals.
-        directory: the directory for the copies; it is created if there are any.
-
-    Raises:
-        PlatformError: a copy cannot be written.
-    """
-    if not (options := user_options(settings)):
-        return {}
-    originals = {"SAGEMAKER_BASE_DIR": settings.paths.base_dir}
-    submitted = PROGRAM_DIR / (settings.submit_directory or "").removeprefix("file://")
-    if settings.submit_directory and os.access(submitted, os.F_OK):
-        originals["SAGEMAKER_SUBMIT_DIRECTORY"] = submitted
-    sources = sorted(
-        path
-        for path in {settings.paths.model, settings.paths.code, *originals.values()}
-        if path != settings.paths.base_dir and os.access(path, os.F_OK)
-    )
-    private = _private(sources, settings)
-    if not private:
-        return {}
-    for source, file in private.items():
-        logger.info("%s cannot read %s; copying %s for it", options["user"], file, source)
-    directory.mkdir()
-    shutil.chown(directory, group=options["group"])
-    directory.chmod(0o750)
-    previous = os.umask(0o022)
-    try:
-        for source in sources:
-            _provide(source, _below(directory, source), is_private=source in private)
-    finally:
-        os.umask(previous)
-    return {name: str(_below(directory, path)) for name, path in originals.items()}
-
-
-def _private(sources: list[Path], settings: Settings) -> dict[Path, Path]:
-    """Return the sources that only root can read, each with the first such file in it."""
-    listed = {source: [source, *copyable(source)] for source in sources if is_readable(source)}
-    with _acting_as_worker(settings):
-        return {
-            source: file
-            for source, files in listed.items()
-            for file in reversed(files)
-            if not is_readable(file)
-        }
-
-
-@contextmanager
-def _acting_as_worker(settings: Settings) -> Iterator[None]:
-    """Give this process, which must have one thread, the permissions of the workers."""
-    user, group = worker_account(settings) or ("root", "root")
-    own = os.getgroups()
-    os.setgroups([])
-    os.setegid(grp.getgrnam(group).gr_gid)
-    os.seteuid(pwd.getpwnam(user).pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(os.getgid())
-        os.setgroups(own)
-
-
-def _provide(source: Path, place: Path, *, is_private: bool) -> None:
-    """Copy or link a source, unless it is part of one that has been copied."""
-    if os.path.lexists(place):
-        return
-    try:
-        if is_private:
-            copy_readable(source, place)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(source)
-    except OSError as error:
-        raise PlatformError(
-            f"{source} can be read by root only, and cannot be copied for the workers "
-            f"({error.strerror}): allow others to read it (chmod -R a+rX {source}), set "
-            f"MODEL_SERVER_USER to its owner, or make room in {tempfile.gettempdir()}."
-        ) from error
-
-
-def _below(directory: Path, path: Path) -> Path:
-    return directory / os.path.normpath(path).lstrip("/")

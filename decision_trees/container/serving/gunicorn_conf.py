@@ -1,8 +1,9 @@
 """Configuration module of gunicorn: its worker class, its logger and its server hooks.
 
-Three places rely on private parts of gunicorn and gevent, each with a test that fails when they
-change. `_LargeBody` uses gunicorn's reader of a body. `_OneWrite` and `_Page` rely on the order in
-which gunicorn writes to a socket. `Worker.patch` replaces gevent's search for plugins.
+Four places rely on private parts of gunicorn and gevent, each with a test that fails when they
+change. `Worker.init_process` sets the time of gunicorn's heartbeat. `_LargeBody` uses gunicorn's
+reader of a body. `_OneWrite` and `_Page` rely on the order in which gunicorn writes to a socket.
+`Worker.patch` replaces gevent's search for plugins.
 
 Source of the hooks: https://docs.gunicorn.org/en/stable/settings.html#server-hooks
 """
@@ -11,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -28,6 +30,7 @@ from container.errors import UNEXPECTED, reply_body
 from container.serving.concurrency import LARGE_BODY_BYTES
 
 _SWITCH_SECONDS = 0.001
+_LOADING_SECONDS = 7 * 86_400  # more than any setting
 _FIRST_BYTES = 64 * 1024  # of a larger body no more is copied
 
 
@@ -35,8 +38,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no annotations
     """A gevent worker that responds in JSON to a request that it cannot read."""
 
     def init_process(self) -> None:
-        """Make threads that compute large requests yield to the event loop soon; then run."""
+        """Make threads that compute large requests yield to the event loop soon; then run.
+
+        gunicorn's time-out begins when the app has been loaded: the next heartbeat is then now.
+        Until then `serve` watches.
+
+        Source: gunicorn/arbiter.py (murder_workers), gunicorn/workers/workertmp.py
+        """
         sys.setswitchinterval(_SWITCH_SECONDS)
+        later = time.monotonic() + _LOADING_SECONDS
+        os.utime(self.tmp.fileno(), (later, later))
         super().init_process()
 
     def patch(self) -> None:

@@ -30,6 +30,9 @@ The event loop that handles requests also publishes the heartbeat, once a second
 the loop, such as compiled code that holds the interpreter's lock, blocks all requests and pings.
 """
 
+MAX_CRASHES = 3
+"""Number of workers that may die while they load the model; then no other one tries."""
+
 _NANOSECONDS = 1_000_000_000
 _UNLOCKED = struct.pack("h", fcntl.F_UNLCK)
 
@@ -137,6 +140,30 @@ class Scoreboard:
         """Return whether all expected workers exist and none of them can use the model."""
         states = [slot.state for slot in self._living()]
         return len(states) >= self._n_workers and set(states) == {State.FAILED}
+
+    def crashes(self) -> int:
+        """Return how many workers have died while they loaded the model, since one could."""
+        return sum(slot.crashes for slot in self._slots)
+
+    def why_given_up(self) -> str:
+        """Return why no other worker should load the model; nothing if one should."""
+        n_crashes = self.crashes()
+        if n_crashes < MAX_CRASHES:
+            return ""
+        return (
+            f"{n_crashes} workers died while they loaded the model; the signal or exit code is in "
+            "the log. SIGKILL most likely means that a worker ran out of memory: use an instance "
+            "type with more memory, or fewer workers (MODEL_SERVER_WORKERS)."
+        )
+
+    def is_loading(self) -> bool:
+        """Return whether a worker is absent, or has neither loaded the model nor failed."""
+        settled = [slot for slot in self._living() if slot.state != State.LOADING]
+        return bool(len(settled) < self._n_workers)
+
+    def was_ready(self) -> bool:
+        """Return whether a worker is ready, or was when it exited."""
+        return any(slot.state == State.READY for slot in self._slots)
 
     def exit_code(self) -> int:
         """Return the exit code of the container when all workers have failed; 0 before that."""

@@ -22,16 +22,13 @@ from container.errors import PlatformError, exit_code
 from container.paths import PROGRAM_DIR, environment
 from container.serving import commands
 from container.serving.scoreboard import Scoreboard
+from container.serving.supervision import copies
+from container.serving.supervision.monitor import Children, Monitor
 from container.settings import SCRATCH, Settings
 
 EXIT_SERVER_ENDED = 1
 """Exit code if nginx or gunicorn exits by itself with 0: the container has failed all the same."""
 
-NO_MODEL_SECONDS = 10.0
-"""Time that /ping reports why the model cannot be used, before the container exits."""
-
-_NO_MODEL = "no model"
-_LOOK_SECONDS = 0.5
 _SIGNAL_SECONDS = 1.0  # between two signals to a process that does not exit
 _BACKLOG = 2048
 
@@ -42,8 +39,6 @@ Source: https://man7.org/linux/man-pages/man7/unix.7.html (sun_path)
 """
 
 logger = logging.getLogger(__name__)
-
-Children = dict[str, subprocess.Popen[bytes]]
 
 
 def main() -> int:
@@ -91,9 +86,8 @@ def serve(settings: Settings) -> int:
             settings.timeout_seconds,
             settings.max_payload_bytes,
         )
-        monitor = _Monitor(children, inbox, scoreboard)
-        reason = monitor.wait()
-        code = _stop_both(children, inbox, reason if reason in children else None)
+        monitor = Monitor(children, inbox, scoreboard, settings, runtime)
+        code = _stop_both(children, inbox, monitor.wait())
         return monitor.exit_code or code
 
 
@@ -115,7 +109,7 @@ def _make_for_workers(directory: Path, settings: Settings, mode: int) -> None:
 def _start_both(settings: Settings, runtime: Path) -> Children:
     """Start both servers. Their socket exists before either, so that no connection fails."""
     commands.write_nginx_conf(settings, runtime)
-    variables = environment() | commands.variables_of_copies(settings, runtime / "copies")
+    variables = environment() | copies.variables(settings, runtime / "copies")
     if settings.has_program:
         _make_for_workers(runtime / SCRATCH, settings, 0o700)
     path = runtime / commands.SOCKET
@@ -149,51 +143,6 @@ def _log_lines(output: IO[bytes]) -> None:
 def _start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a server in its own process group, so that Ctrl-C reaches only this process."""
     return subprocess.Popen(command, cwd=PROGRAM_DIR, process_group=0, **options)  # noqa: S603 - our own words
-
-
-class _Monitor:
-    """Checks both servers and the scoreboard until there is a reason to stop."""
-
-    def __init__(self, children: Children, inbox: signals.Inbox, scoreboard: Scoreboard) -> None:
-        self._children = children
-        self._inbox = inbox
-        self._scoreboard = scoreboard
-        self._no_model_since: float | None = None
-        self._was_ready = False
-        self.exit_code = 0
-
-    def wait(self) -> str | None:
-        """Return the name of the server that exited, _NO_MODEL, or None after a stop signal."""
-        while True:
-            for name, child in self._children.items():
-                if child.poll() is not None:
-                    return name
-            if self._has_no_model():
-                return _NO_MODEL
-            self._log_readiness()
-            signals.reap_orphans([child.pid for child in self._children.values()])
-            if self._inbox.wait(_LOOK_SECONDS):
-                logger.info("stop signal received; accepted requests are answered first")
-                return None
-
-    def _log_readiness(self) -> None:
-        ready = self._scoreboard.health().ready
-        if ready != self._was_ready:
-            logger.info("ready: every worker answers" if ready else "not ready: see /ping")
-        self._was_ready = ready
-
-    def _has_no_model(self) -> bool:
-        """Return whether all workers have been without a model for NO_MODEL_SECONDS."""
-        now = time.monotonic()
-        if not self._scoreboard.all_failed():
-            self._no_model_since = None
-        elif self._no_model_since is None:
-            self._no_model_since = now
-        elif now - self._no_model_since > NO_MODEL_SECONDS:
-            self.exit_code = self._scoreboard.exit_code()
-            logger.error("exiting without a model: %s", self._scoreboard.health().reason)
-            return True
-        return False
 
 
 def _stop_both(children: Children, inbox: signals.Inbox, first: str | None) -> int:

@@ -71,7 +71,8 @@ class Counters(NamedTuple):
 
 
 # The cells of 8 bytes within a slot. The counters have the order of `Counters`.
-_PID, _STATE, _BEAT, _REASON_LENGTH, _EXIT_CODE, _IN_PROGRESS, _QUEUED, _COUNTERS = range(8)
+_PID, _STATE, _BEAT, _REASON_LENGTH, _EXIT_CODE, _IN_PROGRESS, _QUEUED = range(7)
+_CRASHES, _COUNTERS = range(7, 9)
 _SUCCEEDED, _CLIENT_ERRORS, _SERVER_ERRORS, _ROWS, _BYTES_IN, _BYTES_OUT, _TIME, _BUCKETS = range(
     _COUNTERS, _COUNTERS + len(Counters._fields)
 )
@@ -89,6 +90,7 @@ class Slot:
         self._page = page
         self._clock = clock
         self._cells = memoryview(page).cast("q")
+        self._cells[_CRASHES] += self._cells[_STATE] == State.LOADING  # so the last owner died
         self.loading()  # first, because the previous owner may have been ready
         self._cells[_PID] = os.getpid()
         self._cells[_IN_PROGRESS] = self._cells[_QUEUED] = 0
@@ -100,6 +102,7 @@ class Slot:
     def ready(self) -> None:
         """Report that the worker answers requests from now on."""
         self.beat()
+        self._cells[_CRASHES] = 0
         self._cells[_STATE] = State.READY
 
     def failed(self, reason: str, exit_code: int) -> None:
@@ -173,6 +176,11 @@ class SlotReader:
     def exit_code(self) -> int:
         """Exit code that the container should have, 0 without a failure."""
         return self._cells[_EXIT_CODE]
+
+    @property
+    def crashes(self) -> int:
+        """Number of owners in succession that died while they loaded the model."""
+        return self._cells[_CRASHES]
 
     @property
     def in_progress(self) -> int:

@@ -61,9 +61,8 @@ class ScriptService:
         """
         try:
             scratch = _scratch(settings)
-            with startup.crashes_limited(scratch):
-                program = _program(settings, scratch)
-                model = _model(program, settings, load_model)
+            program = _program(settings, scratch)
+            model = _model(program, settings, load_model)
         except ModelNotReady:
             raise
         except ContainerError as error:

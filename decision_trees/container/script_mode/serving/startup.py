@@ -1,11 +1,9 @@
-"""Start-up of a user's program: install its requirements once, and give up after crashes.
+"""Start-up of a user's program: install its requirements once.
 
-All workers share a scratch directory. The first worker installs the packages there, and each
-worker records there that it loads the program.
+All workers share a scratch directory. The first worker installs the packages there.
 """
 
 import fcntl
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +16,6 @@ from container.script_mode import packages
 from container.script_mode.entry_point import EntryPointKind, Program
 
 REQUIREMENTS = "requirements.txt"
-
-MAX_CRASHES = 3
-"""Number of workers that may crash while they load the program; then no other one tries."""
-
-_PROC = Path("/proc")
 
 
 @contextmanager
@@ -64,36 +57,3 @@ def _install(program: Path, scratch: Path) -> None:
             f"{file} cannot be installed, and pip's output is in the log; correct the file, or, "
             f"without network access, {remedy}."
         ) from error
-
-
-@contextmanager
-def crashes_limited(scratch: Path) -> Iterator[None]:
-    """Record that this process loads a program, and give up after several crashes.
-
-    The record is removed when the program is loaded or an exception is raised. A record of a
-    process that no longer exists is therefore a crash. A successful load removes all records of
-    crashes.
-
-    Raises:
-        ModelNotReady: MAX_CRASHES processes have crashed.
-    """
-    records = scratch / "loading"
-    records.mkdir(exist_ok=True)
-    crashed = _crashed(records)
-    if len(crashed) >= MAX_CRASHES:
-        raise ModelNotReady(
-            f"The program ended {len(crashed)} workers while they loaded it; the signal or exit "
-            "code is in the log. SIGKILL most likely means that a worker ran out of memory."
-        )
-    own = records / str(os.getpid())
-    own.touch()
-    try:
-        yield
-    finally:
-        own.unlink(missing_ok=True)
-    for record in _crashed(records):
-        record.unlink(missing_ok=True)
-
-
-def _crashed(records: Path) -> list[Path]:
-    return [record for record in records.iterdir() if not (_PROC / record.name).exists()]

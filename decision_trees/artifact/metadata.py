@@ -183,9 +183,11 @@ def read(file: Path) -> bytes:
                 )
             return opened.read(status.st_size)
     except OSError as error:
-        raise ArtifactError(
-            f"{file} cannot be read ({error.strerror}); the artifact is all that `train` writes"
-        ) from error
+        below = next(iter(sorted(file.parent.glob(f"*/{file.name}"))), None)
+        remedy = "the artifact is all that `train` writes"
+        if below is not None:
+            remedy = f"it is in {below.parent}, move all files of that directory up into the other"
+        raise ArtifactError(f"{file} cannot be read ({error.strerror}); {remedy}") from error
 
 
 def _open_at_once(name: str, flags: int) -> int:

@@ -202,6 +202,19 @@ def test_train_takes_code_from_the_channel_code(opt_ml: OptMl, name: str) -> Non
     assert values["directory"] == str(opt_ml.base / "code")
 
 
+def test_job_ends_with_what_the_program_has_written(opt_ml: OptMl) -> None:
+    """The last lines name the directories that the platform keeps."""
+    program = (
+        "import os\nfor n in 'ab':\n  open(os.environ['SM_MODEL_DIR'] + '/' + n, 'w').write('x')"
+    )
+    write_files(opt_ml.base / "code", {"train.py": program})
+
+    lines = train(opt_ml, SAGEMAKER_PROGRAM="train.py").log.splitlines()
+
+    assert lines[-2].endswith(f"written to {opt_ml.model}: 2 files, 0.0 MB")
+    assert lines[-1].endswith(f"written to {opt_ml.base}/output/data: 0 files, 0.0 MB")
+
+
 @pytest.mark.parametrize("is_archive", [True, False])
 def test_train_takes_code_from_the_submit_directory(
     opt_ml: OptMl, tmp_path: Path, is_archive: bool

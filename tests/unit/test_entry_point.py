@@ -102,3 +102,20 @@ def test_link_to_a_program_outside_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ScriptError, match=r"^The program 'a\.py' is outside "):
         find("a.py", code)
+
+
+@pytest.mark.parametrize("name", ["a\0.py", "\ud800.py"])
+def test_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    """A null character or half a surrogate pair, as JSON can hold it, is no internal error."""
+    with pytest.raises(
+        ScriptError, match=r"^The program '.*\.py' cannot be a file in .*; name a file"
+    ):
+        find(name, tmp_path)
+
+
+def test_deeply_nested_pyproject_is_refused(tmp_path: Path) -> None:
+    """The parser of TOML is recursive."""
+    write_files(tmp_path, {"a.py": "", "pyproject.toml": f"a = {'[' * 100_000}"})
+
+    with pytest.raises(ScriptError, match=r"pyproject\.toml is not TOML \(.*recursion.*correct it"):
+        find("a.py", tmp_path)

@@ -37,7 +37,7 @@ LAYERS = {
     "container.training": ("container.data container.distributed container.hyperparameters", ""),
     "container.script_mode": (
         "container.serving container.payloads",
-        "boto3 botocore flask gevent numpy werkzeug",
+        "boto3 botocore flask gevent numpy pandas werkzeug",
     ),
     "container.serving": ("container.payloads", "flask gevent gunicorn prometheus_client werkzeug"),
     "container.data": (

@@ -97,6 +97,18 @@ def test_artifact_without_a_file_is_refused(directory: Path, name: str) -> None:
     )
 
 
+def test_artifact_one_directory_too_deep_is_named(directory: Path) -> None:
+    """An archive that was packed from outside its directory is unpacked into a subdirectory."""
+    (directory / "packed").mkdir()
+    for name in ARTIFACT:
+        (directory / name).rename(directory / "packed" / name)
+
+    assert reason(directory) == (
+        f"{directory}/model.json cannot be read (No such file or directory); it is in "
+        f"{directory}/packed, move all files of that directory up into the other"
+    )
+
+
 def test_artifact_with_a_directory_for_a_file_is_refused(directory: Path) -> None:
     """A damaged file is refused."""
     (directory / "model.onnx").unlink()

@@ -2,18 +2,24 @@
 
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from container.errors import ContainerError, ModelNotReady, ServerBusy
 from container.paths import Paths
 from container.payloads.types import Invocation
 from container.script_mode.serving import handlers
 from container.script_mode.serving.executor import SingleThreadExecutor
+from container.script_mode.serving.handlers import Handlers
 from container.script_mode.serving.script_errors import CallTimeout, ProgramError, translated
 from container.script_mode.serving.service import ScriptService
 from container.settings import Settings
@@ -316,3 +322,18 @@ def test_call_that_times_out_ends_the_process() -> None:
 
     assert ends.wait(DEADLINE_SECONDS)
     let_go.set()
+
+
+def test_model_that_chooses_columns_by_name_is_served_without_a_warning() -> None:
+    """Rows with and without names get scikit-learn's predictions for the named columns."""
+    frame = pd.DataFrame({"b": [0.0, 1, 0, 1], "a": [0.0, 0, 1, 1]})
+    chosen = ColumnTransformer([("one", "passthrough", ["a"])])
+    model = make_pipeline(chosen, DecisionTreeClassifier()).fit(frame, ["x", "x", "y", "y"])
+    service = ScriptService(Handlers("inference.py", {}), model, "application/json")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named = service.answer(Invocation(b"a,b\n1,0\n0,1\n", "text/csv"))
+        unnamed = service.answer(Invocation(b"[[0, 1], [1, 0]]", "application/json"))
+
+    assert (named.body, unnamed.body) == (b'["y", "x"]\n', b'["y", "x"]\n')

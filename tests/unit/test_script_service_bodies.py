@@ -24,6 +24,19 @@ def npy(array: Any) -> bytes:
     return file.getvalue()
 
 
+def test_model_that_was_fitted_on_a_data_frame_gets_one() -> None:
+    """Scikit-learn then does not warn, and may choose columns by name; others get the array."""
+    rows = np.array([[1, 2]], dtype=np.float32)
+    names = np.array(["b", "a"], dtype=object)
+
+    frame = inputs.with_names(rows, SimpleNamespace(feature_names_in_=names))
+    assert (list(frame.columns), frame.to_numpy().tolist()) == (["b", "a"], [[1, 2]])
+    assert set(frame.dtypes) == {np.dtype(np.float32)}
+    assert inputs.with_names(rows, SimpleNamespace(feature_names_in_=["b", "a"])) is rows
+    assert inputs.with_names(rows, SimpleNamespace(feature_names_in_=names[:1])) is rows
+    assert inputs.with_names("text", SimpleNamespace(feature_names_in_=names)) == "text"
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [

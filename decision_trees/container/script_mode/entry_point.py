@@ -107,11 +107,15 @@ def _unquoted(text: str) -> str:
 
 
 def _refuse_outside(name: str, directory: Path) -> None:
-    if not (directory / name).resolve().is_relative_to(directory.resolve()):
+    remedy = f"name a file in it ({PROGRAM}, or the hyperparameter {PROGRAM.lower()})."
+    try:
+        is_inside = (directory / name).resolve().is_relative_to(directory.resolve())
+    except ValueError as error:  # a null character, or half a surrogate pair
         raise ScriptError(
-            f"The program {name!r} is outside {directory}; name a file in it ({PROGRAM}, or the "
-            f"hyperparameter {PROGRAM.lower()})."
-        )
+            f"The program {name!r} cannot be a file in {directory} ({error}); {remedy}"
+        ) from error
+    if not is_inside:
+        raise ScriptError(f"The program {name!r} is outside {directory}; {remedy}")
 
 
 def _refuse_unreadable(name: str, directory: Path) -> None:
@@ -152,7 +156,7 @@ def _is_package(directory: Path) -> bool:
         return False
     try:
         return "build-system" in tomllib.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScriptError(f"{file} is not TOML ({error}); correct it.") from error
 
 

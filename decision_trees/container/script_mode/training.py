@@ -18,6 +18,7 @@ from pathlib import Path
 from container import supervisor
 from container.errors import ScriptError, exit_code
 from container.paths import Paths
+from container.resources import counted
 from container.script_mode import configuration, entry_point, packages, source_code
 from container.script_mode.configuration import Configuration
 from container.script_mode.entry_point import Program
@@ -44,7 +45,19 @@ def main(paths: Paths, environ: Mapping[str, str]) -> int:
     errors = ErrorOutput()
     with _scratch() as scratch:
         run = partial(_run_program, environ, scratch, errors)
-        return supervisor.supervise(run, paths, ScriptPolicy(errors, _name(paths, environ)))
+        code = supervisor.supervise(run, paths, ScriptPolicy(errors, _name(paths, environ)))
+    if code == 0:
+        _log_files(paths)
+    return code
+
+
+def _log_files(paths: Paths) -> None:
+    """Log what a program that succeeded has written, and where."""
+    for directory in (paths.model, paths.metrics.parent):
+        with suppress(OSError):
+            sizes = [file.stat().st_size for file in directory.rglob("*") if file.is_file()]
+            files = counted(len(sizes), "file")
+            logger.info("written to %s: %s, %.1f MB", directory, files, sum(sizes) / 1e6)
 
 
 @contextmanager

@@ -63,6 +63,23 @@ def decode_rows(body: bytes, content_type: str, model: Any) -> NDArray[np.float3
     return decoding.decode(body, content_type, expected).features
 
 
+def with_names(rows: Any, model: Any) -> Any:
+    """Return rows as a data frame for an estimator of scikit-learn that was fitted on one.
+
+    It would warn of an array, and a step that chooses columns by name would fail.
+    """
+    names = getattr(model, "feature_names_in_", None)
+    if not (isinstance(names, np.ndarray) and isinstance(rows, np.ndarray)):
+        return rows
+    if rows.ndim != 2 or rows.shape[1] != len(names):
+        return rows
+    try:
+        import pandas as pd  # only the full image has it, and only this needs it
+    except ImportError:
+        return rows
+    return pd.DataFrame(rows, columns=names, copy=False)
+
+
 def _media_type(content_type: str) -> str:
     media_type = parse_options_header(content_type)[0].lower()
     return decoding.ALIASES.get(media_type, media_type)

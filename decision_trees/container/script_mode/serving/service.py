@@ -111,7 +111,7 @@ class ScriptService:
 
 
 def _predict(data: Any, model: Any) -> Any:
-    return model.predict(data)
+    return model.predict(inputs.with_names(data, model))
 
 
 def _program(settings: Settings, scratch: Path) -> Handlers:

@@ -203,6 +203,11 @@ def _preload(directory: Path) -> None:
     _PRELOADED[directory] = load(directory)
 
 
+def is_preloaded(directory: Path) -> bool:
+    """Return whether the next `load` of a directory needs no file."""
+    return directory in _PRELOADED
+
+
 def load(directory: Path, threads: int = 1) -> Model:
     """Load the artifact in `directory`, and check its checksums and its predictions.
 

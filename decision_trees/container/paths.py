@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from container.errors import PlatformError, SettingsError
+from container.errors import ModelNotReady, PlatformError, SettingsError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
@@ -131,6 +131,43 @@ def _refuse_directory(target: Path, file: Path) -> None:
         raise PlatformError(
             f"{target} is a directory, and a file must be written there; remove the directory."
         )
+
+
+FileTimes = dict[Path, tuple[int, int]]
+"""When the content and the status of each file last changed, in nanoseconds."""
+
+
+def file_times(*directories: Path) -> FileTimes:
+    """Return the times of all files in directories, except hidden files and Python's caches."""
+    return {
+        file: times
+        for directory in directories
+        for file in directory.rglob("*")
+        if _counts(file.relative_to(directory)) and (times := _times(file))
+    }
+
+
+def refuse_changes(before: FileTimes) -> None:
+    """Raise ModelNotReady if a file has changed or is absent; new files are allowed."""
+    for file, times in before.items():
+        if _times(file) != times:
+            raise ModelNotReady(
+                f"{file} has changed since the server started, and other workers may have the old "
+                "model; restart the container to serve the new one."
+            )
+
+
+def _counts(file: Path) -> bool:
+    return not any(part.startswith(".") or part == "__pycache__" for part in file.parts)
+
+
+def _times(file: Path) -> tuple[int, int] | None:
+    """Return the times of a regular file; None if it is another kind, or absent."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ctime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def is_readable(path: Path) -> bool:

@@ -34,14 +34,20 @@ The result has the method `predict`.
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, load_model: LoadModel) -> Flask:
-    """Build the app; until the program is loaded, in its own thread, the app returns 503."""
-    return app.create_app(
-        __name__,
-        settings,
-        lambda settings: ScriptService.load(settings, load_model),
-        SingleThreadExecutor(),
-    )
+def create_app(
+    settings: Settings, load_model: LoadModel, check: Callable[[], None] = lambda: None
+) -> Flask:
+    """Build the app; until the program is loaded, in its own thread, the app returns 503.
+
+    `check` is called before the program is loaded, which may change its own files, and raises
+    ModelNotReady if that should not be done.
+    """
+
+    def load(settings: Settings) -> ScriptService:
+        check()
+        return ScriptService.load(settings, load_model)
+
+    return app.create_app(__name__, settings, load, SingleThreadExecutor())
 
 
 class ScriptService:

@@ -70,6 +70,7 @@ def _parquet() -> dict[str, bytes]:
         ),
         "features_of_every_type.parquet": parquet(_every_type()),
         **_booleans(),
+        **_in_parquet({"rings": _rings()}),
         "regression_with_weights.parquet": parquet(
             pa.table({"y": [1.5, 2.5, 3.5, 4.5], "w": [1, 0, 2, 0.5], "x": [1, 2, 3, 4]})
         ),
@@ -105,6 +106,18 @@ def _booleans() -> dict[str, bytes]:
         )
         for name, cells in tagged.items()
     }
+
+
+def _rings() -> pa.Table:
+    return pa.table(
+        {
+            "species": ["chinstrap", "adelie", "gentoo"],
+            "ring": ["R1000", "R1001", "R1002"],
+            "bill_mm": [44.2, 39.0, None],
+            "mass_g": [4097, 4128, 4252],
+            "ringed_on": [date(2018, 4, 10), None, date(2016, 3, 18)],
+        }
+    )
 
 
 def _labels() -> dict[str, Any]:

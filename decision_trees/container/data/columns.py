@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,17 +28,29 @@ class Columns:
     """Index of the label, from 0."""
 
     weight: int | None
+    ignored: tuple[int, ...] = ()
+    """Indices of the columns that the job leaves out."""
 
     @cached_property
     def features(self) -> list[int]:
-        """Indices of all columns that are neither label nor weight, ascending."""
-        return [index for index in range(self.width) if index not in self.others]
+        """Indices of all columns that are neither label nor weight nor ignored, ascending."""
+        others = set(self.others)
+        return [index for index in range(self.width) if index not in others]
 
     @cached_property
     def others(self) -> list[int]:
-        """Indices of label and weight, descending, so that they can be deleted one by one."""
-        roles = {self.label} if self.weight is None else {self.label, self.weight}
+        """Indices of all other columns, descending, so that they can be deleted one by one."""
+        roles = {self.label, *self.ignored, *([] if self.weight is None else [self.weight])}
         return sorted(roles, reverse=True)
+
+    @property
+    def ignored_in_requests(self) -> list[tuple[int, str | None]]:
+        """Index in a request that has all columns but label and weight, and name, of the ignored.
+
+        The name is None without a header.
+        """
+        sent = [i for i in range(self.width) if i not in (self.label, self.weight)]
+        return [(sent.index(i), self.names[i] if self.names else None) for i in self.ignored]
 
     @property
     def feature_names(self) -> list[str] | None:
@@ -74,7 +86,11 @@ class HeaderGuess:
 
 
 def resolve(
-    width: int, names: Sequence[str] | None, label: str | None, weight: str | None
+    width: int,
+    names: Sequence[str] | None,
+    label: str | None,
+    weight: str | None,
+    ignore: Sequence[str] = (),
 ) -> Columns:
     """Return the columns of a table with their roles.
 
@@ -83,26 +99,43 @@ def resolve(
         names: their names as written; None without a header.
         label: name or index of the label; None for the first column.
         weight: name or index of the weight; None for no weight.
+        ignore: names or indices of the columns to leave out.
 
     Raises:
         CellError: there are too few columns, or their names cannot be used.
-        HyperparameterError: a hyperparameter names no column, or label and weight are the same.
+        HyperparameterError: a hyperparameter names no column, or two name the same.
     """
     names = None if names is None else _usable(names)
     label_index = 0 if label is None else _find("label", label, width, names)
     weight_index = None if weight is None else _find("weight", weight, width, names)
-    if label_index == weight_index:
-        raise HyperparameterError(
-            f"The hyperparameters label and weight both name column {label_index + 1}; "
-            "use two different columns."
-        )
+    ignored = {_find("ignore", column, width, names) for column in ignore}
+    _refuse_two_roles(label_index, weight_index, ignored)
     if width < (2 if weight is None else 3):
         count = "1 column" if width == 1 else f"{width} columns"
         raise CellError(
             f"row 1 has {count}; a label and at least one feature are needed",
             "correct it, or set the hyperparameter delimiter to the character between cells",
         )
-    return Columns(width, names, label_index, weight_index)
+    columns = Columns(width, names, label_index, weight_index, tuple(sorted(ignored)))
+    if not columns.features:
+        raise HyperparameterError(
+            "The hyperparameter ignore leaves no feature; name fewer columns in it."
+        )
+    return columns
+
+
+def _refuse_two_roles(label: int, weight: int | None, ignored: Collection[int]) -> None:
+    """Raise HyperparameterError if two hyperparameters name one column."""
+    for first, second, index, others in (
+        ("label", "weight", label, {weight}),
+        ("ignore", "label", label, ignored),
+        ("ignore", "weight", weight, ignored),
+    ):
+        if index is not None and index in others:
+            raise HyperparameterError(
+                f"The hyperparameters {first} and {second} both name column {index + 1}; "
+                "use two different columns."
+            )
 
 
 def is_index(wanted: str | None) -> bool:

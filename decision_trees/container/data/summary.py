@@ -162,7 +162,8 @@ class Summary:
         columns = found["columns"]
         if columns is not None:
             names = columns["names"]
-            columns = Columns(**columns | {"names": None if names is None else tuple(names)})
+            names = None if names is None else tuple(names)
+            columns = Columns(**columns | {"names": names, "ignored": tuple(columns["ignored"])})
         parts = {
             "class_labels": ClassLabels.from_json(found["class_labels"]),
             "label_moments": Moments(**found["label_moments"]),

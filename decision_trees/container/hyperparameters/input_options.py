@@ -1,5 +1,6 @@
 """Hyperparameters of every job: the task, and how the files of the training data are read."""
 
+import csv
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -28,6 +29,10 @@ Column = Annotated[str, expected("the name or the index of a column")]
 """A column of the table, still as text: its name, or its index from 0 (-1 is the last)."""
 
 
+Columns = Annotated[str, expected("the names or the indices of columns, with commas between them")]
+"""Columns of the table, still as text; a name with a comma is in double quotes, as in CSV."""
+
+
 class InputOptions(BaseModel):
     """Hyperparameters of every job; an algorithm adds its own in a subclass.
 
@@ -49,6 +54,9 @@ class InputOptions(BaseModel):
 
     weight: Annotated[Column | None, NOT_TUNABLE] = None
     """Column with the weights of the rows, if any."""
+
+    ignore: Annotated[Columns | None, NOT_TUNABLE] = None
+    """Columns to leave out, such as ids and dates."""
 
     delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], NOT_TUNABLE] = "auto"
     """Separator of the cells of a text file."""
@@ -75,13 +83,19 @@ class InputOptions(BaseModel):
         """Whether labels are quantities, not classes."""
         return self.task == "regression"
 
+    @property
+    def ignored(self) -> list[str]:
+        """Names or indices of the columns to leave out."""
+        return next(csv.reader([self.ignore or ""], skipinitialspace=True), [])
+
     def refuse_columns(self, format_name: str) -> None:
         """Refuse the name of a column, for a format in which a row itself says what its label is.
 
         Raises:
-            HyperparameterError: `label` or `weight` is given.
+            HyperparameterError: `label`, `weight` or `ignore` is given.
         """
-        for role, name in (("label", self.label), ("weight", self.weight)):
+        for role in ("label", "weight", "ignore"):
+            name = getattr(self, role)
             if name is not None:
                 raise HyperparameterError(
                     f"The hyperparameter {role!r} is {name!r}, but in {format_name} each row holds "

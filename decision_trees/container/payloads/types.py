@@ -45,10 +45,30 @@ class Expected:
     accepts_missing: bool = True
     """Whether the model predicts rows with missing cells."""
 
+    ignored: Sequence[tuple[int, str | None]] = ()
+    """Index and name of each column that the model does not use, and that a request may have.
+
+    The index is that in a row that has all of them; the name is None if columns have no names.
+    """
+
     def __post_init__(self) -> None:
         names = list(map(stripped, self.names or ()))
         if self.names is not None and len(set(names)) == len(names):
             object.__setattr__(self, "names", names)
+
+    def is_ignored(self, name: str) -> bool:
+        """Return whether a name is that of a column that the model does not use."""
+        return bool(self.ignored) and stripped(name) in {name for _, name in self.ignored}
+
+    def used(self, n_cells: int) -> list[int] | None:
+        """Return the indices of the features in a row that has all ignored columns too.
+
+        None for a row of another number of cells.
+        """
+        if not self.ignored or n_cells != self.n_features + len(self.ignored):
+            return None
+        ignored = {index for index, _ in self.ignored}
+        return [index for index in range(n_cells) if index not in ignored]
 
 
 @dataclass(frozen=True)

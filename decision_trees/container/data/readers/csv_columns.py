@@ -35,6 +35,11 @@ def read(
     if ends is None:
         return None
     numbers, labels = bytearray(text), None
+    if columns.ignored:
+        if b'"' in text:  # which may hold delimiters
+            return None
+        for index in columns.ignored:
+            _overwrite(numbers, _starts(ends)[:, index], ends[:, index])
     if not labels_are_numbers:
         cut = _starts(ends)[:, columns.label], ends[:, columns.label]
         labels = _labels(text, *cut)

@@ -25,9 +25,9 @@ def is_header(first: Row, options: InputOptions) -> bool:
     if options.header != "auto":
         return options.header == "present"
     row, found = first
-    if _is_name(options.label, found) or _is_name(options.weight, found):
+    if any(_is_name(name, found) for name in (options.label, options.weight, *options.ignored)):
         return True
-    columns = resolve(len(found), None, options.label, options.weight)
+    columns = resolve(len(found), None, options.label, options.weight, options.ignored)
     texts = [index for index in columns.features if _is_text(found[index])]
     if not texts:
         _refuse_counting(row, found, columns)

@@ -48,7 +48,7 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
     if first is None:
         return BatchReader("", None, iter(()))
     names = first[1] if csv_header.is_header(first, options) else None
-    columns = resolve(len(first[1]), names, options.label, options.weight)
+    columns = resolve(len(first[1]), names, options.label, options.weight, options.ignored)
     guess = csv_header.guess(first[1], columns) if options.header == "auto" else None
     format_name = f"{DELIMITERS[delimiter]}-separated text"
     return BatchReader(format_name, columns, rows.batches(columns), guess)
@@ -180,7 +180,7 @@ class _BatchBuilder:
     """Place of the first boolean of each feature that has one."""
 
     def add(self, row: int, found: list[str]) -> None:
-        """Append a row, and delete its label and weight from `found`; raises CellError."""
+        """Append a row, and delete all but its features from `found`; raises CellError."""
         columns = self.columns
         if len(found) != columns.width:
             count = "1 column" if len(found) == 1 else f"{len(found)} columns"

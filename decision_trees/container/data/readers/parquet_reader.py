@@ -64,7 +64,7 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
         )
         schema = file.schema_arrow
         names = _without_index(schema, options)
-    columns = resolve(len(names), names, options.label, options.weight)
+    columns = resolve(len(names), names, options.label, options.weight, options.ignored)
     fields = [schema.field(name) for name in names]
     _check_types(fields, columns, options.labels_are_numbers)
     batches = _batches(file, fields, columns, options.labels_are_numbers)
@@ -94,6 +94,8 @@ def _without_index(schema: pa.Schema, options: InputOptions) -> list[str]:
 def _check_types(fields: list[pa.Field], columns: Columns, labels_are_numbers: bool) -> None:
     """Refuse columns whose type is not supported, before any row is read."""
     for index, field in enumerate(fields):
+        if index in columns.ignored:
+            continue
         found = value_type(field.type)
         is_class = index == columns.label and not labels_are_numbers
         if is_number(found) or (is_class and is_text(found)):

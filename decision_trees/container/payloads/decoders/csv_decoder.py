@@ -100,6 +100,10 @@ class _Reader:
         self._expected = expected
         self._may_have_header = may_have_header
         self._names: list[str] | None = None
+        self._used: list[int] | None = None
+        """Index of the cells of each row to read; None for all of them."""
+
+        self._n_cells = expected.n_features
         self._order: list[int] | None = None
         self._collected = RowCollector(expected, mark_bad)
 
@@ -152,10 +156,13 @@ class _Reader:
         if self._expected.names is None:
             raise RowError(f"row 1 looks like a header, but {naming.NO_NAMES}", 1)
         try:
-            self._order = naming.order(found, self._expected.names, "row 1, a header,")
+            self._used = naming.used(found, self._expected)
+            names = naming.part(found, self._used)
+            self._order = naming.order(names, self._expected.names, "row 1, a header,")
         except CellError as error:
             raise RowError(str(error), 1, remedy=error.remedy) from error
         self._names = naming.compared(found, self._expected.names)
+        self._n_cells = len(found)
         return True
 
     def _refuse_blank(self, start: int, stop: int) -> None:
@@ -173,12 +180,13 @@ class _Reader:
 
     def _numbers(self, row: int, found: list[str]) -> list[float]:
         """Return the numbers of one row, NaN where one is missing; raise RowError."""
-        if len(found) != self._expected.n_features:
+        used = self._expected.used(len(found)) if self._names is None else self._used
+        if len(found) != self._n_cells and (used is None or self._names is not None):
             raise RowError(f"row {row} has {len(found)} cells", row)
-        numbers = csv_rows.plain_numbers(found)
+        numbers = csv_rows.plain_numbers(naming.part(found, used))
         if numbers is not None:
             return numbers
-        return [self._number(row, index, cell) for index, cell in enumerate(found)]
+        return [self._number(row, i, found[i]) for i in used or range(len(found))]
 
     def _number(self, row: int, index: int, cell: str) -> float:
         try:
@@ -210,7 +218,7 @@ def _end(text: bytes, n_features: int) -> int:
 def _is_header(found: list[str], expected: Expected) -> bool:
     """Return whether a row consists of names: those of the training, or others."""
     trained = set(expected.names or ())
-    names = naming.compared(found, trained)
+    names = naming.compared(naming.part(found, naming.used(found, expected)), trained)
     if names == list(expected.names or ()):
         return True
     if set(names) == trained:

@@ -75,8 +75,15 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     items, columns = rows_of(parse(_text(body)), expected)
     order = None
     if columns is not None:
+        used = naming.used(columns, expected)
+        items = [naming.part(row, used) if _is_whole(row, columns) else row for row in items]
+        columns = naming.part(columns, used)
         order = naming.order(columns, expected.names, f'"columns" of "{SPLIT}"')
     return _collected(items, expected, mark_bad, columns).rows(order)
+
+
+def _is_whole(row: Any, columns: list[str]) -> bool:
+    return isinstance(row, list) and len(row) == len(columns)
 
 
 def decode_lines(body: bytes, expected: Expected, mark_bad: bool) -> Rows:

@@ -67,7 +67,8 @@ def _is_record(document: dict[str, Any], expected: Expected) -> bool:
     """Return whether an object is a single row whose keys are the feature names."""
     if expected.names is None or any(isinstance(v, list | dict) for v in document.values()):
         return False
-    return sorted(naming.compared(document, expected.names)) == sorted(expected.names)
+    names = naming.compared(_without_ignored(document, expected), expected.names)
+    return sorted(names) == sorted(expected.names)
 
 
 def _wrapped(
@@ -115,13 +116,19 @@ def values_of(item: Any, expected: Expected, where: str) -> tuple[list[Any], boo
         CellError: the row has another shape, or other names.
     """
     if type(item) is list:
-        return item, False
+        return naming.part(item, expected.used(len(item))), False
     if type(item) is dict:
-        return _record(item, expected, where)
+        return _record(_without_ignored(item, expected), expected, where)
     if item is None or isinstance(item, Repeated) or expected.n_features > 1:
         says_why = isinstance(item, str)
         raise CellError(f"{where} is {kind(item)}" + ", not a row" * (not says_why))
     return [item], False
+
+
+def _without_ignored(item: dict[str, Any], expected: Expected) -> dict[str, Any]:
+    if not expected.ignored:
+        return item
+    return {name: value for name, value in item.items() if not expected.is_ignored(name)}
 
 
 def _record(item: dict[str, Any], expected: Expected, where: str) -> tuple[list[Any], bool]:
@@ -130,7 +137,7 @@ def _record(item: dict[str, Any], expected: Expected, where: str) -> tuple[list[
         return by_name, True
     features = _features(item)
     if isinstance(features, list):
-        return features, False
+        return naming.part(features, expected.used(len(features))), False
     if isinstance(features, dict):
         return _tensor(features, expected.n_features, where), False
     output = _output(item, expected)

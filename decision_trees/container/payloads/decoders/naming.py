@@ -1,8 +1,12 @@
 """Order columns by name, as in training."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 
 from container.formats.cells import CellError, shown, stripped
+from container.payloads.types import Expected
+
+T = TypeVar("T")
 
 NO_NAMES = "the features of this model have no names"
 _SHOWN = 10
@@ -30,6 +34,17 @@ def order(found: Sequence[str], trained: Sequence[str] | None, where: str) -> li
         raise CellError(f"{where} has the name {shown(twice)} twice")
     _refuse_others(places, trained, where)
     return [places[name] for name in trained]
+
+
+def used(found: Sequence[str], expected: Expected) -> list[int] | None:
+    """Return the indices of names that are not those of ignored columns; None if all are."""
+    indices = [index for index, name in enumerate(found) if not expected.is_ignored(name)]
+    return None if len(indices) == len(found) else indices
+
+
+def part(found: list[T], indices: Sequence[int] | None) -> list[T]:
+    """Return the cells of a row with these indices; all if there are none."""
+    return found if indices is None else [found[index] for index in indices]
 
 
 def compared(found: Iterable[str], names: Collection[str]) -> list[str]:

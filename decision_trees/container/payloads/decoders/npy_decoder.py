@@ -42,7 +42,8 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     """
     header, start = _header(body)
     n_rows, n_columns = _as_table(header.shape, expected.n_features)
-    if n_columns != expected.n_features:
+    used = expected.used(n_columns)
+    if n_columns != expected.n_features and used is None:
         raise CellError(f"the array has the shape {header.shape}")
     if n_rows == 0:
         raise CellError("there is no row")
@@ -51,8 +52,10 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
         raise CellError(f"the array has {len(body) - start} bytes, but its header says {size}")
     flat = np.frombuffer(body, header.dtype, n_rows * n_columns, start)
     if header.is_fortran:
-        return Rows(_numbers(flat.reshape(n_columns, n_rows).T))
-    return Rows(_numbers(flat.reshape(n_rows, n_columns)))
+        table = flat.reshape(n_columns, n_rows).T
+    else:
+        table = flat.reshape(n_rows, n_columns)
+    return Rows(_numbers(table if used is None else table[:, used]))
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,13 @@ def _columns(names: list[str], left_out: Set[str], expected: Expected) -> list[i
     ]
     found = [names[index] for index in kept]
     if expected.names is not None:
+        kept = [index for index in kept if not expected.is_ignored(names[index])]
+        found = [names[index] for index in kept]
         places = naming.order(found, expected.names, "the file")
         return kept if places is None else [kept[place] for place in places]
     if len(set(found)) < len(found):
         raise CellError("the file has two columns of one name")
+    kept = naming.part(kept, expected.used(len(kept)))
     if len(kept) != expected.n_features:
         raise CellError(f"the file has {len(kept)} column{'s' * (len(kept) != 1)}")
     return kept

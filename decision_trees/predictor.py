@@ -36,7 +36,12 @@ class ScoringService(TabularService[Model]):
             raise ModelNotReady(f"The model cannot be used: {error}.") from error
         record = loaded.record
         expected = Expected(
-            record.n_features, record.feature_names, record.libsvm_base, record.accepts_missing
+            record.n_features,
+            record.feature_names,
+            record.libsvm_base,
+            record.accepts_missing,
+            record.na_values,
+            record.ignored,
         )
         return cls(loaded, settings, expected, record.labels, loaded.predict_row)
 

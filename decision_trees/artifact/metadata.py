@@ -132,6 +132,17 @@ class Metadata:
                 "features; name each feature, or none"
             )
 
+    @property
+    def na_values(self) -> list[str]:
+        """Texts of missing cells in the training data, in addition to the usual ones."""
+        return [str(text) for text in self.training.get("data", {}).get("na_values", [])]
+
+    @property
+    def ignored(self) -> list[tuple[int, str | None]]:
+        """Index in a request that has them all, and name, of the columns that the job left out."""
+        found = self.training.get("data", {}).get("ignored", [])
+        return [(column["index"], column["name"]) for column in found]
+
     def to_json(self) -> str:
         """Return the text of model.json."""
         return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
@@ -211,6 +222,24 @@ def _are_labels(values: Any) -> bool:
     return all(map(is_right, values)) and len(set(values)) == len(values)
 
 
+def _is_training(value: Any) -> bool:
+    """Return whether a value is an object whose `data` fits requests, if it has one."""
+    data = value.get("data", {}) if isinstance(value, Mapping) else None
+    if not isinstance(data, Mapping):
+        return False
+    texts, columns = data.get("na_values", []), data.get("ignored", [])
+    return (
+        isinstance(texts, list)
+        and all(map(_is_text, texts))
+        and isinstance(columns, list)
+        and all(isinstance(column, Mapping) and _is_column(**column) for column in columns)
+    )
+
+
+def _is_column(index: Any = None, name: Any = None, **_: Any) -> bool:
+    return _is_int(index, 0, 2**31) and (name is None or _is_text(name))
+
+
 _LABELS: dict[type, Callable[[Any], bool]] = {
     bool: lambda _: True,
     int: lambda value: -(2**63) <= value < 2**63,
@@ -235,5 +264,5 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "null or 64 hexadecimal digits",
     ),
     "versions": (lambda value: isinstance(value, Mapping), "an object"),
-    "training": (lambda value: isinstance(value, Mapping), "an object"),
+    "training": (_is_training, "what `train` writes"),
 }

@@ -138,7 +138,7 @@ def test_pipe_of_objects_with_headers_is_one_table(
         ended = train(opt_ml)
 
     assert model_of(opt_ml, ended) == expected
-    assert "skipped 2 rows that repeat the header" in ended.log
+    assert "left out 2 rows that repeat the header" in ended.log
 
 
 def test_pipes_of_two_channels_are_read_one_after_the_other(

@@ -70,7 +70,7 @@ def _parquet() -> dict[str, bytes]:
         ),
         "features_of_every_type.parquet": parquet(_every_type()),
         **_booleans(),
-        **_in_parquet({"rings": _rings()}),
+        **_in_parquet({"rings": _rings(), **_gaps()}),
         "regression_with_weights.parquet": parquet(
             pa.table({"y": [1.5, 2.5, 3.5, 4.5], "w": [1, 0, 2, 0.5], "x": [1, 2, 3, 4]})
         ),
@@ -105,6 +105,26 @@ def _booleans() -> dict[str, bytes]:
             pa.table({"species": species, "bill_mm": bills, "tagged": cells})
         )
         for name, cells in tagged.items()
+    }
+
+
+def _gaps() -> dict[str, pa.Table]:
+    """Return tables with other missing values, rows without label, and rows without any value."""
+    species: list[str | None] = ["chinstrap", "adelie", "gentoo"]
+    return {
+        "na_numbers": pa.table(
+            {"species": species, "bill_mm": [44.2, -999, 40.1], "mass_g": [-999, 4128, -999]}
+        ),
+        "missing_labels": pa.table(
+            {"species": [*species[:2], None, "NA", "gentoo"], "bill_mm": [44.2, 39.0, 40, 41, 42.7]}
+        ),
+        "trailing_rows": pa.table(
+            {
+                "species": [*species, None, None],
+                "bill_mm": [44.2, 39.0, None, None, None],
+                "mass_g": [4097, None, 4252, None, None],
+            }
+        ),
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from container.data.columns import HEADER_REMEDY, HeaderGuess
 from container.data.labels import ClassLabels
-from container.data.readers.csv_header import check_guesses
+from container.data.readers.text.csv_header import check_guesses
 from container.formats.cells import CellError
 
 WRITE_THE_SAME = "write each label the same in every row"

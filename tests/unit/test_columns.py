@@ -113,8 +113,10 @@ def test_column_that_is_not_found_is_refused(
     ("width", "names", "weight", "problem"),
     [
         (2, None, "1", "row 1 has 2 columns; a label and at least one feature are needed"),
-        (2, ["a", ""], None, "column 2 has no name in the header"),
-        (2, ["a", "Unnamed: 12"], None, "column 2 has no name in the header, only 'Unnamed: 12'"),
+        (2, ["", "a"], None, "column 1 has no name in the header"),
+        (2, ["", ""], None, "column 1 has no name in the header"),
+        (3, ["a", "", "b"], None, "column 2 has no name in the header"),
+        (2, ["Unnamed: 12", "a"], None, "column 1 has no name in the header, only 'Unnamed: 12'"),
     ],
 )
 def test_columns_that_cannot_be_used_are_refused(
@@ -151,3 +153,43 @@ def test_other_name_than_that_of_pandas_is_accepted(name: str) -> None:
 def test_index_is_distinguished_from_a_name(wanted: str | None, truth: bool) -> None:
     """A whole number needs no header; any other value is a name."""
     assert is_index(wanted) is truth
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "at_most", "left"),
+    [
+        (["y", "a", "", "Unnamed: 3"], None, 2, ("y", "a")),
+        (["a", "y", "", ""], "-1", 2, ("a", "y")),
+        (["a", "", "y"], None, 0, None),
+        (None, None, 1, 3),
+        (None, "-1", 1, 4),
+    ],
+)
+def test_columns_without_name_and_value_at_the_end_are_left_out(
+    names: list[str] | None, label: str | None, at_most: int, left: tuple[str, ...] | int | None
+) -> None:
+    """Such columns are features that come last; an index from the end does not count them."""
+    if left is None:
+        with pytest.raises(CellError):
+            resolve(3, names, label, None)
+        return
+    found = resolve(4, names, label, None).without_unnamed(at_most)
+
+    assert (found.names or found.width) == left
+    assert "y" not in (found.feature_names or [])
+
+
+def test_column_without_name_that_has_a_value_is_refused() -> None:
+    """A value in an unnamed column at the end is not dropped."""
+    with pytest.raises(CellError) as caught:
+        resolve(4, ["y", "a", "", ""], None, None).without_unnamed(1)
+
+    assert str(caught.value) == "column 3 has no name in the header"
+
+
+def test_position_of_ignored_columns_in_requests() -> None:
+    """Requests have neither label nor weight, so the indices of ignored columns are lower."""
+    found = resolve(6, list("abcdef"), "b", "e", ["d", "a", "-1"])
+
+    assert found.ignored_in_requests == [(0, "a"), (2, "d"), (3, "f")]
+    assert found.features == [2]

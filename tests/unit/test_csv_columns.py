@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from container.data.columns import Columns
-from container.data.readers import csv_columns
+from container.data.readers.text import csv_columns
 from container.formats import cells, csv_rows
 from support.csv_texts import reader_of, refusal_of
 

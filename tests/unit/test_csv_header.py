@@ -6,7 +6,7 @@ import pytest
 from container.data.columns import HeaderGuess
 from container.data.readers.batches import BatchReader
 from container.formats.cells import CellError
-from support.csv_texts import reader_of, refusal_of, rows_of
+from support.csv_texts import reader_of, refusal_of
 
 SAY = "set the hyperparameter header to present if it is a header, or to absent if it is data"
 
@@ -158,11 +158,11 @@ def test_file_without_a_row_has_no_columns(text: str) -> None:
     assert list(reader.batches) == []
 
 
-def test_repeated_header_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    """Concatenated files repeat the header; the number of skipped rows is logged."""
-    caplog.set_level("INFO")
+def test_repeated_header_is_left_out() -> None:
+    """Concatenated files repeat the header; such rows are counted."""
+    reader = reader_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")
 
-    batch = rows_of("label,a\nx,1\n\ufefflabel,a\ny,2\nlabel,a\n")
+    (batch,) = reader.batches
 
     assert batch.labels == ["x", "y"]
-    assert caplog.messages == ["skipped 2 rows that repeat the header"]
+    assert reader.left_out == {"rows that repeat the header": 2}

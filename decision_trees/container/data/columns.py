@@ -3,12 +3,14 @@
 import difflib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from container.errors import HyperparameterError
 from container.formats.cells import CellError, shown, stripped
+
+_UNNAMED = "name it or remove it (to_csv of pandas writes no index with index=False)"
 
 HEADER_REMEDY = (
     "set the hyperparameter header to present if it is a header, or to absent if it is data"
@@ -49,13 +51,36 @@ class Columns:
 
         The name is None without a header.
         """
-        sent = [i for i in range(self.width) if i not in (self.label, self.weight)]
-        return [(sent.index(i), self.names[i] if self.names else None) for i in self.ignored]
+        roles = (self.label, self.weight)
+        return [
+            (index - sum(role is not None and role < index for role in roles), name)
+            for index, name in ((i, self.names[i] if self.names else None) for i in self.ignored)
+        ]
 
     @property
     def feature_names(self) -> list[str] | None:
         """Names of the features; None without a header."""
         return None if self.names is None else [self.names[index] for index in self.features]
+
+    def without_unnamed(self, at_most: int) -> "Columns":
+        """Return the columns without those at the end that have no name and are features.
+
+        Raises:
+            CellError: there are more than `at_most` in a table with names, or no feature is left.
+        """
+        left_out = 0
+        while left_out < (self.width if self.names else at_most) and self._is_unnamed(left_out):
+            left_out += 1
+        width = self.width - left_out
+        if left_out > at_most:
+            raise CellError(f"column {width + 1} has no name in the header", _UNNAMED)
+        if left_out == len(self.features):
+            raise CellError("rows have a label, but no value in another column")
+        return replace(self, width=width, names=self.names and self.names[:width])
+
+    def _is_unnamed(self, from_end: int) -> bool:
+        index = self.width - 1 - from_end
+        return index not in self.others and not (self.names and self.names[index])
 
     def name(self, index: int) -> str:
         """Return a column as messages show it: its number from 1, and its name if it has one."""
@@ -106,9 +131,10 @@ def resolve(
         HyperparameterError: a hyperparameter names no column, or two name the same.
     """
     names = None if names is None else _usable(names)
-    label_index = 0 if label is None else _find("label", label, width, names)
-    weight_index = None if weight is None else _find("weight", weight, width, names)
-    ignored = {_find("ignore", column, width, names) for column in ignore}
+    named = width if names is None else _n_named(names)
+    label_index = 0 if label is None else _find("label", label, named, names)
+    weight_index = None if weight is None else _find("weight", weight, named, names)
+    ignored = {_find("ignore", column, named, names) for column in ignore}
     _refuse_two_roles(label_index, weight_index, ignored)
     if width < (2 if weight is None else 3):
         count = "1 column" if width == 1 else f"{width} columns"
@@ -166,21 +192,27 @@ def check_names(found: Sequence[str] | None, expected: Sequence[str] | None, whe
 
 
 def _usable(written: Sequence[str]) -> tuple[str, ...]:
-    """Return names without blanks at their ends; raise CellError if one is absent or repeated."""
-    names = tuple(map(stripped, written))
+    """Return names without blanks at their ends; raise CellError if one is repeated or absent.
+
+    Names may be absent at the end.
+    """
+    names = tuple(re.sub("^Unnamed: [0-9]+$", "", stripped(name)) for name in written)
     place_of: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if not name or re.fullmatch(r"Unnamed: [0-9]+", name):
-            raise CellError(
-                f"column {index + 1} has no name in the header" + f", only {name!r}" * bool(name),
-                "name it or remove it (to_csv of pandas writes no index with index=False)",
-            )
+    for index, name in enumerate(names[: _n_named(names)]):
+        if not name:
+            only = f", only {stripped(written[index])!r}" * bool(stripped(written[index]))
+            raise CellError(f"column {index + 1} has no name in the header{only}", _UNNAMED)
         first = place_of.setdefault(name, index)
         if first != index:
             apart = ", apart from blanks at the ends" * (written[first] != written[index])
             problem = f"columns {first + 1} and {index + 1} have the same name {shown(name)}{apart}"
             raise CellError(problem)
     return names
+
+
+def _n_named(names: Sequence[str]) -> int:
+    """Return the number of columns up to the last one that has a name, at least 1."""
+    return max((number for number, name in enumerate(names, start=1) if name), default=1)
 
 
 def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> int:

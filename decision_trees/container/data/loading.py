@@ -77,8 +77,10 @@ class Loader:
             builder = reading.collect(channel, self.options, counter, self._drops)
         summary = self._merged(builder.summary)
         schema = self._schema(channel, summary, like)
-        found = summary.description(schema, label_is_given=self.options.label is not None)
+        found = summary.description(schema, self.options)
         logger.info("%s: %s", channel.name, found)
+        if not_used := found.not_used():
+            logger.info("%s: left out %s", channel.name, not_used)
         return self._table_or_dataset(channel, builder, summary, schema), found
 
     def _drops(self, summary: Summary) -> bool:

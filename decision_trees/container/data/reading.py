@@ -13,6 +13,7 @@ from container.data.channels import Channel
 from container.data.dataset import BATCH_ROWS
 from container.data.readers import detection
 from container.data.readers.batches import Batch, BatchReader, GrowingArray, GrowingMatrix
+from container.data.readers.left_out import LeftOut
 from container.data.streams import Source
 from container.data.summary import Summary
 from container.data.table import Schema, Table
@@ -76,7 +77,7 @@ class TableBuilder:
         if schema.labels is not None:
             labels = schema.labels_of(self.summary.class_labels.names)[self._codes.whole()]
         return schema.table(
-            self._features.whole(schema.libsvm_base or 0, schema.n_features),
+            self._features.whole(schema.libsvm_base or 0, schema.n_features, schema.n_empty),
             labels,
             self._weights.whole() if len(self._weights) else None,
         )
@@ -144,10 +145,13 @@ def _batches_of(
         if channel.first_row:  # the first row, and the guess about it, are another host's
             reader = replace(reader, header_guess=None)
         summary.begin(source, reader)
-        for batch in _share(reader.batches, channel.first_row, channel.row_step):
+        left_out = LeftOut(reader, options)
+        for found in _share(reader.batches, channel.first_row, channel.row_step):
+            batch = left_out.without(found)
             codes = summary.add(batch)
             yield batch, codes
             counter.rows += len(batch.labels)
+        summary.left_out += left_out.counts()
 
 
 def open_reader(format_name: str, stream: BinaryIO, options: InputOptions) -> BatchReader:
@@ -167,7 +171,7 @@ def open_reader(format_name: str, stream: BinaryIO, options: InputOptions) -> Ba
             return libsvm_reader.read(stream, options)
         case detection.TSV if options.delimiter == "auto":
             options = options.model_copy(update={"delimiter": "tab"})
-    from container.data.readers import csv_reader
+    from container.data.readers.text import csv_reader
 
     return csv_reader.read(stream, options)
 

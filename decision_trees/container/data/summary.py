@@ -1,5 +1,6 @@
 """Summary of the rows of a channel, on this host and merged over all hosts; it makes the schema."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -9,15 +10,16 @@ from numpy.typing import NDArray
 
 from container.data.columns import Columns, HeaderGuess, check_columns, check_names
 from container.data.labels import ClassLabels, Moments
-from container.data.readers import csv_header
 from container.data.readers.batches import Batch, BatchReader, SparseFeatures
 from container.data.readers.detection import LIBSVM
+from container.data.readers.text import csv_header
 from container.data.table import Description, Schema
 from container.errors import TrainingDataError
 from container.formats import cells
 from container.formats.cells import CellError
+from container.hyperparameters.input_options import InputOptions
 
-_FLAGS = ("writes_index_0", "has_value_in_last", "has_weights", "has_weight_above_0")
+_FLAGS = ("writes_index_0", "has_weights", "has_weight_above_0")
 
 
 @dataclass
@@ -40,13 +42,18 @@ class Summary:
     n_sparse: int | None = None
     """Minimum number of features in sparse rows, including index 0; None without sparse rows."""
 
+    n_filled: int = 0
+    """Number of features up to the last one that has a value, in dense rows."""
+
     writes_index_0: bool = False
-    has_value_in_last: bool = False
     booleans: dict[int, str] = field(default_factory=dict)
     """Place of the first boolean of each feature that has one."""
 
     latest: str = ""
     """The source that is being read."""
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Number of rows that were left out, by what they are."""
 
     has_weights: bool = False
     has_weight_above_0: bool = False
@@ -113,7 +120,10 @@ class Summary:
             return None
         self._add_width(features.shape[1], None)
         missing = np.isnan(features)
-        self.has_value_in_last |= not missing[:, -1].all()
+        last = features.shape[1]
+        while last > self.n_filled and missing[:, last - 1].all():
+            last -= 1
+        self.n_filled = max(self.n_filled, last)
         return np.asarray(missing.all(axis=1))
 
     def _add_width(self, n_dense: int | None, n_sparse: int | None) -> None:
@@ -142,8 +152,10 @@ class Summary:
         for index, place in other.booleans.items():
             self.booleans.setdefault(index, f"{place} on {host}")
         self.n_rows += other.n_rows
+        self.n_filled = max(self.n_filled, other.n_filled)
         self.class_labels.merge(other.class_labels)
         self.label_moments.merge(other.label_moments)
+        self.left_out += other.left_out
         for flag in _FLAGS:
             setattr(self, flag, getattr(self, flag) or getattr(other, flag))
 
@@ -169,6 +181,7 @@ class Summary:
             "label_moments": Moments(**found["label_moments"]),
             "header_guesses": [HeaderGuess(**guess) for guess in found["header_guesses"]],
             "columns": columns,
+            "left_out": Counter(found["left_out"]),
             "booleans": {int(index): place for index, place in found["booleans"].items()},
         }
         return cls(**{**found, **parts})
@@ -190,17 +203,26 @@ class Summary:
         if not self.n_rows:
             raise CellError("there are no rows")
         base = self._libsvm_base(like)
-        n_features = self._n_features(base or 0, like)
-        if like is not None and self.columns is not None and like.feature_names is not None:
-            check_names(self.columns.feature_names, like.feature_names, "the training data")
+        columns = self._columns(like)
+        n_empty = self.columns.width - columns.width if columns and self.columns else 0
+        n_features = self._n_features(base or 0, n_empty, like)
+        if like is not None and columns is not None and like.feature_names is not None:
+            check_names(columns.feature_names, like.feature_names, "the training data")
         self._check_cells()
         labels = self._labels(like), self.class_labels.names
-        return Schema(n_features, self.columns, base, *labels, self.booleans)
+        return Schema(n_features, columns, base, *labels, self.booleans, n_empty)
 
-    def description(self, schema: Schema, label_is_given: bool) -> Description:
+    def _columns(self, like: Schema | None) -> Columns | None:
+        """Return the columns without those at the end that have neither name nor value."""
+        if self.columns is None or not self.n_dense:
+            return self.columns
+        at_least = self.n_filled if like is None else max(self.n_filled, like.n_features)
+        return self.columns.without_unnamed(max(0, self.n_dense - at_least))
+
+    def description(self, schema: Schema, options: InputOptions) -> Description:
         """Return a description of all rows, which have this schema."""
-        counts, moments = self.class_labels.counts.tolist(), self.label_moments
-        return Description(self.format_name, self.n_rows, schema, counts, moments, label_is_given)
+        counted = self.class_labels.counts.tolist(), self.label_moments, self.left_out
+        return Description(self.format_name, self.n_rows, schema, *counted, options)
 
     def _libsvm_base(self, like: Schema | None) -> int | None:
         if self.format_name != LIBSVM:
@@ -209,9 +231,9 @@ class Summary:
             return like.libsvm_base
         return 0 if self.writes_index_0 else 1
 
-    def _n_features(self, base: int, like: Schema | None) -> int:
+    def _n_features(self, base: int, n_empty: int, like: Schema | None) -> int:
         if self.n_sparse is None:
-            found = self.n_dense or 0
+            found = (self.n_dense or 0) - n_empty
             if like is not None and found != like.n_features:
                 raise CellError(
                     f"rows have {found} features, but the training data has {like.n_features}"
@@ -231,8 +253,6 @@ class Summary:
         return written if like is None else like.n_features
 
     def _check_cells(self) -> None:
-        if self.columns is not None:
-            self._check_last_column(self.columns)
         label = self.class_labels.without_values()
         if label is not None:
             raise CellError(
@@ -241,15 +261,6 @@ class Summary:
             )
         if self.has_weights and not self.has_weight_above_0:
             raise CellError("every row has the weight 0", "give some rows a weight above 0")
-
-    def _check_last_column(self, columns: Columns) -> None:
-        """Refuse a last column without name and values, the effect of a trailing delimiter."""
-        last = columns.width - 1
-        if columns.names is None and last in columns.features and not self.has_value_in_last:
-            raise CellError(
-                f"{columns.name(last)} is empty in every row, as if rows ended with a delimiter",
-                "remove that delimiter, or name the column in a header",
-            )
 
     def _labels(self, like: Schema | None) -> NDArray[Any] | None:
         if not len(self.class_labels):

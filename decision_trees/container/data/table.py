@@ -11,6 +11,7 @@ from container.data.columns import Columns
 from container.data.labels import Moments
 from container.errors import TrainingDataError
 from container.formats.cells import CellError, shown
+from container.hyperparameters.input_options import InputOptions
 
 _MAX_SHOWN = 10
 """Maximum number of classes, and of features, in a description for the log."""
@@ -101,6 +102,9 @@ class Schema:
     booleans: Mapping[int, str] = field(default_factory=dict)
     """Place of the first boolean of each feature that has one."""
 
+    n_empty: int = 0
+    """Number of columns at the end that are left out, since they have neither name nor value."""
+
     @property
     def n_labels(self) -> int:
         """Number of classes; 0 if labels are numbers."""
@@ -172,8 +176,10 @@ class Description:
     moments: Moments
     """Moments of labels that are numbers."""
 
-    label_is_given: bool
-    """Whether the hyperparameter `label` names the column of the label."""
+    left_out: Mapping[str, int]
+    """Number of rows that were left out, by what they are."""
+
+    options: InputOptions
 
     def __str__(self) -> str:
         """Return one line for the log, with the largest classes and the first features."""
@@ -181,7 +187,7 @@ class Description:
         label, weight = f"in each row of {self.format_name}", "no weights"
         if columns is not None:
             chosen = "the first column, because the hyperparameter label is not set"
-            chosen = "as the hyperparameter label says" if self.label_is_given else chosen
+            chosen = "as the hyperparameter label says" if self.options.label else chosen
             label = f"{columns.with_index(columns.label)}, {chosen}"
             if columns.weight is not None:
                 weight = f"weights: {columns.with_index(columns.weight)}"
@@ -194,12 +200,30 @@ class Description:
         """Return the description for model.json; that of a format without columns is shorter."""
         columns = self.schema.columns
         found: dict[str, Any] = {"format": self.format_name, "rows": self.n_rows}
+        if self.left_out:
+            found["left_out"] = dict(self.left_out)
+        if self.options.na_values:
+            found["na_values"] = sorted(self.options.notation.na_values)
         if columns is not None:
-            chosen_by = "hyperparameter" if self.label_is_given else "default"
+            chosen_by = "hyperparameter" if self.options.label else "default"
             weight = None if columns.weight is None else columns.to_json(columns.weight)
             found |= {"columns": columns.width, "weight": weight}
             found["label"] = {**columns.to_json(columns.label), "chosen_by": chosen_by}
+            if columns.ignored:
+                sent = columns.ignored_in_requests
+                found["ignored"] = [{"index": index, "name": name} for index, name in sent]
         return found if self.schema.labels is None else {**found, "classes": self._classes()}
+
+    def not_used(self) -> str:
+        """Return what is not used of the channel, with numbers; empty if all of it is."""
+        columns, n_empty = self.schema.columns, self.schema.n_empty
+        found = [f"{n} {rows}" for rows, n in self.left_out.items()]
+        if n_empty:
+            found.append(f"{_count(n_empty, 'column')} with neither name nor value")
+        if columns is not None and columns.ignored:
+            names = _listed([columns.with_index(index) for index in columns.ignored])
+            found.append(f"{_count(len(columns.ignored), 'ignored column')}: {names}")
+        return "; ".join(found)
 
     def _labels(self) -> str:
         if self.schema.labels is None:

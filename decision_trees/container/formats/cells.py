@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,31 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 DECIMAL_POINT = "write decimals with a point"
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Notation:
+    """Notation of the cells of a table, in addition to the one that every table may have."""
+
+    na_values: frozenset[str] = frozenset()
+    """Texts that represent a missing cell, in lower case."""
+
+    decimal: str = "."
+    """Character before the decimals of a number: a point or a comma."""
+
+    @cached_property
+    def na_numbers(self) -> NDArray[np.float32]:
+        """Numbers that represent a missing cell, in every format."""
+        return np.array([float(text) for text in self.na_values if is_number(text)], np.float32)
+
+    def with_missing(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return numbers with NaN for those that represent a missing cell."""
+        if not len(self.na_numbers):
+            return numbers
+        return np.where(np.isin(numbers, self.na_numbers), np.float32(np.nan), numbers)
+
+
+PLAIN = Notation()
 
 
 class CellError(ValueError):
@@ -63,9 +90,10 @@ def is_boolean(text: str) -> bool:
     return text.strip(" \t").lower() in BOOLEANS
 
 
-def is_value(text: str) -> bool:
+def is_value(text: str, notation: Notation = PLAIN) -> bool:
     """Return whether a cell of text is a number, a boolean or missing."""
-    return is_number(text.strip(" \t")) or is_boolean(text) or is_missing(text)
+    is_written = is_number(_with_point(text.strip(" \t"), notation.decimal))
+    return is_written or is_boolean(text) or is_missing(text, notation)
 
 
 def has_decimal_comma(text: str) -> bool:
@@ -78,12 +106,18 @@ def stripped(text: str) -> str:
     return text.strip(_BLANKS)
 
 
-def is_missing(text: str) -> bool:
+def is_missing(text: str, notation: Notation = PLAIN) -> bool:
     """Return whether a text represents a missing cell."""
-    return stripped(text).lower() in MISSING
+    found = stripped(text).lower()
+    return found in MISSING or found in notation.na_values
 
 
-def number(cell: str, where: Callable[[], str]) -> float:
+def _with_point(text: str, decimal: str) -> str:
+    """Return a number with a decimal point; one that has another decimal is no number then."""
+    return text if decimal == "." else text.replace(".", "?").replace(decimal, ".")
+
+
+def number(cell: str, where: Callable[[], str], notation: Notation = PLAIN) -> float:
     """Return the value of a cell of text: 1 or 0 for a boolean, NaN if it is missing.
 
     `where` returns the place of the cell for the message, such as "row 3, column 2".
@@ -92,12 +126,13 @@ def number(cell: str, where: Callable[[], str]) -> float:
         CellError: the cell is not a number, infinite, or too large for a 32-bit float.
     """
     text = cell.strip(" \t")
-    if is_number(text):
-        value = float(text)
+    written = _with_point(text, notation.decimal)
+    if is_number(written):
+        value = float(written)
         if abs(value) >= FLOAT32_OVERFLOW:
             raise CellError(f"{where()} is {shown(cell)}, beyond the range of a 32-bit float")
         return value
-    if text.lower() in MISSING:
+    if text.lower() in MISSING or text.lower() in notation.na_values:
         return float("nan")
     if text.lower() in BOOLEANS:
         return BOOLEANS[text.lower()]

@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from container.errors import HyperparameterError
+from container.formats.cells import Notation, stripped
 
 
 def expected(words: str) -> Any:
@@ -31,6 +32,10 @@ Column = Annotated[str, expected("the name or the index of a column")]
 
 Columns = Annotated[str, expected("the names or the indices of columns, with commas between them")]
 """Columns of the table, still as text; a name with a comma is in double quotes, as in CSV."""
+
+
+Texts = Annotated[str, expected("texts with commas between them")]
+"""Several texts; one with a comma is in double quotes, as in CSV."""
 
 
 class InputOptions(BaseModel):
@@ -57,6 +62,12 @@ class InputOptions(BaseModel):
 
     ignore: Annotated[Columns | None, NOT_TUNABLE] = None
     """Columns to leave out, such as ids and dates."""
+
+    na_values: Annotated[Texts | None, NOT_TUNABLE] = None
+    """Other texts and numbers that represent a missing cell, such as ? or -999."""
+
+    missing_labels: Annotated[Literal["fail", "drop"], NOT_TUNABLE] = "fail"
+    """What to do with rows that have no label: fail, or leave them out and count them."""
 
     delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], NOT_TUNABLE] = "auto"
     """Separator of the cells of a text file."""
@@ -86,7 +97,12 @@ class InputOptions(BaseModel):
     @property
     def ignored(self) -> list[str]:
         """Names or indices of the columns to leave out."""
-        return next(csv.reader([self.ignore or ""], skipinitialspace=True), [])
+        return _listed(self.ignore)
+
+    @property
+    def notation(self) -> Notation:
+        """Notation of cells."""
+        return Notation(frozenset(stripped(text).lower() for text in _listed(self.na_values)))
 
     def refuse_columns(self, format_name: str) -> None:
         """Refuse the name of a column, for a format in which a row itself says what its label is.
@@ -101,6 +117,10 @@ class InputOptions(BaseModel):
                     f"The hyperparameter {role!r} is {name!r}, but in {format_name} each row holds "
                     f"its label and columns have no names; leave {role!r} unset."
                 )
+
+
+def _listed(texts: str | None) -> list[str]:
+    return next(csv.reader([texts or ""], skipinitialspace=True), [])
 
 
 def _takes_int(declared: type[BaseModel], name: str | None) -> bool:

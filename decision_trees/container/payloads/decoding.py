@@ -39,6 +39,8 @@ def decode(
     """
     form = _format_of(content_type or CSV)
     rows = _decoded(form, body, expected, mark_bad)
+    if expected.notation.na_numbers.size:
+        rows = Rows(expected.notation.with_missing(rows.features), rows.bad)
     return rows if expected.accepts_missing else _without_missing(rows, mark_bad)
 
 

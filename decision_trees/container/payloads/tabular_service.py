@@ -60,7 +60,8 @@ class TabularService(ABC, Generic[M]):
         self._expected = expected
         self._encoder = Encoder(labels)
         self._has_line_breaks = negotiation.broken_text(labels) is not None
-        self._predict_row = predict_row
+        # The short way of a single row knows no numbers that represent a missing cell.
+        self._predict_row = None if expected.notation.na_numbers.size else predict_row
         self._check_defaults()
 
     @classmethod

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from container.formats.cells import stripped
+from container.formats.cells import Notation, stripped
 
 
 class Invocation(NamedTuple):
@@ -45,6 +46,9 @@ class Expected:
     accepts_missing: bool = True
     """Whether the model predicts rows with missing cells."""
 
+    na_values: Sequence[str] = ()
+    """Texts of missing cells in the training data, in addition to the usual ones."""
+
     ignored: Sequence[tuple[int, str | None]] = ()
     """Index and name of each column that the model does not use, and that a request may have.
 
@@ -56,9 +60,19 @@ class Expected:
         if self.names is not None and len(set(names)) == len(names):
             object.__setattr__(self, "names", names)
 
+    @cached_property
+    def notation(self) -> Notation:
+        """Notation of the cells of requests."""
+        return Notation(frozenset(self.na_values))
+
     def is_ignored(self, name: str) -> bool:
         """Return whether a name is that of a column that the model does not use."""
         return bool(self.ignored) and stripped(name) in {name for _, name in self.ignored}
+
+    def used_names(self, names: Sequence[str]) -> list[int] | None:
+        """Return the indices of names that are not those of ignored columns; None for all."""
+        indices = [index for index, name in enumerate(names) if not self.is_ignored(name)]
+        return None if len(indices) == len(names) else indices
 
     def used(self, n_cells: int) -> list[int] | None:
         """Return the indices of the features in a row that has all ignored columns too.

@@ -1,7 +1,8 @@
 """Record batches, which every reader yields, and the arrays in which they are collected."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class SparseFeatures:
     n_features: int
     """Minimum number of features; a later batch may have more."""
 
-    def take(self, rows: slice) -> "SparseFeatures":
+    def take(self, rows: slice | NDArray[np.intp]) -> "SparseFeatures":
         """Return some of the rows."""
         n_cells = np.diff(self.ends, prepend=0)
         is_taken = np.zeros(len(self.ends), dtype=bool)
@@ -62,15 +63,27 @@ class Batch:
     booleans: Mapping[int, str] = field(default_factory=dict)
     """Place of the first boolean of each feature that has one, such as `row 3`."""
 
-    def take(self, rows: slice) -> "Batch":
+    unlabelled: NDArray[np.bool_] | None = None
+    """Which rows have no label; None if all have one."""
+
+    first_unlabelled: str = ""
+    """Place of the first label that is missing, and what is there, for a message."""
+
+    def take(self, rows: slice | NDArray[np.intp]) -> "Batch":
         """Return some of the rows."""
-        features = self.features
-        return Batch(
-            features.take(rows) if isinstance(features, SparseFeatures) else features[rows],
-            self.labels[rows],
-            None if self.weights is None else self.weights[rows],
-            self.labels_are_text,
-            self.booleans,
+        labels = self.labels
+        if isinstance(labels, list):
+            labels = labels[rows] if isinstance(rows, slice) else [labels[row] for row in rows]
+        else:
+            labels = labels[rows]
+        return replace(
+            self,
+            features=self.features.take(rows)
+            if isinstance(self.features, SparseFeatures)
+            else self.features[rows],
+            labels=labels,
+            weights=None if self.weights is None else self.weights[rows],
+            unlabelled=None if self.unlabelled is None else self.unlabelled[rows],
         )
 
 
@@ -89,6 +102,8 @@ class BatchReader:
     """Reads the file while it is iterated; raises CellError at the first row that is refused."""
 
     header_guess: HeaderGuess | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Number of rows that the reader has left out, by what they are."""
 
 
 class GrowingArray:
@@ -140,18 +155,19 @@ class GrowingMatrix:
             self._dense = GrowingArray(np.float32, features.shape[1])
         self._dense.append(features)
 
-    def whole(self, first_index: int, n_features: int) -> NDArray[np.float32]:
+    def whole(self, first_index: int, n_features: int, n_empty: int = 0) -> NDArray[np.float32]:
         """Return all rows, shape (n_rows, n_features).
 
         Args:
             first_index: index of the first feature in sparse rows, 0 or 1.
             n_features: number of features in the schema.
+            n_empty: number of columns after them that are left out.
 
         Raises:
             CellError: the rows do not fit, because a file has changed since its first reading.
         """
-        if self._dense is not None and self._dense.row_shape == (n_features,):
-            return self._dense.whole()
+        if self._dense is not None and self._dense.row_shape == (n_features + n_empty,):
+            return np.ascontiguousarray(self._dense.whole()[:, :n_features])
         low = min((int(rows.columns.min(initial=1)) for rows in self._sparse), default=0)
         high = max((rows.n_features for rows in self._sparse), default=0) - first_index
         if self._dense is not None or low < first_index or high > n_features:

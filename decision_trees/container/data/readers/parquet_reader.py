@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from container.data.columns import Columns, resolve
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
-from container.formats.cells import FLOAT32_OVERFLOW, CellError, as_float32, shown, stripped
+from container.formats.cells import (
+    FLOAT32_OVERFLOW,
+    CellError,
+    as_float32,
+    is_missing,
+    shown,
+    stripped,
+)
 from container.formats.parquet_columns import (
     REMEDY,
     infinite,
@@ -67,7 +74,7 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
     columns = resolve(len(names), names, options.label, options.weight, options.ignored)
     fields = [schema.field(name) for name in names]
     _check_types(fields, columns, options.labels_are_numbers)
-    batches = _batches(file, fields, columns, options.labels_are_numbers)
+    batches = _batches(file, fields, columns, options)
     return BatchReader("Parquet", columns, batches)
 
 
@@ -109,7 +116,7 @@ def _check_types(fields: list[pa.Field], columns: Columns, labels_are_numbers: b
 
 
 def _batches(
-    file: Any, fields: list[pa.Field], columns: Columns, labels_are_numbers: bool
+    file: Any, fields: list[pa.Field], columns: Columns, options: InputOptions
 ) -> Iterator[Batch]:
     n_rows = max(1, BATCH_VALUES // columns.width)
     first_row = 1
@@ -117,8 +124,8 @@ def _batches(
         at_once = max(n_rows, -(-n_found // _PASSES))
         for start in range(0, n_found, at_once):
             n_read = min(at_once, n_found - start)
-            rows = _RowRange(file, fields, columns, groups, start, n_read, first_row + start)
-            yield from rows.batches(labels_are_numbers, n_rows)
+            place = groups, start, n_read, first_row + start
+            yield from _RowRange(file, fields, columns, options, *place).batches(n_rows)
         first_row += n_found
 
 
@@ -142,6 +149,7 @@ class _RowRange:
     """Names and types of the columns; pyarrow makes a schema anew each time."""
 
     columns: Columns
+    options: InputOptions
     groups: list[int]
     start: int
     """Number of rows of the groups before these."""
@@ -150,12 +158,14 @@ class _RowRange:
     first_row: int
     """Number of the first of these rows in the file, from 1."""
 
-    def batches(self, labels_are_numbers: bool, n_rows: int) -> Iterator[Batch]:
+    def batches(self, n_rows: int) -> Iterator[Batch]:
         """Read all columns; yield batches of `n_rows` rows."""
         label, weight = self.columns.label, self.columns.weight
         features = self._features()
-        labels = self._numeric_labels(label) if labels_are_numbers else self._class_labels(label)
-        weights = None if weight is None else self._weights(weight)
+        are_numbers = self.options.labels_are_numbers
+        labels = self._numeric_labels(label) if are_numbers else self._class_labels(label)
+        gone, place = self._unlabelled(labels)
+        weights = None if weight is None else self._weights(weight, gone)
         booleans = {
             position: "every row"
             for position, index in enumerate(self.columns.features)
@@ -165,8 +175,8 @@ class _RowRange:
             rows = slice(start, start + n_rows)
             part = None if weights is None else weights[rows]
             # A view would keep all these rows in memory while the next are read.
-            some = features[rows].copy()
-            yield Batch(some, labels[rows], part, is_text(self._type(label)), booleans)
+            some, are_text = features[rows].copy(), is_text(self._type(label))
+            yield Batch(some, labels[rows], part, are_text, booleans, gone[rows], place)
 
     def _features(self) -> NDArray[np.float32]:
         features = np.empty((self.n_rows, len(self.columns.features)), dtype=np.float32)
@@ -182,23 +192,38 @@ class _RowRange:
         labels: list[str] = []
         for rows, found in self._cells(index):
             cells = plain(found)
-            self._refuse(index, missing(cells), "empty: no label", rows.start)
             self._refuse(index, infinite(cells), "infinite", rows.start)
+            gone = missing(cells)
             with readable(self.columns.name(index)):
-                labels += written(cells)
+                texts = iter(written(cells.filter(~gone) if gone.any() else cells))
+            labels += ["" if is_gone else next(texts) for is_gone in gone.tolist()]
         return labels
+
+    def _unlabelled(self, labels: list[str] | NDArray[np.float64]) -> tuple[NDArray[np.bool_], str]:
+        """Return which rows have no label, and the place of the first such row."""
+        if isinstance(labels, list):
+            notation = self.options.notation
+            gone = {label for label in set(labels) if is_missing(label, notation)}
+            mask = np.array([label in gone for label in labels], dtype=np.bool_)
+        else:
+            mask = np.isnan(labels)
+        if not mask.any():
+            return mask, ""
+        first = int(mask.argmax())
+        found = shown(labels[first]) if isinstance(labels, list) and labels[first] else "empty"
+        where = f"row {self.first_row + first}, {self.columns.name(self.columns.label)}"
+        return mask, f"{where} is {found}"
 
     def _numeric_labels(self, index: int) -> NDArray[np.float64]:
         found = self._numbers(index)
-        self._refuse(index, np.isnan(found), "empty: no label")
         self._refuse(index, np.isinf(found), "infinite")
         too_large = np.abs(found) >= FLOAT32_OVERFLOW
         self._refuse(index, too_large, "beyond the range of a 32-bit float")
         return found
 
-    def _weights(self, index: int) -> NDArray[np.float64]:
+    def _weights(self, index: int, unlabelled: NDArray[np.bool_]) -> NDArray[np.float64]:
         found = self._numbers(index)
-        self._refuse(index, np.isnan(found), "empty: no weight")
+        self._refuse(index, np.isnan(found) & ~unlabelled, "empty: no weight")
         self._refuse(index, np.isinf(found), "infinite")
         self._refuse(index, found < 0, "negative: no weight")
         return found

@@ -156,7 +156,7 @@ class _Reader:
         if self._expected.names is None:
             raise RowError(f"row 1 looks like a header, but {naming.NO_NAMES}", 1)
         try:
-            self._used = naming.used(found, self._expected)
+            self._used = self._expected.used_names(found)
             names = naming.part(found, self._used)
             self._order = naming.order(names, self._expected.names, "row 1, a header,")
         except CellError as error:
@@ -190,7 +190,8 @@ class _Reader:
 
     def _number(self, row: int, index: int, cell: str) -> float:
         try:
-            return cells.number(cell, partial(_place, row, index, self._names))
+            where = partial(_place, row, index, self._names)
+            return cells.number(cell, where, self._expected.notation)
         except CellError as error:
             raise RowError(str(error), row, column(index, self._names)[1]) from error
 
@@ -218,12 +219,12 @@ def _end(text: bytes, n_features: int) -> int:
 def _is_header(found: list[str], expected: Expected) -> bool:
     """Return whether a row consists of names: those of the training, or others."""
     trained = set(expected.names or ())
-    names = naming.compared(naming.part(found, naming.used(found, expected)), trained)
+    names = naming.compared(naming.part(found, expected.used_names(found)), trained)
     if names == list(expected.names or ()):
         return True
     if set(names) == trained:
         return not all(map(cells.is_number, names))
-    if any(map(cells.is_value, names)):
+    if any(cells.is_value(name, expected.notation) for name in names):
         return False
     return any(name in trained for name in names) or all(map(_looks_like_name, names))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.formats import numeric
-from container.formats.cells import FLOAT32_OVERFLOW, CellError
+from container.formats.cells import FLOAT32_OVERFLOW, CellError, Notation, is_missing
 from container.payloads.decoders import naming
 from container.payloads.decoders.collector import (
     RowCollector,
@@ -75,7 +75,7 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     items, columns = rows_of(parse(_text(body)), expected)
     order = None
     if columns is not None:
-        used = naming.used(columns, expected)
+        used = expected.used_names(columns)
         items = [naming.part(row, used) if _is_whole(row, columns) else row for row in items]
         columns = naming.part(columns, used)
         order = naming.order(columns, expected.names, f'"columns" of "{SPLIT}"')
@@ -194,6 +194,8 @@ def _plain(items: list[Any], n_features: int) -> NDArray[np.float32] | None:
 def _row(item: Any, row: int, expected: Expected, names: Sequence[str] | None) -> list[float]:
     """Return the numbers of one row, NaN where one is missing; raise RowError."""
     values, found = _values(item, row, expected, names)
+    if expected.notation.na_values:
+        values = [None if _is_missing(value, expected.notation) else value for value in values]
     if len(values) != expected.n_features:
         raise RowError(f"row {row} has {len(values)} values", row)
     for index, value in enumerate(values):
@@ -219,6 +221,10 @@ def _values(
     except CellError as error:
         raise RowError(str(error), row, remedy=error.remedy) from error
     return values, expected.names if is_named else names
+
+
+def _is_missing(value: Any, notation: Notation) -> bool:
+    return type(value) is str and is_missing(value, notation)
 
 
 def _problem(value: Any) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from container.formats.cells import CellError, shown, stripped
-from container.payloads.types import Expected
 
 T = TypeVar("T")
 
@@ -34,12 +33,6 @@ def order(found: Sequence[str], trained: Sequence[str] | None, where: str) -> li
         raise CellError(f"{where} has the name {shown(twice)} twice")
     _refuse_others(places, trained, where)
     return [places[name] for name in trained]
-
-
-def used(found: Sequence[str], expected: Expected) -> list[int] | None:
-    """Return the indices of names that are not those of ignored columns; None if all are."""
-    indices = [index for index, name in enumerate(found) if not expected.is_ignored(name)]
-    return None if len(indices) == len(found) else indices
 
 
 def part(found: list[T], indices: Sequence[int] | None) -> list[T]:

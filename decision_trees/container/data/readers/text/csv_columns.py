@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from container.data.columns import Columns
 from container.data.readers.batches import Batch
 from container.formats import cells, numeric
+from container.formats.cells import PLAIN, Notation
 
 _LINE_FEED, _COMMA, _BLANK, _ONE = b"\n, 1"
 _SPECIAL = '"\r\0\ufeff'  # in a label, these need the row-by-row parser
@@ -20,7 +21,12 @@ Offsets = NDArray[np.int64]
 
 
 def read(
-    text: bytes, delimiter: str, columns: Columns, *, labels_are_numbers: bool
+    text: bytes,
+    delimiter: str,
+    columns: Columns,
+    notation: Notation = PLAIN,
+    *,
+    labels_are_numbers: bool,
 ) -> Batch | None:
     """Return the rows of a text; None unless all of them can be parsed at once.
 
@@ -28,6 +34,7 @@ def read(
         text: whole lines; the line ending of the last is optional.
         delimiter: one character.
         columns: their number and roles.
+        notation: the notation of cells.
         labels_are_numbers: whether the labels are numbers as well.
     """
     text = text.replace(b"\r\n", b"\n").removesuffix(b"\n")
@@ -42,7 +49,7 @@ def read(
             _overwrite(numbers, _starts(ends)[:, index], ends[:, index])
     if not labels_are_numbers:
         cut = _starts(ends)[:, columns.label], ends[:, columns.label]
-        labels = _labels(text, *cut)
+        labels = _labels(text, *cut, notation)
         _overwrite(numbers, *cut)
     values = _values(numbers, delimiter, ends)
     if values is None or (labels is None and not labels_are_numbers):
@@ -67,23 +74,23 @@ def _starts(ends: Offsets) -> Offsets:
     return np.append(0, ends.ravel()[:-1] + 1).reshape(ends.shape)
 
 
-def _labels(text: bytes, starts: Offsets, ends: Offsets) -> list[str] | None:
+def _labels(text: bytes, starts: Offsets, ends: Offsets, notation: Notation) -> list[str] | None:
     """Return the cells of a column as labels; None if one is missing or special."""
     found = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    names = {cell: _label(cell) for cell in set(found)}
+    names = {cell: _label(cell, notation) for cell in set(found)}
     if None in names.values():
         return None
     return [names[cell] or "" for cell in found]
 
 
-def _label(cell: bytes) -> str | None:
+def _label(cell: bytes, notation: Notation) -> str | None:
     if len(cell) > 1 and cell.startswith(b'"') and cell.endswith(b'"'):
         cell = cell[1:-1]
     try:
         label = cell.decode()
     except UnicodeDecodeError:
         return None
-    if cells.is_missing(label) or any(mark in label for mark in _SPECIAL):
+    if cells.is_missing(label, notation) or any(mark in label for mark in _SPECIAL):
         return None
     return label.strip(" \t")
 

@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from container.data.columns import HEADER_REMEDY, Columns, HeaderGuess, is_index, resolve
 from container.data.labels import ClassLabels
+from container.data.readers.text.row_batches import Row
 from container.formats import cells
-from container.formats.cells import CellError
+from container.formats.cells import CellError, Notation
 from container.hyperparameters.input_options import InputOptions
 
 _MIN_NAMES_FROM_0, _MIN_NAMES = 3, 5
 """Minimum number of cells that count up from 0, or from any number, to be taken for names."""
-
-Row = tuple[int, list[str]]
-"""The number of a row, from 1, and its cells."""
 
 
 def is_header(first: Row, options: InputOptions) -> bool:
@@ -27,15 +25,18 @@ def is_header(first: Row, options: InputOptions) -> bool:
     row, found = first
     if any(_is_name(name, found) for name in (options.label, options.weight, *options.ignored)):
         return True
+    notation = options.notation
+    while len(found) > 2 and cells.is_missing(found[-1]):  # as where rows end with a delimiter
+        found = found[:-1]
     columns = resolve(len(found), None, options.label, options.weight, options.ignored)
-    texts = [index for index in columns.features if _is_text(found[index])]
+    texts = [i for i in columns.features if not cells.is_value(found[i], notation)]
     if not texts:
         _refuse_counting(row, found, columns)
         return False
     label = cells.stripped(found[columns.label])
     if len(texts) == len(columns.features) and not cells.is_number(label):
         return True
-    other = next(index for index in range(len(found)) if not _is_text(found[index]))
+    other = next(i for i, cell in enumerate(found) if cells.is_value(cell, notation))
     raise CellError(
         f"row {row} is neither a header nor a row of numbers: {columns.name(texts[0])} is "
         f"{cells.shown(found[texts[0]])}, {columns.name(other)} is {cells.shown(found[other])}",
@@ -52,7 +53,7 @@ def _is_name(wanted: str | None, found: list[str]) -> bool:
 
 def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
     """Refuse a first row that counts up, such as `0,1,2,3`: pandas' names for unnamed columns."""
-    label_is_text = _is_text(found[columns.label])
+    label_is_text = not cells.is_value(found[columns.label])
     texts = [
         cell.strip(" \t")
         for index, cell in enumerate(found)
@@ -69,11 +70,16 @@ def _refuse_counting(row: int, found: list[str], columns: Columns) -> None:
         )
 
 
-def guess(first: list[str], columns: Columns) -> HeaderGuess | None:
-    """Return the guess about a first row; None if a number repeats, so it must be data."""
+def guess(first: list[str], columns: Columns, notation: Notation) -> HeaderGuess | None:
+    """Return the guess about a first row; None if it must be data, or is left out.
+
+    A number that repeats is no name.
+    """
     is_header = columns.names is not None
     numbers = [first[index].strip(" \t") for index in columns.features]
     if not is_header and len(set(numbers)) < len(numbers):
+        return None
+    if cells.is_missing(first[columns.label], notation):
         return None
     return HeaderGuess(cells.stripped(first[columns.label]), is_header)
 
@@ -114,7 +120,3 @@ def _outstanding(n_rows: Mapping[str, int]) -> set[str]:
     if len(single) <= 1:  # any text stands out if all others recur
         found |= texts & single if single else texts
     return found
-
-
-def _is_text(cell: str) -> bool:
-    return not cells.is_value(cell)

@@ -4,20 +4,16 @@ Written by hand so that training and serving share one grammar of rows and numbe
 """
 
 import io
-import logging
-from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import BinaryIO
 
-import numpy as np
-
 from container.data.columns import Columns, resolve
-from container.data.readers import csv_columns, csv_header
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
-from container.data.readers.csv_header import Row
+from container.data.readers.text import csv_columns, csv_header
+from container.data.readers.text.row_batches import Row, RowBatchBuilder
 from container.formats import cells, csv_rows
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
@@ -28,8 +24,6 @@ DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _SAMPLE_LINES = 20
 _PIECE_BYTES = 256 * 1024  # large enough to be fast; its numbers are small next to a table
 _NAMED_DELIMITERS = {"tab": "\t"}
-
-logger = logging.getLogger(__name__)
 
 
 def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
@@ -49,9 +43,10 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
         return BatchReader("", None, iter(()))
     names = first[1] if csv_header.is_header(first, options) else None
     columns = resolve(len(first[1]), names, options.label, options.weight, options.ignored)
-    guess = csv_header.guess(first[1], columns) if options.header == "auto" else None
+    notation = options.notation
+    guess = csv_header.guess(first[1], columns, notation) if options.header == "auto" else None
     format_name = f"{DELIMITERS[delimiter]}-separated text"
-    return BatchReader(format_name, columns, rows.batches(columns), guess)
+    return BatchReader(format_name, columns, rows.batches(columns), guess, rows.left_out)
 
 
 def _detect(sample: list[bytes]) -> str:
@@ -89,10 +84,11 @@ class _RowReader:
         self._stream = stream
         self._delimiter = delimiter
         self._options = options
+        self._notation = options.notation
         self._consumed: list[bytes] = []
         self._rows = csv_rows.read_rows(self._recorded(), delimiter)
         self._header: list[str] | None = None
-        self._n_repeated = 0
+        self.left_out: Counter[str] = Counter()
         self.first = next(self._rows, None)
         """The first row that is not blank; None if all are blank."""
 
@@ -119,13 +115,13 @@ class _RowReader:
             else:
                 yield from self._row_by_row(self._read_rows(text, row), columns)
             row += _count_lines(text)
-        if self._n_repeated:
-            logger.info("skipped %d rows that repeat the header", self._n_repeated)
 
     def _at_once(self, text: bytes, columns: Columns) -> Batch | None:
         """Return the rows of a piece; None unless all are plain and none repeats the header."""
         are_numbers = self._options.labels_are_numbers
-        batch = csv_columns.read(text, self._delimiter, columns, labels_are_numbers=are_numbers)
+        batch = csv_columns.read(
+            text, self._delimiter, columns, self._notation, labels_are_numbers=are_numbers
+        )
         if batch is None or self._header is None or are_numbers:
             return batch
         return None if self._header[columns.label].strip(" \t") in batch.labels else batch
@@ -138,17 +134,20 @@ class _RowReader:
         return csv_rows.read_rows(lines, self._delimiter, before)
 
     def _row_by_row(self, rows: Iterator[Row], columns: Columns) -> Iterator[Batch]:
-        builder = _BatchBuilder(columns, self._options)
+        builder = self._builder(columns)
         for row, found in rows:
             if found == self._header:  # as in files that were concatenated
-                self._n_repeated += 1
+                self.left_out["rows that repeat the header"] += 1
                 continue
             builder.add(row, found)
             if len(builder.numbers) >= BATCH_VALUES:
                 yield builder.batch()
-                builder = _BatchBuilder(columns, self._options)
+                builder = self._builder(columns)
         if builder.numbers:
             yield builder.batch()
+
+    def _builder(self, columns: Columns) -> RowBatchBuilder:
+        return RowBatchBuilder(columns, self._options.labels_are_numbers, self._notation)
 
 
 def _pieces(consumed: bytes, stream: BinaryIO) -> Iterator[bytes]:
@@ -164,64 +163,3 @@ def _has_bare_carriage_return(text: bytes) -> bool:
 
 def _count_lines(text: bytes) -> int:
     return text.count(b"\n") + text.replace(b"\r\n", b"").count(b"\r")
-
-
-@dataclass
-class _BatchBuilder:
-    """Collects the rows of one batch."""
-
-    columns: Columns
-    options: InputOptions
-    numbers: "array[float]" = field(default_factory=lambda: array("d"))
-    class_labels: list[str] = field(default_factory=list)
-    numeric_labels: "array[float]" = field(default_factory=lambda: array("d"))
-    weights: "array[float]" = field(default_factory=lambda: array("d"))
-    booleans: dict[int, str] = field(default_factory=dict)
-    """Place of the first boolean of each feature that has one."""
-
-    def add(self, row: int, found: list[str]) -> None:
-        """Append a row, and delete all but its features from `found`; raises CellError."""
-        columns = self.columns
-        if len(found) != columns.width:
-            count = "1 column" if len(found) == 1 else f"{len(found)} columns"
-            raise CellError(f"row {row} has {count}, but the rows before have {columns.width}")
-        self._add_label(row, found[columns.label])
-        if columns.weight is not None:
-            self._add_weight(row, found[columns.weight])
-        for index in columns.others:
-            del found[index]
-        values = csv_rows.plain_numbers(found)
-        self.numbers.extend(values or [self._number(row, *cell) for cell in enumerate(found)])
-
-    def batch(self) -> Batch:
-        """Return the rows that were added."""
-        numeric_labels = np.frombuffer(self.numeric_labels, dtype=np.float64)
-        return Batch(
-            csv_rows.as_matrix(self.numbers, len(self.columns.features)),
-            numeric_labels if self.options.labels_are_numbers else self.class_labels,
-            None if self.columns.weight is None else np.frombuffer(self.weights, dtype=np.float64),
-            booleans=self.booleans,
-        )
-
-    def _number(self, row: int, index: int, cell: str) -> float:
-        if cells.is_boolean(cell):
-            self.booleans.setdefault(index, f"row {row}")
-        return cells.number(cell, lambda: f"row {row}, {self.columns.feature(index)}")
-
-    def _add_label(self, row: int, cell: str) -> None:
-        where = f"row {row}, {self.columns.name(self.columns.label)}"
-        if cells.is_missing(cell):
-            raise CellError(f"{where} is {cells.shown(cell)}: no label")
-        if '"' in cell and cell.lstrip(" \t") != cell and cell.strip(" \t").startswith('"'):
-            raise CellError(f"{where} is {cells.shown(cell)}, a quote after a blank")
-        if self.options.labels_are_numbers:
-            self.numeric_labels.append(cells.number(cell, lambda: where))
-        else:
-            self.class_labels.append(cell.strip(" \t"))
-
-    def _add_weight(self, row: int, cell: str) -> None:
-        where = f"row {row}, {self.columns.name(self.columns.weight or 0)}"
-        weight = cells.number(cell, lambda: where)
-        if not weight >= 0:
-            raise CellError(f"{where} is {cells.shown(cell)}, not a weight of at least 0")
-        self.weights.append(weight)

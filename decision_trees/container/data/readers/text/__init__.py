@@ -1,0 +1,1 @@
+"""Text with one row a record: CSV and its relatives, and JSON."""

@@ -34,9 +34,13 @@ def test_label_of_a_regression_is_a_number() -> None:
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("cell", ["", "  ", "NaN", "null"])
-def test_missing_label_is_refused(task: str, cell: str) -> None:
-    """A row without a label cannot be used."""
-    assert refusal_of(f"1,2\n\n{cell},3\n", task=task) == (f"row 3, column 1 is {cell!r}: no label")
+def test_missing_label_is_marked(task: str, cell: str) -> None:
+    """A row without a label is marked in its batch, with its place."""
+    batch = rows_of(f"1,2\n\n{cell},3\n", task=task)
+
+    assert batch.unlabelled is not None
+    assert batch.unlabelled.tolist() == [False, True]
+    assert batch.first_unlabelled == f"row 3, column 1 is {cell!r}"
 
 
 def test_label_of_a_regression_fits_a_float32() -> None:

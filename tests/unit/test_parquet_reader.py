@@ -159,15 +159,7 @@ def test_features_of_other_types_are_refused(column: pa.Array, problem: str) -> 
 @pytest.mark.parametrize(
     ("table", "options", "message"),
     [
-        ({"y": [1, 2, None]}, {}, "row 3, column 1 ('y') is empty: no label"),
-        ({"y": ["a", "b", ""]}, {}, "row 3, column 1 ('y') is empty: no label"),
-        ({"y": ["a", None, ""]}, {}, "row 2, column 1 ('y') is empty: no label"),
         ({"y": [1, np.inf, 2.0]}, {}, "row 2, column 1 ('y') is infinite"),
-        (
-            {"y": [1.0, None, 2]},
-            {"task": "regression"},
-            "row 2, column 1 ('y') is empty: no label",
-        ),
         ({"y": [1, 2, np.inf]}, {"task": "regression"}, "row 3, column 1 ('y') is infinite"),
         (
             {"y": [1, 1e39, 2]},
@@ -189,6 +181,29 @@ def test_cell_that_cannot_be_used_is_refused(
     content = written({"y": [1, 2, 3], "x": [1, 2, 3]} | table)
 
     assert refusal_of(content, **options) == message
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "unlabelled"),
+    [
+        ([1, 2, None], {}, [False, False, True]),
+        (["a", "b", ""], {}, [False, False, True]),
+        (["a", None, ""], {}, [False, True, True]),
+        ([1.0, None, 2], {"task": "regression"}, [False, True, False]),
+        (["a", "NA", "b"], {}, [False, True, False]),
+        (["a", "?", "b"], {"na_values": "?"}, [False, True, False]),
+    ],
+)
+def test_missing_label_is_marked(
+    labels: list[Any], options: dict[str, object], unlabelled: list[bool]
+) -> None:
+    """A row without a label is marked in its batch, with its place."""
+    batch = batch_of({"y": labels, "x": [1, 2, 3]}, **options)
+
+    assert batch.unlabelled is not None
+    assert batch.unlabelled.tolist() == unlabelled
+    row = unlabelled.index(True) + 1
+    assert batch.first_unlabelled.startswith(f"row {row}, column 1 ('y') is ")
 
 
 def test_rows_are_counted_through_all_row_groups() -> None:

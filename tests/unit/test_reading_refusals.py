@@ -12,10 +12,7 @@ from container.progress import Counter
 from support.recordio import encode, encode_sparse
 from support.training_files import Content, both_of, read, table_of
 
-REMEDY = (
-    "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
-    "header, delimiter)."
-)
+REMEDY = "correct the data."
 
 
 def test_validation_data_without_rows_are_refused(tmp_path: Path) -> None:
@@ -30,7 +27,6 @@ def test_validation_data_without_rows_are_refused(tmp_path: Path) -> None:
     ("contents", "problem"),
     [
         (["a,1\n", "b,2\n\nc,x\n"], "In {1}, row 3, column 2 is 'x', not a number"),
-        (["y,x\na,1\n", "y,x\n,2\n"], "In {1}, row 2, column 1 ('y') is '': no label"),
         (["\n", "a,1\n", "b,2,3\n"], "In {2}, rows have 3 columns, but those of {1} 2"),
         (["\n", b"\xef\xbb\xbf\r\n"], "In {0}, {1}, there are no rows"),
     ],
@@ -95,3 +91,14 @@ def test_files_with_different_features_are_refused(
         table_of(tmp_path, encode([[1, 2]], [0]), second, suffix=".rec")
 
     assert str(caught.value) == f"In {tmp_path}/1.rec, {problem}; {REMEDY}"
+
+
+def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
+    """The message has the first of them, their number, and the hyperparameter that drops them."""
+    with pytest.raises(TrainingDataError) as caught:
+        table_of(tmp_path, "y,x\na,1\n", "y,x\n,2\nb,1\nNA,2\n")
+
+    assert str(caught.value) == (
+        f"In {tmp_path}/1.csv, row 2, column 1 ('y') is '': no label, as in 2 rows; "
+        "set the hyperparameter missing_labels=drop to leave such rows out."
+    )

@@ -8,10 +8,7 @@ from container.data.columns import HEADER_REMEDY
 from container.errors import TrainingDataError
 from support.training_files import Content, table_of
 
-REMEDY = (
-    "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
-    "header, delimiter)."
-)
+REMEDY = "correct the data."
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,7 @@ from container.progress import Counter
 _MAX_TABLE_CELLS = 4_000_000
 """Maximum number of cells in a table of a stream, unless one batch has more."""
 
-REMEDY = (
-    "correct the data, or the hyperparameters that say how it is read (task, label, weight, "
-    "header, delimiter)"
-)
+REMEDY = "correct the data"
 """Remedy for an error that has none of its own."""
 
 _PIPE_HINT = (

@@ -19,7 +19,7 @@ from container.data import channels
 from container.data.columns import HeaderGuess, resolve
 from container.data.dataset import Dataset
 from container.data.labels import ClassLabels
-from container.data.readers import csv_header
+from container.data.readers.text import csv_header
 from container.data.table import Table
 from container.paths import Paths
 from container.payloads import decoding

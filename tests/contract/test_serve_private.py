@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from container.errors import EXIT_NO_MODEL
+from container.errors import EXIT_NO_MODEL, PlatformError
 from support.material import PROGRAM_DIR, OptMl
 from support.processes import await_condition, children_of
 from support.script_mode.sources import write_files
@@ -183,6 +183,20 @@ def test_links_that_lead_out_of_the_model_give_no_access(
         f"The workers run as nobody, and {secret} has the mode 0600 and belongs to root" in message
     )
     assert "MODEL_SERVER_USER" in message
+
+
+def test_private_directory_for_sockets_is_refused(
+    shared: OptMl, tmp_path: Path, nobody: dict[str, str], short_path: Path
+) -> None:
+    """The workers must enter the directory of their socket; the message names it."""
+    short_path.chmod(0o755)
+    private = short_path / "tmp"
+    private.mkdir(mode=0o700)
+    with serving(shared, tmp_path / "log", **nobody, TMPDIR=str(private)) as server:
+        ended = server.ended()
+
+    assert ended.code == PlatformError.exit_code
+    assert f"who cannot enter {private}: set TMPDIR to" in ended.log
 
 
 def test_readable_model_is_not_copied(

@@ -28,7 +28,7 @@ def variables(settings: Settings, directory: Path) -> dict[str, str]:
         directory: the directory for the copies; it is created if there are any.
 
     Raises:
-        PlatformError: a copy cannot be written.
+        PlatformError: a copy cannot be written, or the workers cannot enter the directory above.
     """
     if not (options := user_options(settings)):
         return {}
@@ -61,7 +61,12 @@ def variables(settings: Settings, directory: Path) -> dict[str, str]:
 def _private(sources: list[Path], settings: Settings) -> dict[Path, Path]:
     """Return the sources that only root can read, each with the first such file in it."""
     listed = {source: [source, *copyable(source)] for source in sources if is_readable(source)}
-    with _acting_as_worker(settings):
+    with _acting_as_worker(settings) as user:
+        if not is_readable(Path(tempfile.gettempdir())):
+            raise PlatformError(
+                f"The workers run as {user}, who cannot enter {tempfile.gettempdir()}: set TMPDIR "
+                "to a directory that everybody may enter."
+            )
         return {
             source: file
             for source, files in listed.items()
@@ -71,15 +76,15 @@ def _private(sources: list[Path], settings: Settings) -> dict[Path, Path]:
 
 
 @contextmanager
-def _acting_as_worker(settings: Settings) -> Iterator[None]:
-    """Give this process, which must have one thread, the permissions of the workers."""
+def _acting_as_worker(settings: Settings) -> Iterator[str]:
+    """Give this process, which must have one thread, the permissions of the workers' user."""
     user, group = worker_account(settings) or ("root", "root")
     own = os.getgroups()
     os.setgroups([])
     os.setegid(grp.getgrnam(group).gr_gid)
     os.seteuid(pwd.getpwnam(user).pw_uid)
     try:
-        yield
+        yield user
     finally:
         os.seteuid(0)
         os.setegid(os.getgid())

@@ -136,7 +136,9 @@ have_base_image() {
 build_image() {
     local options=(--target "${target}" "$@" --build-arg "BASE_IMAGE=${base_image}")
     if [[ -f ${SSL_CERT_FILE-} ]]; then
-        options+=(--secret "id=ca-bundle,src=${SSL_CERT_FILE}")
+        local bundle="src=${SSL_CERT_FILE}" quote='"' # a field of CSV
+        [[ ${bundle} != *[,\"$'\n']* ]] || bundle=${quote}${bundle//${quote}/${quote}${quote}}${quote}
+        options+=(--secret "id=ca-bundle,${bundle}")
     fi
     change env DOCKER_BUILDKIT=1 "${docker}" "${build[@]}" "${options[@]}" "${here}"
 }
@@ -249,9 +251,18 @@ log_in() {
 # API of a registry: https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
 head_manifest() {
     : >"${scratch}/headers"
-    curl --silent --head --config "${scratch}/curl" --output "${scratch}/headers" \
+    curl --silent --show-error --head --config "${scratch}/curl" --output "${scratch}/headers" \
         --header "Accept: ${manifest_type},${other_types}" --write-out '%{http_code} %{content_type}' \
-        "https://${uri%%/*}/v2/${image}/manifests/$1" || true
+        "https://${uri%%/*}/v2/${image}/manifests/$1" 2>"${scratch}/reason" || true
+}
+
+# Print the status of `head_manifest`; without one, why there was no answer.
+status_of() {
+    if [[ ${1%% *} == 000 ]]; then
+        printf 'nothing (%s)' "$(last_line)"
+    else
+        printf '%s' "${1%% *}"
+    fi
 }
 
 refuse_taken_tags() {
@@ -260,7 +271,7 @@ refuse_taken_tags() {
     for name in "${tags[@]}"; do
         answer=$(head_manifest "${name}")
         [[ ${answer%% *} == 404 ]] \
-            || cannot "the tag ${uri}:${name} cannot be pushed: the tags of the repository are immutable, and the registry returned ${answer%% *} for it instead of 404; commit your changes, or delete the tag."
+            || cannot "the tag ${uri}:${name} cannot be pushed: the tags of the repository are immutable, and the registry returned $(status_of "${answer}") for it instead of 404; commit your changes, or delete the tag."
     done
 }
 
@@ -286,7 +297,7 @@ verify() {
     answer=$(head_manifest "${name}")
     digest=$(sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: *\(sha256:[0-9a-f]*\).*/\1/p' "${scratch}/headers")
     [[ ${answer%% *} == 200 && -n ${digest} ]] \
-        || fail "${uri}:${name} was pushed, but the registry returned ${answer%% *} for it (000: no answer); do not use it, and push again."
+        || fail "${uri}:${name} was pushed, but the registry returned $(status_of "${answer}") for it; do not use it, and push again."
     found=${answer#* }
     [[ ${found%%;*} == "${manifest_type}" ]] \
         || fail "${uri}:${name} was pushed as ${found}, which SageMaker rejects; update buildx, or disable the containerd image store of the engine."

@@ -92,12 +92,12 @@ check_machine() {
     command -v curl >/dev/null || fail "curl is not on PATH; install it."
     [[ ${PORT} =~ ^[0-9]+$ ]] || fail "PORT is ${PORT}; it must be a number."
     if (exec 3<>"/dev/tcp/127.0.0.1/${PORT}") 2>/dev/null; then
-        fail "port ${PORT} is already in use; stop the program that listens there, or choose another port: PORT=8081 $0"
+        fail "port ${PORT} is already in use; stop the program that listens there, or choose another port: PORT=8081 $(printf '%q' "$0")"
     fi
 }
 
 choose_way() {
-    local log=${scratch}/build.log status=0
+    local log=${scratch}/build.log status=0 reason
     say "looking for a Docker engine, to build the image (minutes the first time, then seconds)"
     "${root}/build_and_push.sh" --build-only "${image}" >"${log}" 2>&1 || status=$?
     case ${status} in
@@ -114,7 +114,8 @@ choose_way() {
             ;;
         *)
             cat -- "${log}" >&2
-            fail "the image could not be built; the output of the build is above."
+            reason=$(grep -o 'train: .*' "${log}" | tail -n 1) || reason=
+            fail "the image could not be built; ${reason:-the output of the build is above.}"
             ;;
     esac
 }
@@ -149,11 +150,18 @@ fail_training() {
     exit "$1"
 }
 
+# Print the field source=PATH of --mount, whose fields are written as in CSV.
+source_field() {
+    local field="source=$1" quote='"'
+    [[ ${field} != *[,\"$'\n']* ]] || field=${quote}${field//${quote}/${quote}${quote}}${quote}
+    printf '%s' "${field}"
+}
+
 # Take the first rows of the user's table as the request.
 make_payload() {
     [[ -n ${own_table} ]] || return 0
     if [[ ${way} == containers ]]; then
-        docker run --rm --interactive --mount "type=bind,source=${directory},target=/opt/ml,readonly" \
+        docker run --rm --interactive --mount "type=bind,$(source_field "${directory}"),target=/opt/ml,readonly" \
             "${image}" python3 - /opt/ml <"${here}/first_rows.py"
     else
         python "${here}/first_rows.py" "${directory}"
@@ -216,7 +224,7 @@ show_results() {
 
 serve_on() {
     say "the server keeps running; press Ctrl-C to stop it. To send other rows to it:"
-    say "    PORT=${PORT} ${here}/predict.sh FILE"
+    say "    PORT=${PORT} $(printf '%q' "${here}/predict.sh") FILE"
     wait "${server}"
 }
 

@@ -10,6 +10,13 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
+# Print the field source=PATH of --mount, whose fields are written as in CSV.
+source_field() {
+    local field="source=$1" quote='"'
+    [[ ${field} != *[,\"$'\n']* ]] || field=${quote}${field//${quote}/${quote}${quote}}${quote}
+    printf '%s' "${field}"
+}
+
 if [[ $# -lt 1 || $# -gt 2 ]]; then
     echo "usage: serve_local.sh IMAGE [DIRECTORY]" >&2
     exit 2
@@ -21,4 +28,4 @@ if [[ ! -d ${model} ]]; then
 fi
 model=$(CDPATH='' cd -- "${model}" >/dev/null && pwd)
 exec docker run --rm --publish "127.0.0.1:${PORT:-8080}:8080" --user "$(id -u):$(id -g)" \
-    --mount "type=bind,source=${model},target=/opt/ml/model,readonly" "$1" serve
+    --mount "type=bind,$(source_field "${model}"),target=/opt/ml/model,readonly" "$1" serve

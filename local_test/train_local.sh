@@ -11,6 +11,13 @@ set -euo pipefail
 here=$(cd -- "$(dirname -- "$0")" >/dev/null && pwd)
 readonly here
 
+# Print the field source=PATH of --mount, whose fields are written as in CSV.
+source_field() {
+    local field="source=$1" quote='"'
+    [[ ${field} != *[,\"$'\n']* ]] || field=${quote}${field//${quote}/${quote}${quote}}${quote}
+    printf '%s' "${field}"
+}
+
 if [[ $# -lt 1 || $# -gt 2 ]]; then
     echo "usage: train_local.sh IMAGE [DIRECTORY]" >&2
     exit 2
@@ -23,4 +30,4 @@ fi
 directory=$(CDPATH='' cd -- "${directory}" >/dev/null && pwd)
 mkdir -p -- "${directory}/model" "${directory}/output"
 exec docker run --rm --user "$(id -u):$(id -g)" \
-    --mount "type=bind,source=${directory},target=/opt/ml" "$1" train
+    --mount "type=bind,$(source_field "${directory}"),target=/opt/ml" "$1" train

@@ -35,12 +35,18 @@ _MAX_DEPTH = 8  # deeper values are converted to text
 def configure(level: int = logging.INFO, *, as_json: bool = False) -> None:
     """Send all records of the process to standard output; called by entry points only.
 
-    Python's warnings are logged as well, because otherwise they are several lines of text.
+    Python's warnings, and an exception that ends the process, are logged as well; otherwise they
+    are several lines of text.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines() if as_json else TextLines())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(*exc_info: Any) -> None:
+    logging.getLogger(__name__).critical("the program failed", exc_info=exc_info)
 
 
 def gunicorn_logging() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -105,3 +106,25 @@ def violations(value: Any, shape: Any) -> list[str]:
     # All patterns have the same meaning here: any printable characters.
     control = [repr(mark) for mark in value if unicodedata.category(mark)[0] not in "LMZSNP"]
     return too_long + unknown + control
+
+
+@pytest.mark.parametrize("option", ["--help", "--schema"])
+def test_mistake_in_algorithm_py_is_the_last_line(tmp_path: Path, option: str) -> None:
+    """The build of an image runs `train --schema`, so its log ends with what to correct."""
+    program = tmp_path / "program"
+    shutil.copytree(PROGRAM_DIR, program, ignore=shutil.ignore_patterns("__pycache__"))
+    (program / "algorithm.py").write_text("import no_such_package\n", encoding="utf-8")
+
+    ended = subprocess.run(
+        [program / "train", option],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+    assert (ended.returncode, ended.stdout) == (os.EX_DATAERR, "")
+    assert ended.stderr.splitlines()[-1] == (
+        "train: algorithm.py, line 1, needs the package no_such_package, which is not installed; "
+        "add it to requirements/train.in and build the image again."
+    )

@@ -135,6 +135,33 @@ def test_quickstart_shows_why_the_image_could_not_be_built(tmp_path: Path) -> No
     assert [call for call in docker.calls() if call[0] == "run"] == []
 
 
+def test_quickstart_ends_a_failed_build_with_the_mistake_in_algorithm_py(tmp_path: Path) -> None:
+    """The line of `train --schema` in the log of the build is repeated at its end."""
+    log = "#12 2.1 train: algorithm.py, line 3, raised X; correct it.\\n#12 ERROR: exit code: 65\\n"
+    docker = Fake(
+        tmp_path / "bin", "docker", f"if [[ $2 == build ]]; then printf '{log}'; exit 2; fi"
+    )
+
+    ended = Clone(tmp_path).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
+
+    assert ended.err.splitlines()[-1] == (
+        "quickstart: the image could not be built; train: algorithm.py, line 3, raised X; "
+        "correct it."
+    )
+
+
+def test_quickstart_works_in_a_clone_with_any_path(tmp_path: Path, iris: LabelledRows) -> None:
+    """A comma, quotes, blanks and a line break in the path of the clone change nothing."""
+    parent = tmp_path / "a, 'b' \"c\"\nd"
+    parent.mkdir()
+    docker = Fake(tmp_path / "bin", "docker", "exit 1")
+
+    ended = with_environment(parent).run(SCRIPT, fakes=[docker], PORT=str(free_port()))
+
+    assert ended.code == 0, ended.err
+    assert labelled_payload(iris) in ended.out
+
+
 def test_quickstart_reports_that_the_server_has_exited(tmp_path: Path) -> None:
     """If the server cannot start, the script exits at once and prints the log."""
     body = 'if [[ "$1 ${!#}" == "run serve" ]]; then echo no model; exit 1; fi'

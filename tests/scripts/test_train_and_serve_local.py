@@ -71,6 +71,33 @@ def test_train_local_trains_in_another_directory(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "a job").iterdir()} == {"input", "model", "output"}
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("a job", "source={}/a job/test_dir"),
+        ("a,job", '"source={}/a,job/test_dir"'),
+        ('a "job"', '"source={}/a ""job""/test_dir"'),
+        ("a\njob", '"source={}/a\njob/test_dir"'),
+    ],
+)
+def test_directory_with_any_name_is_mounted(tmp_path: Path, name: str, field: str) -> None:
+    """Docker reads the fields of --mount as CSV."""
+    docker = Fake(tmp_path / "bin", "docker")
+    directory = tmp_path / name / "test_dir"
+    (directory / "input").mkdir(parents=True)
+    (directory / "model").mkdir()
+    clone = Clone(tmp_path)
+
+    for script in ("train_local.sh", "serve_local.sh"):
+        assert clone.run(f"local_test/{script}", "image", directory, fakes=[docker]).code == 0
+
+    trained, served = docker.calls()
+    source = field.format(tmp_path)
+    end = '/model"' if source.endswith('"') else "/model"
+    assert f"type=bind,{source},target=/opt/ml" in trained
+    assert f"type=bind,{source.rstrip(chr(34))}{end},target=/opt/ml/model,readonly" in served
+
+
 def test_train_local_reports_a_missing_input(tmp_path: Path) -> None:
     """A directory without a job is named in one sentence; nothing is created or started."""
     docker = Fake(tmp_path / "bin", "docker")

@@ -289,3 +289,15 @@ def test_reason_has_no_number_of_a_cell() -> None:
     message = "row 3, column 12 is 1e+39, -2.5 or 4.5e-07 or 0xff; send list<item: x>"
 
     assert without_values(message) == "row 3, column 12 is ..., ... or ... or ...; send list..."
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_exception_that_ends_a_program_is_logged(as_json: bool) -> None:
+    """It has the form of all lines, and the exit code is Python's."""
+    ended = run(f"log.configure(as_json={as_json})\nraise KeyError('a\\x1b[31m\\nb')\n")
+
+    lines = ended.stdout.splitlines()
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "the program failed" in lines[0]
+    assert as_json == (len(lines) == 1)
+    assert all(line.isprintable() for line in lines)

@@ -1,10 +1,13 @@
 """Programs of a sandbox; tests/contract/test_selftest.py tests complete runs."""
 
+import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from container.selftest.sandbox import Sandbox
 from support.processes import python
 
 
@@ -46,3 +49,11 @@ def test_selftest_has_one_thread() -> None:
     )
 
     assert (ended.stdout, ended.stderr) == ("1\n", "")
+
+
+def test_excerpt_of_a_log_is_printable(tmp_path: Path) -> None:
+    """Control characters of a failed program do not reach the terminal of the caller."""
+    with closing(Sandbox(tmp_path, os.environ)) as sandbox:
+        sandbox.run(["/bin/sh", "-c", r"printf 'a\033[31m\r\nb\n'"])
+
+        assert sandbox.excerpt() == "    a\\x1b[31m\\r\n    b\n"

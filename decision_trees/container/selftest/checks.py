@@ -19,6 +19,7 @@ from types import FrameType
 
 from container import signals
 from container.errors import EXIT_STOPPED, ContainerError, PlatformError
+from container.log import escaped
 from container.paths import PROGRAM_DIR, environment
 from container.selftest.sandbox import (
     N_ROWS,
@@ -84,7 +85,7 @@ def _passes(name: str, checks: "Checks") -> bool:
 
 
 def _report(result: str, name: str, text: str) -> None:
-    sys.stdout.write(f"{result:<9}{name:<13}{text}\n")
+    sys.stdout.write(f"{result:<9}{name:<13}{escaped(text)}\n")
     sys.stdout.flush()
 
 

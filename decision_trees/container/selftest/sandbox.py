@@ -15,6 +15,7 @@ from pathlib import Path
 
 from container import signals
 from container.errors import PlatformError
+from container.log import escaped
 from container.paths import PROGRAM_DIR
 
 RUN_SECONDS = 120.0
@@ -153,7 +154,7 @@ class Sandbox:
     def excerpt(self) -> str:
         """Return the log of the program that was started last; the middle of a long log is cut."""
         logged = self.log.read_bytes()[self._last_start :].decode(errors="replace")
-        lines = logged.splitlines()
+        lines = [escaped(line) for line in logged.split("\n") if line]
         n_left_out = len(lines) - 2 * _SHOWN_LINES
         if n_left_out > 0:
             lines[_SHOWN_LINES:-_SHOWN_LINES] = [f"... {n_left_out} more lines ..."]

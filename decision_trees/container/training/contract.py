@@ -3,6 +3,7 @@
 import errno
 import inspect
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,17 @@ def faults_named() -> Iterator[None]:
             raise
         logger.error("%s failed", FILE, exc_info=(type(error), error, own))
         raise AlgorithmError(f"{fault(FILE, error)}{_details(error)}") from error
+
+
+@contextmanager
+def faults_shown() -> Iterator[None]:
+    """Exit with the text of an AlgorithmError on standard error, without a job."""
+    try:
+        with faults_named():
+            yield
+    except AlgorithmError as error:
+        sys.stderr.write(f"train: {error}\n")
+        sys.exit(error.exit_code)
 
 
 def _is_of_environment(error: Exception) -> bool:

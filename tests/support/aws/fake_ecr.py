@@ -87,7 +87,8 @@ def _curl(docker: Fake, answers: dict[str, str]) -> str:
         printf '%s' '{manifest}'
     else
         printf '%s' '{answers.get("taken", manifest)}'
-    fi"""
+    fi
+    [[ '{manifest}' != 000* ]] || {{ echo 'curl: (6) no such host' >&2; exit 6; }}"""
 
 
 def sentence(ended: ScriptResult, code: int) -> str:

@@ -89,7 +89,7 @@ def test_master_that_is_killed_while_it_loads_is_explained(trained: OptMl, tmp_p
         ended = server.ended()
 
     assert ended.code == EXIT_NO_MODEL
-    assert "exiting without a model: it was killed while it was loaded" in ended.log
+    assert "exiting without a model: gunicorn was killed while it loaded the model" in ended.log
     assert "memory ran out" in ended.log
 
 

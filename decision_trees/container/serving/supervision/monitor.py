@@ -74,8 +74,9 @@ class Monitor:
         was_killed = self._children[name].returncode == -signal.SIGKILL
         if name == "gunicorn" and was_killed and not self._scoreboard.was_ready():
             logger.error(
-                "exiting without a model: it was killed while it was loaded, most likely because "
-                "the memory ran out: use an instance type with more memory. Now there is %s",
+                "exiting without a model: gunicorn was killed while it loaded the model, most "
+                "likely because the memory ran out: use an instance type with more memory. Now "
+                "there is %s",
                 self._settings.workers_reason,
             )
             self.exit_code = EXIT_NO_MODEL

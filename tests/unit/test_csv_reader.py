@@ -96,3 +96,25 @@ def test_rows_of_several_batches_keep_their_order(cell: str) -> None:
     assert np.isnan(features[:, 0]).all()
     assert (features[:, 1:] == np.arange(n_rows).reshape(-1, 1)).all()
     assert all(batch.weights is not None and len(batch.weights) for batch in batches)
+
+
+@pytest.mark.parametrize("other", ["5.5", "1.234"])
+def test_decimal_comma_that_a_later_cell_contradicts_is_refused(other: str) -> None:
+    """A number with a point in a file with decimal commas has no certain value."""
+    text = "y;x\n" + "a;1,5\n" * 60_000 + f"b;{other}\n"
+
+    assert refusal_of(text) == f"row 60002, column 2 ('x') is {other!r}, not a number"
+
+
+def test_decimal_comma_in_a_later_piece_is_read() -> None:
+    """Whole numbers do not say which decimals a file has."""
+    batches = list(reader_of("y;x\n" + "a;1\n" * 90_000 + "b;2,5\n").batches)
+
+    assert np.asarray(batches[-1].features)[-1].tolist() == [2.5]
+
+
+def test_decimal_comma_after_a_point_is_refused() -> None:
+    """A number with a point before it makes the comma uncertain."""
+    text = "y;x\n" + "a;1.5\n" * 60_000 + "b;2,5\n"
+
+    assert refusal_of(text) == "row 60002, column 2 ('x') is '2,5', not a number"

@@ -35,6 +35,7 @@ def test_options_have_defaults_that_read_the_first_column_as_a_class() -> None:
         ("weight", "null", None),
         ("delimiter", ";", ";"),
         ("delimiter", "tab", "tab"),
+        ("delimiter", ":", ":"),
         ("validation_fraction", "0.25", 0.25),
         ("validation_fraction", "0", 0.0),
     ],
@@ -49,7 +50,8 @@ def test_option_takes(name: str, value: object, found: object) -> None:
     [
         ("task", "ranking", "classification or regression"),
         ("header", "True", "auto, present or absent"),
-        ("delimiter", ":", "auto, ',', ';', '|' or tab"),
+        ("delimiter", "::", "auto, tab, space, ^A or any other character"),
+        ("decimal", "x", "auto, '.' or ','"),
         ("validation_fraction", "0.95", "a number from 0 up to 0.9"),
     ],
 )

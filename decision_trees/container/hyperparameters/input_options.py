@@ -38,6 +38,14 @@ Texts = Annotated[str, expected("texts with commas between them")]
 """Several texts; one with a comma is in double quotes, as in CSV."""
 
 
+Delimiter = Annotated[
+    str,
+    Field(pattern=r"^(auto|tab|space|\^A|[^\"\r\n\x00])$"),
+    expected("auto, tab, space, ^A or any other character"),
+]
+"""Separator of cells, or its name."""
+
+
 class InputOptions(BaseModel):
     """Hyperparameters of every job; an algorithm adds its own in a subclass.
 
@@ -69,8 +77,12 @@ class InputOptions(BaseModel):
     missing_labels: Annotated[Literal["fail", "drop"], NOT_TUNABLE] = "fail"
     """What to do with rows that have no label: fail, or leave them out and count them."""
 
-    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], NOT_TUNABLE] = "auto"
+    delimiter: Annotated[Delimiter, NOT_TUNABLE] = "auto"
     """Separator of the cells of a text file."""
+
+    decimal: Annotated[Literal["auto", ".", ","], NOT_TUNABLE] = "auto"
+    """Character before the decimals of a number; auto finds a comma if the delimiter is a semicolon
+    or a tab."""
 
     validation_fraction: Annotated[float, Field(ge=0, le=0.9), NOT_TUNABLE] = 0.0
     """Fraction of the training rows to use for validation instead."""
@@ -102,7 +114,8 @@ class InputOptions(BaseModel):
     @property
     def notation(self) -> Notation:
         """Notation of cells."""
-        return Notation(frozenset(stripped(text).lower() for text in _listed(self.na_values)))
+        na_values = frozenset(stripped(text).lower() for text in _listed(self.na_values))
+        return Notation(na_values, "," if self.decimal == "," else ".")
 
     def refuse_columns(self, format_name: str) -> None:
         """Refuse the name of a column, for a format in which a row itself says what its label is.

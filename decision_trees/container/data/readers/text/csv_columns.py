@@ -38,7 +38,7 @@ def read(
         labels_are_numbers: whether the labels are numbers as well.
     """
     text = text.replace(b"\r\n", b"\n").removesuffix(b"\n")
-    ends = _ends(text, ord(delimiter), columns.width)
+    ends = _ends(text, ord(delimiter), columns.width) if delimiter.isascii() else None
     if ends is None:
         return None
     numbers, labels = bytearray(text), None
@@ -51,7 +51,7 @@ def read(
         cut = _starts(ends)[:, columns.label], ends[:, columns.label]
         labels = _labels(text, *cut, notation)
         _overwrite(numbers, *cut)
-    values = _values(numbers, delimiter, ends)
+    values = _values(numbers, delimiter, ends, notation)
     if values is None or (labels is None and not labels_are_numbers):
         return None
     return _batch(values, labels, columns)
@@ -104,9 +104,17 @@ def _overwrite(text: bytearray, starts: Offsets, ends: Offsets) -> None:
     view[starts[lengths > 0]] = _ONE
 
 
-def _values(text: bytearray, delimiter: str, ends: Offsets) -> NDArray[np.float64] | None:
+def _values(
+    text: bytearray, delimiter: str, ends: Offsets, notation: Notation
+) -> NDArray[np.float64] | None:
     """Return all cells as numbers, shape (n_rows, n_columns); None if one is not a number."""
-    if b"[" in text or b"\r" in text or (delimiter != "," and b"," in text):
+    if b"[" in text or b"\r" in text:
+        return None
+    if notation.decimal == ",":
+        if delimiter == "," or b"." in text:
+            return None
+        text = text.replace(b",", b".")
+    elif delimiter != "," and b"," in text:
         return None
     np.frombuffer(text, np.uint8)[ends.ravel()[:-1]] = _COMMA
     values = numeric.of_cells(bytes(text), ends.size)

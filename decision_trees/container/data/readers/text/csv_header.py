@@ -18,14 +18,13 @@ _MIN_NAMES_FROM_0, _MIN_NAMES = 3, 5
 """Minimum number of cells that count up from 0, or from any number, to be taken for names."""
 
 
-def is_header(first: Row, options: InputOptions) -> bool:
+def is_header(first: Row, options: InputOptions, notation: Notation) -> bool:
     """Return whether the first row holds names; raises CellError if it can be either."""
     if options.header != "auto":
         return options.header == "present"
     row, found = first
     if any(_is_name(name, found) for name in (options.label, options.weight, *options.ignored)):
         return True
-    notation = options.notation
     while len(found) > 2 and cells.is_missing(found[-1]):  # as where rows end with a delimiter
         found = found[:-1]
     columns = resolve(len(found), None, options.label, options.weight, options.ignored)

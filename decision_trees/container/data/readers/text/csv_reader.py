@@ -6,24 +6,18 @@ Written by hand so that training and serving share one grammar of rows and numbe
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from itertools import chain, islice
+from itertools import chain
 from typing import BinaryIO
 
 from container.data.columns import Columns, resolve
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
-from container.data.readers.text import csv_columns, csv_header
+from container.data.readers.text import csv_columns, csv_dialect, csv_header
+from container.data.readers.text.csv_dialect import Start
 from container.data.readers.text.row_batches import Row, RowBatchBuilder
 from container.formats import cells, csv_rows
-from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
 
-DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-"""Delimiters that are detected, in this order, and their names."""
-
-_SAMPLE_LINES = 20
 _PIECE_BYTES = 256 * 1024  # large enough to be fast; its numbers are small next to a table
-_NAMED_DELIMITERS = {"tab": "\t"}
 
 
 def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
@@ -33,60 +27,31 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
         CellError: the first rows are not a table, or can be read in two ways.
         HyperparameterError: label or weight name no column.
     """
-    sample = list(islice(stream, _SAMPLE_LINES))
-    delimiter = _NAMED_DELIMITERS.get(options.delimiter, options.delimiter)
-    if delimiter == "auto":
-        delimiter = _detect(sample)
-    rows = _RowReader(sample, stream, delimiter, options)
+    start = csv_dialect.start(stream, options)
+    rows = _RowReader(start, stream, options)
     first = rows.first
     if first is None:
         return BatchReader("", None, iter(()))
-    names = first[1] if csv_header.is_header(first, options) else None
+    notation = start.decimals.notation
+    names = first[1] if csv_header.is_header(first, options, notation) else None
     columns = resolve(len(first[1]), names, options.label, options.weight, options.ignored)
-    notation = options.notation
     guess = csv_header.guess(first[1], columns, notation) if options.header == "auto" else None
-    format_name = f"{DELIMITERS[delimiter]}-separated text"
+    format_name = f"{csv_dialect.named(start.decimals.delimiter)}-separated text"
     return BatchReader(format_name, columns, rows.batches(columns), guess, rows.left_out)
-
-
-def _detect(sample: list[bytes]) -> str:
-    """Return the delimiter that splits the first rows into the same number of cells, above 1.
-
-    Raises:
-        CellError: there are two such delimiters, for example if numbers have decimal commas.
-    """
-    widths = {delimiter: _widths(sample, delimiter) for delimiter in DELIMITERS}
-    found = [delimiter for delimiter, counts in widths.items() if max(counts, default=1) > 1]
-    uniform = [delimiter for delimiter in found if len(widths[delimiter]) == 1]
-    if len(uniform) > 1:
-        raise CellError(
-            f"rows can be split at {' or at '.join(f'{d!r}' for d in uniform)}",
-            "set the hyperparameter delimiter to the right one; decimals need a point",
-        )
-    return next(iter([*uniform, *found]), ",")
-
-
-def _widths(sample: list[bytes], delimiter: str) -> set[int]:
-    widths = set()
-    with suppress(CellError):  # errors are reported when the rows are read
-        for _, found in csv_rows.read_rows(sample, delimiter):
-            widths.add(len(found))
-    return widths
 
 
 class _RowReader:
     """Parses a text to its end: many rows at once if they are plain, otherwise row by row."""
 
-    def __init__(
-        self, sample: list[bytes], stream: BinaryIO, delimiter: str, options: InputOptions
-    ) -> None:
-        self._lines = iter(sample)
+    def __init__(self, start: Start, stream: BinaryIO, options: InputOptions) -> None:
+        self._lines = iter(start.lines)
         self._stream = stream
-        self._delimiter = delimiter
+        self._n_before = start.n_before
+        self._decimals = start.decimals
+        self._delimiter = start.decimals.delimiter
         self._options = options
-        self._notation = options.notation
         self._consumed: list[bytes] = []
-        self._rows = csv_rows.read_rows(self._recorded(), delimiter)
+        self._rows = csv_rows.read_rows(self._recorded(), self._delimiter, self._n_before)
         self._header: list[str] | None = None
         self.left_out: Counter[str] = Counter()
         self.first = next(self._rows, None)
@@ -100,7 +65,7 @@ class _RowReader:
 
     def batches(self, columns: Columns) -> Iterator[Batch]:
         """Yield all rows below the header, which is the first row if the columns have names."""
-        consumed, row = b"".join(self._consumed), 0
+        consumed, row = b"".join(self._consumed), self._n_before
         if columns.names is not None and self.first is not None:
             row, found = self.first
             if not all(map(cells.is_number, columns.names)):  # otherwise a row of data may equal it
@@ -109,6 +74,7 @@ class _RowReader:
                 yield from self._row_by_row(self._rows, columns)
             consumed = b""
         for text in _pieces(consumed + b"".join(self._lines), self._stream):
+            self._decimals = self._decimals.in_text(text)
             batch = self._at_once(text, columns)
             if batch is not None:
                 yield batch
@@ -120,7 +86,7 @@ class _RowReader:
         """Return the rows of a piece; None unless all are plain and none repeats the header."""
         are_numbers = self._options.labels_are_numbers
         batch = csv_columns.read(
-            text, self._delimiter, columns, self._notation, labels_are_numbers=are_numbers
+            text, self._delimiter, columns, self._decimals.notation, labels_are_numbers=are_numbers
         )
         if batch is None or self._header is None or are_numbers:
             return batch
@@ -147,7 +113,7 @@ class _RowReader:
             yield builder.batch()
 
     def _builder(self, columns: Columns) -> RowBatchBuilder:
-        return RowBatchBuilder(columns, self._options.labels_are_numbers, self._notation)
+        return RowBatchBuilder(columns, self._options.labels_are_numbers, self._decimals.notation)
 
 
 def _pieces(consumed: bytes, stream: BinaryIO) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ class RowBatchBuilder:
         features = found.copy()
         for index in columns.others:
             del features[index]
-        values = csv_rows.plain_numbers(features)
+        values = csv_rows.plain_numbers(features) if self.notation.decimal == "." else None
         self.numbers.extend(values or [self._number(row, *cell) for cell in enumerate(features)])
         self._add_label(row, found[columns.label])
         if columns.weight is not None:

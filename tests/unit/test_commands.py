@@ -207,7 +207,7 @@ def test_nginx_writes_only_into_the_runtime_directory() -> None:
     """Every path of the configuration lies in the runtime directory."""
     conf = nginx_conf(TEMPLATE, SETTINGS, RUNTIME)
 
-    paths = re.findall(r"^\s*(?:pid|\w+_temp_path) (\S+);", conf, re.MULTILINE)
+    paths = re.findall(r"^\s*(?:pid|\w+_temp_path) \"(\S+)\";", conf, re.MULTILINE)
     assert len(paths) == 6
     assert all(path.startswith("/runtime/") for path in paths)
 
@@ -231,6 +231,20 @@ def test_nginx_accepts_its_configuration(
     assert ended.returncode == 0, ended.stderr
     assert "test is successful" in ended.stderr
     assert not re.search(r"\[(warn|error|alert|crit|emerg)\]", ended.stderr)
+
+
+@pytest.mark.parametrize("name", ["a b;", 'a"b', "a\\b", "$a{", "a\nb #"])
+def test_nginx_accepts_any_runtime_directory(opt_ml: OptMl, tmp_path: Path, name: str) -> None:
+    """Characters of nginx's grammar in TMPDIR mean nothing in the file."""
+    runtime = tmp_path / name
+    runtime.mkdir()
+    settings = replace(SETTINGS, port=free_port())
+    (runtime / "nginx.conf").write_text(nginx_conf(TEMPLATE, settings, runtime))
+
+    ended = run([*nginx_command(runtime), "-t"], opt_ml)
+
+    assert ended.returncode == 0, ended.stderr
+    assert (runtime / "body").is_dir()
 
 
 @only_root

@@ -79,6 +79,8 @@ def test_secrets_are_found_by_name(name: str, expected: bool) -> None:
         ),
         ("run --db-pass 'a b' --depth 3", "run --db-pass ****** --depth 3"),
         ("Authorization: Bearer abcdefgh.ij", "Authorization: ****** ******"),
+        ("Server=h;PWD=a;X=1", "Server=h;PWD=******;X=1"),
+        ("curl -u me:word https://h", "curl -u ****** https://h"),
         ("the token was lost", "the token was lost"),
         ("x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.a-_ y", "x ****** y"),
         ("ghp_0123456789abcdef0123 AKIAIOSFODNN7EXAMPLE", "****** ******"),

@@ -20,7 +20,7 @@ _WORDS = re.compile(
     r"|DSN|COOKIES?|OTP|TOTP|PIN|HMAC|WEBHOOK)(?![A-Z])|(?<=[A-Z0-9]_)KEYS?(?![A-Z])"
 )
 _NO_SECRETS = frozenset({"PWD", "OLDPWD"})
-"""Variables of every shell: the working directory."""
+"""Variables of every shell: the working directory; in a text such as `UID=a;PWD=b`, a secret."""
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -31,6 +31,7 @@ _SHAPES = re.compile(
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\b(?:gh[opsur]_|github_pat_|glpat-|hf_|npm_|pypi-|dop_v1_|xox[a-z]-|ya29\.|AIza)[\w-]{16,}"
     r"|\b(?:sk|pk|rk)[-_][\w-]{16,}"
+    r"|(?:(?<=-u )|(?<=--user ))[^\s:]+:\S+"
     r"|(?<=hooks\.slack\.com/services/)[\w/]+",
     re.DOTALL,
 )
@@ -95,4 +96,5 @@ def _masked_assignments(text: str) -> str:
 def _names_secret(found: re.Match[str]) -> bool:
     name, before = found[1], found.string[max(found.start() - 1, 0) : found.start()]
     is_given = name.startswith("--") or not found[0][len(name) :].isspace()
-    return is_given and (is_secret(name) or (name == "key" and before in ("?", "&")))
+    in_query = name == "key" and before in ("?", "&")
+    return is_given and (is_secret(name) or name in _NO_SECRETS or in_query)

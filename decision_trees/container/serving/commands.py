@@ -60,8 +60,8 @@ def nginx_conf(template: str, settings: Settings, runtime: Path, failure: str = 
         SettingsError: the user of the workers does not exist.
     """
     values = {
-        "runtime": runtime,
-        "socket": runtime / (SOCKET if not failure else "absent"),
+        "runtime": _in_quotes(runtime),
+        "socket": _in_quotes(runtime / (SOCKET if not failure else "absent")),
         "not_ready": failure or _NOT_READY,
         "port": settings.port,
         "workers": min(settings.workers, settings.cores),
@@ -72,6 +72,10 @@ def nginx_conf(template: str, settings: Settings, runtime: Path, failure: str = 
         "shutdown_seconds": int(STOP_SECONDS - _GUNICORN_SECONDS),
     }
     return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), template)
+
+
+def _in_quotes(path: Path) -> str:
+    return re.sub(r'(["\\\\])', r"\\\1", str(path))
 
 
 def write_nginx_conf(settings: Settings, runtime: Path, failure: str = "") -> None:

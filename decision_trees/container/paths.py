@@ -1,6 +1,7 @@
 """Paths below /opt/ml, the environment, atomic writes to a directory, and what can be read."""
 
 import errno
+import json
 import os
 import pwd
 import shutil
@@ -10,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from container.errors import ModelNotReady, PlatformError, SettingsError
+from container.errors import ContainerError, ModelNotReady, PlatformError, SettingsError
 
 PROGRAM_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,6 +24,18 @@ UNFINISHED = ".unfinished"
 def environment() -> dict[str, str]:
     """Return a copy of all environment variables, to pass to another program."""
     return dict(os.environ)
+
+
+def read_json(file: Path, error: type[ContainerError], remedy: str) -> Any:
+    """Return the content of a JSON file; an empty object without the file; raise `error`."""
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as cause:
+        raise error(f"{file} cannot be read ({cause.strerror}); {remedy}") from cause
+    except (ValueError, RecursionError) as cause:
+        raise error(f"{file} is not JSON ({cause}); {remedy}") from cause
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Channels: the training and validation data of a job, and where the platform has put them."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +9,8 @@ from typing import Any
 from container.data.streams import COMPRESSION_SUFFIXES, Source
 from container.distributed.communicator import ALONE, Communicator
 from container.errors import TrainingDataError
-from container.paths import Paths
+from container.formats.cells import shown
+from container.paths import Paths, read_json
 
 TRAINING = ("training", "train")
 VALIDATION = ("validation", "test")
@@ -20,6 +20,7 @@ NOT_DATA = frozenset({"code", "sm_drivers"})
 Source: https://github.com/aws/sagemaker-python-sdk, sagemaker-train, train/constants.py
 """
 
+_SETTINGS = ("TrainingInputMode", "ContentType", "RecordWrapperType", "S3DistributionType")
 _TABLE_LOGS = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
 _MAX_NAMES_SHOWN = 5
 
@@ -108,12 +109,12 @@ def _sources(name: str, data: Path, settings: Mapping[str, Any]) -> tuple[Source
     mode, wrapper = settings.get("TrainingInputMode", "File"), settings.get("RecordWrapperType")
     if mode not in ("File", "FastFile", "Pipe"):
         raise TrainingDataError(
-            f"The channel {name} has the input mode {mode!r}; use File, FastFile or Pipe."
+            f"The channel {name} has the input mode {shown(str(mode))}; use File, FastFile or Pipe."
         )
     if wrapper not in (None, "None"):
         raise TrainingDataError(
-            f"The channel {name} has the record wrapper type {wrapper!r}; use None: the files of a "
-            "channel are read as they are."
+            f"The channel {name} has the record wrapper type {shown(wrapper)}; use None: the files "
+            "of a channel are read as they are."
         )
     if mode == "Pipe":
         return (Source(data / f"{name}_0", is_pipe=True),)  # the pipe of the first epoch
@@ -182,17 +183,19 @@ def _is_skipped(file: Path, channel: Path) -> bool:
 
 def _configuration(file: Path) -> dict[str, dict[str, Any]]:
     """Return the settings of each channel from inputdataconfig.json; none without the file."""
-    try:
-        channels = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (ValueError, RecursionError) as error:
-        raise TrainingDataError(f"{file} is not JSON ({error}); the platform writes it.") from error
+    channels = read_json(file, TrainingDataError, "the platform writes it.")
     if not isinstance(channels, dict) or not all(isinstance(v, dict) for v in channels.values()):
         raise TrainingDataError(
             f"{file} must be a JSON object with one object per channel, such as "
             '{"train": {"TrainingInputMode": "File"}}.'
         )
+    for name, settings in channels.items():
+        for key in _SETTINGS:
+            if not isinstance(settings.get(key), str | None):
+                raise TrainingDataError(
+                    f"In {file}, {key} of the channel {shown(name)} is not a text; correct it, or "
+                    "leave it out."
+                )
     return channels
 
 

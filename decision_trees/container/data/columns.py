@@ -221,14 +221,15 @@ def _find(role: str, wanted: str, width: int, names: Sequence[str] | None) -> in
     by_index = _index(wanted, width)
     if by_name is not None and by_index not in (None, by_name):
         raise HyperparameterError(
-            f"The hyperparameter {role!r} is {wanted!r}, which is the name of column "
+            f"The hyperparameter {role!r} is {shown(wanted, 80)}, which is the name of column "
             f"{by_name + 1} and the index of column {by_index + 1}; "
             "rename the column, or use a negative index."
         )
     found = by_index if by_name is None else by_name
     if found is None:
         raise HyperparameterError(
-            f"The hyperparameter {role!r} is {wanted!r}, {_no_such_column(wanted, width, names)}"
+            f"The hyperparameter {role!r} is {shown(wanted, 80)}, "
+            f"{_no_such_column(wanted, width, names)}"
         )
     return found
 

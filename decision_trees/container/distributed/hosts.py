@@ -1,11 +1,11 @@
 """Hosts of a training job, read from resourceconfig.json."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from container.errors import SettingsError
+from container.paths import read_json
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,7 @@ def read(file: Path) -> Hosts:
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
     """
-    try:
-        config = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return THIS_ONE
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{file} is not JSON ({error}); the platform writes it.") from error
+    config = read_json(file, SettingsError, "the platform writes it.")
     names: Any = config.get("hosts", []) if isinstance(config, dict) else None
     if names == []:
         return THIS_ONE

@@ -32,7 +32,7 @@ def pandas_index(schema: pa.Schema) -> frozenset[str]:
     """
     try:
         written = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CellError("the metadata of pandas is not valid JSON", REMEDY) from error
     index = written.get("index_columns") if isinstance(written, dict) else None
     return (

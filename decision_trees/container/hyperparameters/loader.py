@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from container.errors import HyperparameterError
 from container.hyperparameters.declaration import Declaration, declarations
+from container.paths import read_json
 
 H = TypeVar("H", bound=BaseModel)
 
@@ -35,11 +36,13 @@ def load(file: Path, declared: type[H]) -> H:
 
     Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
     """
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return parse({}, declared)
-    return parse(_json_object(content, file), declared)
+    values = read_json(file, HyperparameterError, "write a flat JSON object of strings.")
+    if not isinstance(values, dict):
+        raise HyperparameterError(
+            f"{file} holds a JSON {_json_type(values)}; write a flat JSON object of strings, "
+            'for example {"max_leaf_nodes": "5"}.'
+        )
+    return parse(values, declared)
 
 
 def parse(values: Mapping[str, object], declared: type[H]) -> H:
@@ -72,7 +75,7 @@ def _message(
         *(_refusal(known[name], f"is {_cut(texts[name])!r}") for name in given),
         *(_refusal(known[name], "is missing") for name in missing),
         *_of_unknown(unknown, known),
-        *(str(mistake["ctx"]["error"]) for mistake in error.errors() if not mistake["loc"]),
+        *(str(m["ctx"]["error"]) for m in error.errors() if not m["loc"] and "ctx" in m),
     ]
     if len(sentences) > _FEW:
         names = [*given, *missing, *unknown]
@@ -112,21 +115,6 @@ def _text(value: object) -> str:
         with suppress(ValueError):  # a lone quote is part of the text; it is refused later
             text = str(json.loads(text))
     return text.strip()
-
-
-def _json_object(content: bytes, file: Path) -> dict[str, object]:
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise HyperparameterError(
-            f"{file} is not JSON ({error}); write a flat JSON object of strings."
-        ) from error
-    if not isinstance(values, dict):
-        raise HyperparameterError(
-            f"{file} holds a JSON {_json_type(values)}; write a flat JSON object of strings, "
-            'for example {"max_leaf_nodes": "5"}.'
-        )
-    return values
 
 
 def _json_type(value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from container.errors import ScriptError
-from container.paths import Paths
+from container.paths import Paths, read_json
 
 PROGRAM = "SAGEMAKER_PROGRAM"
 """Variable that names the program to run instead of algorithm.py; it turns script mode on.
@@ -109,15 +109,10 @@ def _parsed(value: object) -> Any:
 
 
 def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (ValueError, RecursionError) as error:
-        raise ScriptError(f"{file} is not JSON ({error}); write a JSON object.") from error
+    values = read_json(file, ScriptError, "write a JSON object.")
     if not isinstance(values, dict):
         raise ScriptError(f"{file} holds a JSON {type(values).__name__}; write a JSON object.")
-    return values
+    return dict(values)
 
 
 def program_is_named(paths: Paths, environ: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ from werkzeug.http import parse_options_header
 
 from container.data.streams import COMPRESSION_SUFFIXES, Content
 from container.errors import HyperparameterError, TrainingDataError
-from container.formats.cells import CellError
+from container.formats.cells import CellError, shown
 from container.formats.media_types import RECORDIO_MAGIC, UTF8
 from container.hyperparameters.input_options import InputOptions
 
@@ -97,14 +97,15 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
         HyperparameterError: it contradicts a hyperparameter.
     """
     _, parameters = parse_options_header(content_type or "")
+    said = shown(content_type or "", 80)
     if parameters.get("charset", "utf-8").lower() not in UTF8:
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; only UTF-8 is supported, "
+            f"The content type of the channel is {said}; only UTF-8 is supported, "
             "so convert the files."
         )
     if parameters.get("label_size", "1") != "1":
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; each row must have "
+            f"The content type of the channel is {said}; each row must have "
             "exactly one label, so label_size must be 1."
         )
     header = parameters.get("header", "").lower()
@@ -113,7 +114,7 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
     if options.header != "auto":
         raise HyperparameterError(
             f"The hyperparameter header is {options.header!r}, but the content type of the channel "
-            f"is {content_type!r}; correct one of them."
+            f"is {said}; correct one of them."
         )
     return options.model_copy(update={"header": header})
 
@@ -124,7 +125,7 @@ def _declared(content_type: str) -> str:
         return MEDIA_TYPES[media_type.lower()]
     except KeyError as error:
         raise TrainingDataError(
-            f"The content type of the channel is {content_type!r}; use one of "
+            f"The content type of the channel is {shown(content_type, 80)}; use one of "
             f"{', '.join(MEDIA_TYPES)}."
         ) from error
 

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from container.formats import cells
 from container.formats.cells import CellError
 
+Row = tuple[int, list[str]]
+"""The number of a row, from 1, and its cells."""
+
 _DECIMAL = re.compile(r"[0-9.eE+,-]*")  # from these characters, `float` parses only decimal numbers
 _BYTE_ORDER_MARK = "\ufeff"
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line by itself, in old files
 
 
-def read_rows(
-    content: Iterable[bytes], delimiter: str = ",", before: int = 0
-) -> Iterator[tuple[int, list[str]]]:
+def read_rows(content: Iterable[bytes], delimiter: str = ",", before: int = 0) -> Iterator[Row]:
     """Yield (row, cells) for every row that is not blank; rows count from 1, including blank ones.
 
     `content` yields lines, as an open file does, after `before` rows that were read already. Any

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from container.data.columns import HEADER_REMEDY, Columns, HeaderGuess, is_index, resolve
 from container.data.labels import ClassLabels
-from container.data.readers.text.row_batches import Row
 from container.formats import cells
 from container.formats.cells import CellError, Notation
+from container.formats.csv_rows import Row
 from container.hyperparameters.input_options import InputOptions
 
 _MIN_NAMES_FROM_0, _MIN_NAMES = 3, 5

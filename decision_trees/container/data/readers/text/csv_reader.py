@@ -13,8 +13,9 @@ from container.data.columns import Columns, resolve
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.data.readers.text import csv_columns, csv_dialect, csv_header
 from container.data.readers.text.csv_dialect import Start
-from container.data.readers.text.row_batches import Row, RowBatchBuilder
+from container.data.readers.text.row_batches import RowBatchBuilder
 from container.formats import cells, csv_rows
+from container.formats.csv_rows import Row
 from container.hyperparameters.input_options import InputOptions
 
 _PIECE_BYTES = 256 * 1024  # large enough to be fast; its numbers are small next to a table

@@ -10,9 +10,6 @@ from container.data.readers.batches import Batch
 from container.formats import cells, csv_rows
 from container.formats.cells import CellError, Notation
 
-Row = tuple[int, list[str]]
-"""The number of a row, from 1, and its cells."""
-
 
 class FeatureError(CellError):
     """A feature that is no number; other columns may have such cells too."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from container.errors import PlatformError
+from container.errors import EXIT_NO_MODEL, PlatformError
 from support.material import PROGRAM_DIR, OptMl
 from support.processes import (
     DEADLINE_SECONDS,
@@ -24,8 +24,6 @@ from support.processes import (
 )
 
 Serve = Callable[..., Server]
-
-GUNICORN_WORKER_BOOT_ERROR = 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -171,19 +169,16 @@ def test_serve_fails_if_a_server_exits_with_0(serve: Serve, trained: OptMl, name
     assert server.ended().code == 1
 
 
-def test_serve_ends_with_gunicorns_code_when_the_app_cannot_be_imported(
-    trained: OptMl, tmp_path: Path
-) -> None:
-    """An error in predictor.py stops the container at its start; the log has the traceback."""
+def test_serve_reports_a_predictor_that_cannot_be_imported(trained: OptMl, tmp_path: Path) -> None:
+    """An error in predictor.py ends the container; the log has the reason and the traceback."""
     program = tmp_path / "program"
     shutil.copytree(PROGRAM_DIR, program)
     (program / "predictor.py").write_text("import absent")
-    # One worker: if two fail at once, gunicorn 27 exits with 1.
-    variables = {"SAGEMAKER_BIND_TO_PORT": str(free_port()), "MODEL_SERVER_WORKERS": "1"}
 
-    ended = wait_for(start(program / "serve", trained, **variables))
+    ended = wait_for(start(program / "serve", trained, SAGEMAKER_BIND_TO_PORT=str(free_port())))
 
-    assert ended.code == GUNICORN_WORKER_BOOT_ERROR
+    assert ended.code == EXIT_NO_MODEL
+    assert "exiting without a model: " in ended.log
     assert "No module named 'absent'" in ended.log
 
 

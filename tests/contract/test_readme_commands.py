@@ -108,6 +108,9 @@ SECTIONS_TESTED_BY = {
     ("docs/training-data.md", "Training metrics", "python"): (
         f"{TABLES}::test_metric_definitions_find_each_metric_once"
     ),
+    ("docs/operations.md", "Updates and packages", ""): (
+        "scripts/test_updates_and_packages.py::test_commands_pin_the_base_and_list_packages"
+    ),
     (DEPLOY, "Prepare the account", ""): _ENDPOINT,
     (DEPLOY, "Use the Python SDK", ""): _ENDPOINT,
     (DEPLOY, "Use the AWS CLI", ""): _ENDPOINT,

@@ -25,6 +25,17 @@ def test_image_has_no_leftovers_of_its_build(engine: Engine, images: Images, tar
     assert ended.log.split() == []
 
 
+@pytest.mark.parametrize("target", ["full", "inference"])
+def test_no_file_of_an_image_gives_privileges(engine: Engine, images: Images, target: str) -> None:
+    """No file has a set-user-ID or set-group-ID bit, not even those of the base image."""
+    found = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000"]
+
+    ended = engine.start(images[target], found).ended()
+
+    assert ended.code == 0
+    assert ended.log == ""
+
+
 def test_inference_image_has_neither_scikit_learn_nor_scipy(engine: Engine, images: Images) -> None:
     """The inference image contains only packages that serving imports."""
     script = (

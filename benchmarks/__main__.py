@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import footprint, report, scaling, serving, start_time, training_jobs
+from benchmarks import complexity, footprint, report, scaling, serving, start_time, training_jobs
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.figures import Results
 from benchmarks.goals import missed
@@ -17,7 +17,7 @@ from benchmarks.stacks import BenchmarkError
 EXIT_MISSED = 1
 EXIT_BROKEN = 70
 EXIT_STOPPED = 143
-PARTS = (serving, start_time, footprint, training_jobs, scaling)
+PARTS = (serving, start_time, footprint, training_jobs, scaling, complexity)
 
 logger = logging.getLogger(__name__)
 

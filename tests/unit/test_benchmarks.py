@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.bench import interleaved
+from benchmarks.complexity import exponent
 from benchmarks.figures import CLASSIC, FLOOR, OURS, Figure, Results, quartiles
 from benchmarks.goals import GOALS, Goal, missed
 from benchmarks.request_bodies import ROW_BYTES, ROWS_4_8_MB, Bodies
@@ -181,6 +182,14 @@ def test_benchmark_loads_no_library_of_the_servers() -> None:
     assert ended.stdout == "\n"
 
 
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+def test_exponent_is_the_slope_of_the_logarithms(power: float) -> None:
+    """Times that grow with a power of the size have that power as exponent."""
+    sizes = [10, 20, 40]
+
+    assert exponent(sizes, [0.5 * size**power for size in sizes]) == pytest.approx(power)
+
+
 class _Busy(BaseHTTPRequestHandler):
     """Server that returns 503 for every other ping."""
 
@@ -217,11 +226,17 @@ def test_pings_report_latencies_and_failures() -> None:
 
 def test_every_goal_names_a_figure_that_is_measured() -> None:
     """Renaming a figure without its goal fails this test."""
-    from benchmarks import footprint, scaling, serving, start_time, training_jobs
+    from benchmarks import complexity, footprint, scaling, serving, start_time, training_jobs
 
     measured = {name for case in serving.CASES for name in case.names} | {*serving.LARGE}
     measured |= {serving.P99, serving.FAILURES, start_time.CONTAINER, footprint.INFERENCE_IMAGE}
-    measured |= {*footprint.PSS.values(), scaling.ROWS_RATIO, scaling.NODES_RATIO, scaling.START}
+    measured |= {
+        complexity.LARGEST,
+        *footprint.PSS.values(),
+        scaling.ROWS_RATIO,
+        scaling.NODES_RATIO,
+        scaling.START,
+    }
     measured |= {
         training_jobs.figure_name(400_000, form, training_jobs.PEAK) for form in ("CSV", "Parquet")
     }

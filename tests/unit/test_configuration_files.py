@@ -1,14 +1,17 @@
 """JSON files of the platform with any value in any place: a job runs, or fails with a sentence."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import algorithm
 from container import supervisor
-from container.errors import SettingsError, UserError
+from container.errors import ScriptError, SettingsError, UserError
 from container.paths import Paths
+from container.script_mode import configuration
+from container.script_mode.environment import variables
 from container.training import job
 
 VALUES = {
@@ -45,6 +48,18 @@ PLACES = [
     ("resourceconfig.json", '{"hosts": %s, "current_host": "a"}'),
     ("resourceconfig.json", '{"hosts": ["a"], "current_host": %s}'),
 ]
+RESOURCES = [
+    "%s",
+    '{"hosts": %s}',
+    '{"hosts": [%s]}',
+    '{"current_host": %s, "hosts": ["a"]}',
+    '{"hosts": ["a"], "current_group_name": %s, "instance_groups": []}',
+    '{"hosts": ["a"], "instance_groups": %s}',
+    '{"hosts": ["a"], "instance_groups": [%s]}',
+    '{"hosts": ["a"], "instance_groups": [{"instance_group_name": %s, "hosts": ["a"]}]}',
+    '{"hosts": ["a"], "instance_groups": [{"instance_group_name": "g", "hosts": %s}]}',
+    '{"hosts": ["a"], "current_instance_type": %s, "network_interface_name": %s}',
+]
 NAMES = ["", " ", "../x", "a/b", "\ud800", "\0", "x" * 300, "a\n"]
 
 
@@ -75,6 +90,21 @@ def test_any_value_of_a_configuration_file_is_used_or_refused(
         message = supervisor.describe(error)
         assert message.endswith((".", "?"))
         assert not {"\n", "\0", "\x1b"} & set(message)
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("place", RESOURCES)
+def test_any_value_of_the_hosts_is_passed_to_a_program_or_refused(
+    tmp_path: Path, place: str, value: str
+) -> None:
+    """Script mode reads more of resourceconfig.json, to describe it in variables."""
+    paths = Paths(tmp_path)
+    paths.resource_config.parent.mkdir(parents=True)
+    paths.resource_config.write_text(place.replace("%s", VALUES[value]))
+    with suppress(ScriptError):
+        found = variables(configuration.read(paths, {}), "p.py")
+
+        assert set(map(type, found.values())) == {str}
 
 
 @pytest.mark.parametrize("name", NAMES)

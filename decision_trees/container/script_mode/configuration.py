@@ -83,7 +83,7 @@ def read(paths: Paths, environ: Mapping[str, str]) -> Configuration:
     """Read the configuration of a job; a missing file counts as an empty one.
 
     Raises:
-        ScriptError: a file is not a JSON object.
+        ScriptError: a file is not a JSON object, or resourceconfig.json has no lists of hosts.
     """
     hyperparameters = _read_object(paths.hyperparameters)
     host = socket.gethostname()
@@ -92,8 +92,29 @@ def read(paths: Paths, environ: Mapping[str, str]) -> Configuration:
         environ=environ,
         all_hyperparameters={name: _parsed(value) for name, value in hyperparameters.items()},
         channels=_read_object(paths.input_data_config),
-        resources=_read_object(paths.resource_config) or {"current_host": host, "hosts": [host]},
+        resources=_resources(paths.resource_config) or {"current_host": host, "hosts": [host]},
     )
+
+
+def _resources(file: Path) -> dict[str, Any]:
+    found = _read_object(file)
+    groups = found.get("instance_groups", [])
+    if not (
+        _are_names(found.get("hosts", []))
+        and _are_names([found.get("current_host", ""), found.get("current_group_name", "")])
+        and isinstance(groups, list)
+        and all(isinstance(group, dict) for group in groups)
+        and _are_names([group.get("instance_group_name") for group in groups])
+        and all(_are_names(group.get("hosts")) for group in groups)
+    ):
+        raise ScriptError(
+            f"{file} must have names of hosts, and lists of them; the platform writes it."
+        )
+    return found
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _is_ours(name: str) -> bool:

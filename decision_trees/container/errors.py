@@ -4,6 +4,7 @@ ContainerError               500  its text may be shown to the caller
 ├─ UserError                 400  the caller, or the owner of the job, can fix it
 │  ├─ AlgorithmError              training only
 │  ├─ MalformedPayload       400
+│  ├─ PayloadTooLarge        413  the request needs more memory than there is
 │  ├─ NotAcceptable          406  no accepted media type can carry the response
 │  ├─ UnsupportedMediaType   415
 │  ├─ HyperparameterError         training only
@@ -144,6 +145,12 @@ class MalformedPayload(UserError):
         super().__init__(message)
         self.row = row
         self.column = column
+
+
+class PayloadTooLarge(UserError):
+    """The request needs more memory than a worker has for it."""
+
+    status = 413
 
 
 class NotAcceptable(UserError):

@@ -31,6 +31,15 @@ the memory of two workers; afterwards 3 to 7 times, which the workers share. Mea
 VmRSS above the imports, for 5 to 67 MB: 9.8 and 11.8 (classification), 18.5 and 19.0 (regression).
 """
 
+CONCURRENT_BODIES = 2
+"""Maximum number of large bodies in a worker's memory: one is read while another is computed."""
+
+_WORKING_BYTES = 64 * MEBIBYTE
+"""Part of WORKER_BYTES that is left to requests."""
+
+_MIN_REQUEST_BYTES = 16 * MEBIBYTE
+UNKNOWN_REQUEST_BYTES = 2048 * MEBIBYTE
+
 BODY_BUFFER_BYTES = 8 * MEBIBYTE
 """Maximum size of a request body that is buffered in memory; batch transform sends 6 MB by default.
 
@@ -104,6 +113,14 @@ def counted(number: int, noun: str) -> str:
 def worker_count(cores: int, memory: int | None, worker_bytes: int) -> int:
     """Return the number of workers that have a core each and fit into memory; at least 1."""
     return cores if memory is None else max(1, min(cores, memory // worker_bytes))
+
+
+def request_bytes(memory: int | None, workers: int, worker_bytes: int) -> int:
+    """Return the memory that one request may take, if every worker computes CONCURRENT_BODIES."""
+    if memory is None:
+        return UNKNOWN_REQUEST_BYTES
+    free = memory // workers - worker_bytes + _WORKING_BYTES
+    return max(_MIN_REQUEST_BYTES, free // CONCURRENT_BODIES)
 
 
 def body_buffer_bytes(memory: int | None) -> int:

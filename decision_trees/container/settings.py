@@ -12,10 +12,12 @@ from container.paths import Paths
 from container.resources import (
     MEBIBYTE,
     MINI_BATCH_MEGABYTES,
+    UNKNOWN_REQUEST_BYTES,
     Resources,
     body_buffer_bytes,
     counted,
     mini_batches,
+    request_bytes,
     worker_count,
     worker_size,
 )
@@ -79,6 +81,9 @@ class Settings:
 
     body_buffer_bytes: int = MEBIBYTE
     """Maximum size of a body that is buffered in memory; see container.resources."""
+
+    request_bytes: int = UNKNOWN_REQUEST_BYTES
+    """Memory that one request may take; no variable. See container.payloads.limits."""
 
     log_level: int = logging.INFO
     """`MODEL_SERVER_LOG_LEVEL`, `SAGEMAKER_CONTAINER_LOG_LEVEL`: minimum level of logged
@@ -169,7 +174,8 @@ class Settings:
         scripted = _has_program(paths, program, submitted)
         scoreboard = environ.get(SCOREBOARD_VARIABLE)
         resources = Resources.of_this_process()
-        workers, reason = _workers(variables, resources, worker_size(paths.model))
+        size = worker_size(paths.model)
+        workers, reason = _workers(variables, resources, size)
         batch = read(BOOLEAN, cls.batch, "SAGEMAKER_BATCH")
         payload = read(whole_number(0, 1_048_576), None, "SAGEMAKER_MAX_PAYLOAD_IN_MB")
         concurrent = read(whole_number(0, 10_000), 0, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS")
@@ -197,6 +203,7 @@ class Settings:
             ),
             max_payload_bytes=cls.max_payload_bytes if payload is None else payload * MEBIBYTE,
             body_buffer_bytes=body_buffer_bytes(resources.memory),
+            request_bytes=request_bytes(resources.memory, workers, size),
             log_level=read(
                 _LEVEL, cls.log_level, "MODEL_SERVER_LOG_LEVEL", "SAGEMAKER_CONTAINER_LOG_LEVEL"
             ),

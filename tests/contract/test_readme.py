@@ -18,7 +18,7 @@ from container.data.readers import detection
 from container.errors import ContainerError
 from container.formats.media_types import OUTPUTS, REPLIES
 from container.hyperparameters.declaration import declarations
-from container.resources import mini_batches
+from container.resources import CONCURRENT_BODIES, mini_batches
 from container.script_mode import training as script_mode
 from container.script_mode.serving.handlers import ARGUMENTS
 from container.serving import commands as serving_commands
@@ -159,7 +159,7 @@ def test_paths_are_documented() -> None:
         ("Health checks", f"for {monitor.NO_MODEL_SECONDS:.0f} seconds"),
         ("Health checks", f"with code {errors.EXIT_NO_MODEL}"),
         ("Load", f"below {concurrency.LARGE_BODY_BYTES // 1024} KiB"),
-        ("Load", f"{concurrency.MAX_CONCURRENT} at a time"),
+        ("Load", f"{CONCURRENT_BODIES} at a time"),
         ("Load", f"Up to {concurrency.MAX_QUEUED} more"),
         ("`train`", f"gets {script_mode.STOP_SECONDS:.0f} seconds"),
     ],

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.errors import MalformedPayload, UnsupportedMediaType
+from container.errors import MalformedPayload, PayloadTooLarge, UnsupportedMediaType
 from container.payloads import decoding
-from container.payloads.decoders.collector import MAX_VALUES
+from container.payloads.limits import FREE_CELLS
 from container.payloads.types import Expected
 from support.processes import python
 
@@ -36,7 +36,7 @@ def test_media_type_says_how_a_body_is_read(content_type: str | None, body: byte
 
     assert rows.features.tolist() == [[1.0, 2.0]]
     assert rows.features.dtype == np.float32
-    assert rows.bad == {}
+    assert not rows.bad
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,16 @@ def test_text_is_read_without_the_packages_of_other_formats() -> None:
     )
 
 
-@pytest.mark.parametrize(("content_type", "line"), [("text/csv", b"\n"), ("text/libsvm", b"0\n")])
+@pytest.mark.parametrize(("content_type", "line"), [("text/csv", b"x\n"), ("text/libsvm", b"0\n")])
 def test_few_bytes_do_not_become_many_cells(content_type: str, line: bytes) -> None:
     """Rows that would not fit into memory are refused before they are made."""
-    with pytest.raises(MalformedPayload) as caught:
-        decoding.decode(line * 2 + b"0", content_type, Expected(MAX_VALUES), mark_bad=True)
+    n_features = FREE_CELLS // 8
 
+    with pytest.raises(PayloadTooLarge) as caught:
+        decoding.decode(line * 10, content_type, Expected(n_features), mark_bad=True)
+
+    assert caught.value.status == 413
     assert str(caught.value) == (
-        "In the body, there are more than 134217728 cells; send fewer rows at once."
+        f"The body of 20 bytes has 9 or more rows of {n_features} columns; its size and the "
+        "memory of this container allow 8; send fewer rows per request."
     )

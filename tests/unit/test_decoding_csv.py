@@ -135,16 +135,18 @@ def test_what_is_refused_without_names_is_refused_with_names(exchange: RejectedR
 
 
 def test_bad_rows_are_marked() -> None:
-    """Each row of data keeps its place; a bad one is all NaN, with its problem."""
-    rows = decode(b"b,a\n1,2\nx,3\n\n4\n5,6\n", ["a", "b"], mark_bad=True)
+    """Each row of data keeps its place; a bad one is all NaN, and alone it is refused."""
+    lines = [b"1,2", b"x,3", b"", b"4", b"5,6", b""]
+    rows = decode(b"\n".join([b"b,a", *lines]), ["a", "b"], mark_bad=True)
 
     nan = [np.nan, np.nan]
     np.testing.assert_array_equal(rows.features, [[2, 1], nan, nan, nan, [6, 5]])
-    assert rows.bad == {
-        1: "row 3, column 1 ('b') is 'x', not a number",
-        2: "row 4 is blank",
-        3: "row 5 has 1 cells",
-    }
+    assert list(rows.bad) == [1, 2, 3]
+    problems = ["row 2, column 1 ('b') is 'x', not a number", "row 2 is blank", "row 2 has 1 cells"]
+    for index, problem in zip(rows.bad, problems, strict=True):
+        with pytest.raises(MalformedPayload) as caught:
+            decode(b"\n".join([b"b,a", *lines[index : index + 1], b"5,6"]), ["a", "b"])
+        assert str(caught.value).startswith(f"In the body, {problem};")
 
 
 def test_body_that_is_not_utf_8_is_refused_even_if_rows_are_marked() -> None:
@@ -161,4 +163,4 @@ def test_blank_line_after_a_header_is_a_row_of_a_single_feature(end: bytes) -> N
     rows = decoding.decode(b"a\n1" + end, None, Expected(1, ["a"]), mark_bad=True)
 
     assert len(rows.features) == 1 + n_blank
-    assert rows.bad == ({1: "row 3 is blank"} if n_blank else {})
+    assert list(rows.bad) == [1] * n_blank

@@ -169,14 +169,26 @@ def test_bad_rows_are_marked() -> None:
 
     for rows in (document, lines):
         np.testing.assert_array_equal(rows.features, [[1, 2], nan, nan, [3, 4]])
-    assert document.bad == {
-        1: "row 2 has 1 values",
-        2: "row 3, column 1 ('a') is 'x', a string, not a number",
-    }
-    assert lines.bad == {
-        1: "row 2 is blank",
-        2: "row 3, character 3 is not valid JSON (Expecting ',' delimiter)",
-    }
+    assert list(document.bad) == list(lines.bad) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "problem"),
+    [
+        ([[1, 2], [1]], JSON, "row 2 has 1 values"),
+        ([{"a": "x", "b": 1}], JSON, "row 1, column 1 ('a') is 'x', a string, not a number"),
+        (b"[1,2]\n\n[3,4]\n", LINES, "row 2 is blank"),
+        (b"[1,2]\n[3\n", LINES, "row 2, character 3 is not valid JSON (Expecting ',' delimiter)"),
+    ],
+)
+def test_bad_row_is_refused_if_rows_are_not_marked(
+    body: object, content_type: str, problem: str
+) -> None:
+    """The message has the place and the problem."""
+    with pytest.raises(MalformedPayload) as caught:
+        decode(body, content_type=content_type)
+
+    assert str(caught.value).startswith(f"In the body, {problem};")
 
 
 @pytest.mark.parametrize("n_rows", [1, 40_000])

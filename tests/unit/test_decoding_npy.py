@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from container.errors import MalformedPayload
 from container.payloads import decoding
 from support.bodies import TWO, decode
 
@@ -55,7 +56,10 @@ def test_bad_rows_of_libsvm_are_marked() -> None:
 
     nan = [np.nan, np.nan]
     np.testing.assert_array_equal(rows.features, [[1, 2], nan, nan, [0, 4]])
-    assert rows.bad == {
-        1: "row 2 is blank",
-        2: "row 3 has the index 9, but there are indices 1 to 2",
-    }
+    assert list(rows.bad) == [1, 2]
+    for body, problem in (
+        (b"1:1\n\n", "row 2 is blank"),
+        (b"9:1\n", "row 1 has the index 9, but there are indices 1 to 2"),
+    ):
+        with pytest.raises(MalformedPayload, match=problem):
+            decode(body + b"2:4\n", LIBSVM)

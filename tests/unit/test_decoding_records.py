@@ -49,11 +49,6 @@ def test_parquet_is_read(expected: Expected) -> None:
     ("columns", "expected", "problem"),
     [
         (
-            {"a": pa.nulls(2**26 + 1), "b": pa.nulls(2**26 + 1)},
-            TWO,
-            "there are more than 134217728 cells; send fewer rows at once.",
-        ),
-        (
             pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]),
             TWO,
             "the file has two columns of one name; " + PARQUET_REMEDY,
@@ -63,5 +58,5 @@ def test_parquet_is_read(expected: Expected) -> None:
 def test_parquet_is_refused_with_its_place(
     columns: dict[str, Any] | pa.Table, expected: Expected, problem: str
 ) -> None:
-    """Names, types and sizes are checked before any row is read."""
+    """Names and types are checked before any row is read."""
     assert str(refusal(table(columns), PARQUET, expected)) == f"In the body, {problem}"

@@ -14,6 +14,7 @@ from container.errors import (
     MalformedPayload,
     ModelNotReady,
     NotAcceptable,
+    PayloadTooLarge,
     PlatformError,
     ServerBusy,
     SettingsError,
@@ -30,7 +31,8 @@ def drawn() -> dict[str, tuple[str, int]]:
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         found = re.fullmatch(
-            r"([│├└─ ]*)(\w+(?:Error|Payload|Type|Ready|Acceptable|Busy))(?: +(\d{3}))?(?: .*)?",
+            r"([│├└─ ]*)(\w+(?:Error|Payload|Large|Type|Ready|Acceptable|Busy))"
+            r"(?: +(\d{3}))?(?: .*)?",
             line,
         )
         if found:
@@ -56,6 +58,7 @@ def test_drawing_has_every_error_with_its_parent_and_status() -> None:
         (ContainerError, 70),
         (UserError, 65),
         (MalformedPayload, 65),
+        (PayloadTooLarge, 65),
         (NotAcceptable, 65),
         (UnsupportedMediaType, 65),
         (HyperparameterError, 65),

@@ -8,7 +8,13 @@ import pytest
 from container.errors import SettingsError
 from container.formats.media_types import OUTPUTS, REPLIES
 from container.paths import PROGRAM_DIR, Paths
-from container.resources import Resources, body_buffer_bytes, worker_count, worker_size
+from container.resources import (
+    Resources,
+    body_buffer_bytes,
+    request_bytes,
+    worker_count,
+    worker_size,
+)
 from container.settings import Settings
 
 WORKERS = ["MODEL_SERVER_WORKERS", "SAGEMAKER_MODEL_SERVER_WORKERS"]
@@ -57,6 +63,7 @@ def test_empty_environment_gives_the_defaults() -> None:
         startup_seconds=450,
         max_payload_bytes=104_857_600,
         body_buffer_bytes=body_buffer_bytes(RESOURCES.memory),
+        request_bytes=request_bytes(RESOURCES.memory, FITTING, SIZE),
         log_level=20,
         outputs=None,
         default_accept="text/csv",

@@ -93,15 +93,15 @@ def of_cells(
     return _in_range(values, n_missing)
 
 
-def lists_in_pieces(text: bytes) -> Iterator[bytes]:
-    """Yield `[1, 2], [3, 4]` in pieces of about PIECE_BYTES, each ending with a list."""
-    start = 0
-    while start < len(text):
-        end = text.find(b"]", start + PIECE_BYTES) + 1
-        between = _BETWEEN_LISTS.match(text, end) if end else None
-        yield text[start : end if between else len(text)]
-        start = between.end() if between else len(text)
-        if between and start == len(text):
+def lists_in_pieces(text: bytes, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    """Yield `[1, 2], [3, 4]`, a part of a text, in pieces of about PIECE_BYTES that end a list."""
+    stop = len(text) if stop is None else stop
+    while start < stop:
+        end = text.find(b"]", start + PIECE_BYTES, stop) + 1
+        between = _BETWEEN_LISTS.match(text, end, stop) if end else None
+        yield text[start : end if between else stop]
+        start = between.end() if between else stop
+        if between and start == stop:
             yield b""  # a comma without a list, which is rejected
 
 

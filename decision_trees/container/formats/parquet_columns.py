@@ -1,7 +1,7 @@
 """Columns of a Parquet file: types that can be numbers, and values of Arrow arrays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -23,6 +23,87 @@ def readable(what: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0][:160].rstrip(". ")
         raise CellError(f"{what} cannot be read as Parquet ({reason})", REMEDY) from error
+
+
+def page_sizes(content: bytes, chunks: Iterable[Any]) -> Iterator[int]:
+    """Yield the size of each page of some column chunks when it is decompressed.
+
+    It is in the header of the page; pyarrow allocates it, whatever the metadata of the file says.
+
+    Raises:
+        CellError: a header cannot be read.
+
+    Source: https://parquet.apache.org/docs/file-format/data-pages/
+    """
+    for chunk in chunks:
+        starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
+        at, n_left = min(start for start in starts if start), chunk.num_values
+        try:
+            while n_left > 0:
+                header, at = _thrift_struct(content, at)
+                yield max(0, header[_PAGE_SIZE])
+                at += max(0, header[_COMPRESSED_SIZE])
+                n_left -= sum(header[data][1] for data in _DATA_PAGES if data in header)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            problem = f"column {chunk.path_in_schema!r} has a page that cannot be read"
+            raise CellError(problem, REMEDY) from error
+
+
+_PAGE_SIZE, _COMPRESSED_SIZE = 2, 3
+_DATA_PAGES = (5, 8)  # of versions 1 and 2; their first field is the number of values
+_MAX_DEPTH = 8
+
+
+def _thrift_struct(content: bytes, at: int, depth: int = 0) -> tuple[dict[int, Any], int]:
+    """Return the fields of a struct in Thrift's compact protocol, and where it ends.
+
+    Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+    """
+    fields: dict[int, Any] = {}
+    field = 0
+    while kind := content[at]:
+        step, at = kind >> 4, at + 1
+        if step:
+            field += step
+        else:
+            field, at = _thrift_integer(content, at)
+        fields[field], at = _thrift_value(content, at, kind & 15, depth)
+    return fields, at + 1
+
+
+def _thrift_value(content: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
+    """Return a value of a page's header, which has neither lists nor maps; and where it ends."""
+    match kind:
+        case 1 | 2:
+            return None, at  # a boolean is its kind
+        case 3:
+            return None, at + 1
+        case 4 | 5 | 6:
+            return _thrift_integer(content, at)
+        case 7:
+            return None, at + 8
+        case 8:
+            length, at = _varint(content, at)
+            return None, at + length
+        case 12 if depth < _MAX_DEPTH:
+            return _thrift_struct(content, at, depth + 1)
+        case _:
+            raise ValueError(kind)
+
+
+def _thrift_integer(content: bytes, at: int) -> tuple[int, int]:
+    value, at = _varint(content, at)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 64:
+        value |= (content[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if content[at - 1] < 128:
+            return value, at
+    raise ValueError(shift)
 
 
 def pandas_index(schema: pa.Schema) -> frozenset[str]:

@@ -93,13 +93,16 @@ def _unreadable(place: tuple[int, int], problem: str) -> CellError:
     return CellError(f"record {record}, at byte {byte}, {problem}", _REMEDY)
 
 
-def records(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
+def records(stream: BinaryIO, max_bytes: int | None = None) -> Iterator[tuple[int, Any]]:
     """Yield the number of each record, from 1, and the record.
 
     Raises:
-        CellError: the stream is not RecordIO, or holds anything but records.
+        CellError: the stream is not RecordIO, holds anything but records, or a record has more
+            than `max_bytes`, if that is given.
     """
     for number, (start, payload) in enumerate(_located_frames(stream), start=1):
+        if max_bytes is not None and len(payload) > max_bytes:
+            raise CellError(f"record {number}, at byte {start}, has more than {max_bytes} bytes")
         try:
             record = Record.FromString(payload)
         except DecodeError as error:

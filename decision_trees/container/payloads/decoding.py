@@ -54,19 +54,20 @@ def _decoded(form: "Format", body: bytes, expected: Expected, mark_bad: bool) ->
 
 def _without_missing(rows: Rows, mark_bad: bool) -> Rows:
     """Refuse or mark rows with missing cells, for a model that does not accept them."""
-    missing = np.isnan(rows.features)
-    wrong = [int(row) for row in np.flatnonzero(missing.any(axis=1)) if row not in rows.bad]
-    columns = {row: int(missing[row].argmax()) + 1 for row in wrong}
-    if wrong and not mark_bad:
-        row, column = wrong[0] + 1, columns[wrong[0]]
+    # A sum is NaN exactly if a number is, because all are finite, and takes no copy of the table.
+    is_wrong = np.isnan(rows.features.sum(axis=1, dtype=np.float64))
+    is_wrong[list(rows.bad)] = False
+    if is_wrong.any() and not mark_bad:
+        row = int(is_wrong.argmax())
+        column = int(np.isnan(rows.features[row]).argmax()) + 1
         raise MalformedPayload(
-            f"Row {row}, column {column} is missing; the estimator of this model does not accept "
-            "missing values; send a number.",
-            row,
+            f"Row {row + 1}, column {column} is missing; the estimator of this model does not "
+            "accept missing values; send a number.",
+            row + 1,
             column,
         )
-    marked = {row: f"column {column} is missing" for row, column in columns.items()}
-    return Rows(rows.features, {**rows.bad, **marked})
+    is_wrong[list(rows.bad)] = True
+    return Rows(rows.features, np.flatnonzero(is_wrong).tolist()) if is_wrong.any() else rows
 
 
 @dataclass(frozen=True)

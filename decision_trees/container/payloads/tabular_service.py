@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -10,10 +12,10 @@ from numpy.typing import NDArray
 
 from container.errors import ContainerError, NotAcceptable, SettingsError
 from container.formats.media_types import CSV, PREDICTED_LABEL, PREDICTED_SCORE
-from container.payloads import decoding, negotiation, one_row
+from container.payloads import decoding, limits, negotiation, one_row
 from container.payloads.encoding import Encoder
 from container.payloads.negotiation import Defaults, ResponseFormat
-from container.payloads.types import Answer, Expected, Invocation, Predictions, Rows
+from container.payloads.types import Answer, Expected, Invocation, Predictions
 from container.settings import Settings
 
 M = TypeVar("M")
@@ -57,7 +59,7 @@ class TabularService(ABC, Generic[M]):
         self._task = "classification" if labels else "regression"
         self._mark_bad = settings.bad_records == "mark"
         self._defaults = Defaults(settings.default_accept, settings.outputs)
-        self._expected = expected
+        self._expected = replace(expected, request_bytes=settings.request_bytes)
         self._encoder = Encoder(labels)
         self._has_line_breaks = negotiation.broken_text(labels) is not None
         # The short way of a single row knows no numbers that represent a missing cell.
@@ -71,7 +73,7 @@ class TabularService(ABC, Generic[M]):
 
     @abstractmethod
     def predict(self, features: NDArray[np.float32], outputs: Sequence[str]) -> Predictions:
-        """Return the predictions for all rows.
+        """Return the predictions for some rows of a request, in most cases all of them.
 
         Args:
             features: shape (n_rows, n_features), in the order of training, NaN for a missing cell.
@@ -84,7 +86,7 @@ class TabularService(ABC, Generic[M]):
 
         Raises:
             UserError: the body cannot be read as rows of this model, or the response cannot be
-                written as the request asks.
+                written as the request asks, or the request needs too much memory.
             ContainerError: `predict` returned another number of rows, or a number not finite.
         """
         form = self._response_format(invocation.accept, invocation.attributes)
@@ -97,19 +99,35 @@ class TabularService(ABC, Generic[M]):
         rows = decoding.decode(
             invocation.body, invocation.content_type, self._expected, mark_bad=self._mark_bad
         )
-        predictions = self._predictions(rows, form.outputs)
-        body = self._encoder.encode(predictions, form, rows.bad)
-        return Answer(body, form.media_type, len(rows.features))
+        n_rows = len(rows.features)
+        body = self._encoder.encode_pieces(
+            self._predictions(rows.features, form),
+            n_rows,
+            form,
+            rows.bad,
+            partial(
+                limits.refuse_reply,
+                n_rows=n_rows,
+                n_features=self._expected.n_features,
+                request_bytes=self._expected.request_bytes,
+            ),
+        )
+        return Answer(body, form.media_type, n_rows)
 
-    def _predictions(self, rows: Rows, outputs: Sequence[str]) -> Predictions:
-        """Return what `predict` returns; raise ContainerError for another number of rows."""
-        predictions = self.predict(rows.features, outputs)
-        if len(predictions) != len(rows.features):
-            raise ContainerError(
-                f"The model returned {len(predictions)} predictions for {len(rows.features)} rows; "
-                "return one for each row from `predict`."
-            )
-        return predictions
+    def _predictions(
+        self, features: NDArray[np.float32], form: ResponseFormat
+    ) -> Iterator[Predictions]:
+        """Yield what `predict` returns; raise ContainerError for another number of rows."""
+        n_together = self._encoder.rows_together(form, features.shape[1])
+        for start in range(0, len(features), n_together):
+            piece = features[start : start + n_together]
+            predictions = self.predict(piece, form.outputs)
+            if len(predictions) != len(piece):
+                raise ContainerError(
+                    f"The model returned {len(predictions)} predictions for {len(piece)} rows; "
+                    "return one for each row from `predict`."
+                )
+            yield predictions
 
     def _encode_row(self, prediction: Any, form: ResponseFormat) -> bytes:
         if self.labels:

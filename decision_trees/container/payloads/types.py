@@ -1,7 +1,7 @@
 """Types of one request: the invocation, the rows in it, the predictions and the answer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.formats.cells import Notation, stripped
+
+_ROW_BYTES = 512 * 1024
+_CELL_BYTES = 32
+_NAME_BYTES = 6  # of a character in JSON
 
 
 class Invocation(NamedTuple):
@@ -55,6 +59,9 @@ class Expected:
     The index is that in a row that has all of them; the name is None if columns have no names.
     """
 
+    request_bytes: int = 2**31
+    """Memory that one request may take; `TabularService` sets it. See container.payloads.limits."""
+
     def __post_init__(self) -> None:
         names = list(map(stripped, self.names or ()))
         if self.names is not None and len(set(names)) == len(names):
@@ -84,6 +91,13 @@ class Expected:
         ignored = {index for index, _ in self.ignored}
         return [index for index in range(n_cells) if index not in ignored]
 
+    @cached_property
+    def max_row_bytes(self) -> int:
+        """Maximum size of a row; as Python objects it takes up to 30 times as much."""
+        n_cells = self.n_features + len(self.ignored)
+        names = [*(self.names or ()), *(name or "" for _, name in self.ignored)]
+        return _ROW_BYTES + _CELL_BYTES * n_cells + _NAME_BYTES * sum(map(len, names))
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -92,8 +106,8 @@ class Rows:
     features: NDArray[np.float32]
     """Shape (n_rows, n_features); NaN for a missing cell, and in every cell of a bad row."""
 
-    bad: Mapping[int, str] = field(default_factory=dict)
-    """Index of each bad row, from 0, and its problem; empty unless bad rows are marked."""
+    bad: Sequence[int] = ()
+    """Index of each bad row, from 0, ascending; empty unless bad rows are marked."""
 
 
 @dataclass(frozen=True)

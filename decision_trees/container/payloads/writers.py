@@ -33,6 +33,12 @@ class Writer(Protocol):
     separator: bytes
     """Bytes between two rows."""
 
+    opening: bytes
+    """Bytes before the first row."""
+
+    closing: bytes
+    """Bytes after the last row."""
+
     def labels(self, name: str, labels: Sequence[Any]) -> bytes:
         """Return an output of labels."""
 
@@ -41,9 +47,6 @@ class Writer(Protocol):
 
     def row(self, outputs: Iterable[bytes]) -> bytes:
         """Return a row made of its outputs."""
-
-    def body(self, rows: bytes) -> bytes:
-        """Return the body made of all rows, joined by the separator."""
 
 
 def writer_of(media_type: str, labels: Sequence[Any]) -> Writer:
@@ -62,7 +65,7 @@ class CsvWriter:
     """One line a row; a list takes one column for each value."""
 
     bad = b"\n"
-    separator = b""
+    separator = opening = closing = b""
 
     def labels(self, _name: str, labels: Sequence[Any]) -> bytes:
         """Return the labels with commas between them."""
@@ -76,10 +79,6 @@ class CsvWriter:
         """Return one line."""
         return b",".join(outputs) + b"\n"
 
-    def body(self, rows: bytes) -> bytes:
-        """Return the lines."""
-        return rows
-
 
 class JsonWriter:
     """One ASCII object a row, all in one list under `predictions`.
@@ -89,6 +88,8 @@ class JsonWriter:
 
     bad = b"null"
     separator = b","
+    opening = b'{"predictions":['
+    closing = b"]}\n"
 
     def labels(self, name: str, labels: Sequence[Any]) -> bytes:
         """Return a member whose value is a label, or a list of labels."""
@@ -104,24 +105,16 @@ class JsonWriter:
         """Return one object."""
         return b"{%s}" % b",".join(outputs)
 
-    def body(self, rows: bytes) -> bytes:
-        """Return the document."""
-        return b'{"predictions":[%s]}\n' % rows
-
 
 class JsonLinesWriter(JsonWriter):
     """The same objects as in JSON, one a line."""
 
     bad = b"null\n"
-    separator = b""
+    separator = opening = closing = b""
 
     def row(self, outputs: Iterable[bytes]) -> bytes:
         """Return one object and its line feed."""
         return b"{%s}\n" % b",".join(outputs)
-
-    def body(self, rows: bytes) -> bytes:
-        """Return the lines."""
-        return rows
 
 
 class RecordIOWriter:
@@ -132,7 +125,7 @@ class RecordIOWriter:
     """
 
     bad = RECORDIO_MAGIC + bytes(4)
-    separator = b""
+    separator = opening = closing = b""
 
     def __init__(self, labels: Sequence[Any]) -> None:
         """Choose the type of tensor for the labels of a model."""
@@ -157,10 +150,6 @@ class RecordIOWriter:
         payload = b"".join(outputs)
         return RECORDIO_MAGIC + struct.pack("<I", len(payload)) + payload + bytes(-len(payload) % 4)
 
-    def body(self, rows: bytes) -> bytes:
-        """Return the frames."""
-        return rows
-
     def _write(self, name: str, tensor: str, field: str, values: Sequence[Any]) -> bytes:
         record = self._record()
         getattr(getattr(record.label[name], tensor), field).extend(values)
@@ -168,23 +157,33 @@ class RecordIOWriter:
         return written
 
 
-def npy_body(columns: Sequence[NDArray[Any]], bad: Sequence[int], *, is_flat: bool) -> bytes:
-    """Return an npy file of one array.
+def npy_array(columns: Sequence[NDArray[Any]], bad: Sequence[int], *, marks: bool) -> NDArray[Any]:
+    """Return outputs side by side in one array.
 
     Args:
-        columns: each of shape (n_rows, n_values); they are placed side by side.
-        bad: indices of rows without a prediction, which become NaN, or empty text. Integers
-            become float64 then, which has a NaN.
-        is_flat: whether the only column has one value a row; the shape is (n_rows,) then.
+        columns: each of shape (n_rows, n_values).
+        bad: indices of rows without a prediction, which become NaN, or empty text.
+        marks: whether any row of the response is bad; integers become float64 then, which has NaN.
+    """
+    array = np.hstack(columns)
+    if marks and array.dtype.kind == "i":
+        array = array.astype(np.float64)
+    if bad:
+        array[bad] = "" if array.dtype.kind == "U" else np.nan
+    return array
+
+
+def npy_header(array: NDArray[Any], n_rows: int, *, is_flat: bool) -> bytes:
+    """Return the header of an npy file of `n_rows`, of which `array` has the first.
+
+    `is_flat` is whether the only column has one value a row; the shape is (n_rows,) then.
 
     Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     """
-    array = np.hstack(columns)
-    if bad:
-        array = array.astype(np.float64) if array.dtype.kind == "i" else array
-        array[bad] = "" if array.dtype.kind == "U" else np.nan
+    header = np.lib.format.header_data_from_array_1_0(array)
+    shape = (n_rows,) if is_flat else (n_rows, array.shape[1])
     file = io.BytesIO()
-    np.save(file, array[:, 0] if is_flat else array, allow_pickle=False)
+    np.lib.format.write_array_header_1_0(file, {**header, "fortran_order": False, "shape": shape})
     return file.getvalue()
 
 

@@ -138,7 +138,7 @@ class _Worker:
         self._slot = slot
         self._executor = executor
         self._service: Service | ModelNotReady = ModelNotReady("The model is being loaded.")
-        self.admission = Admission(report_queued=slot.queued)
+        self.admission = Admission(report_queued=slot.queued, request_bytes=settings.request_bytes)
 
     def start(self, load: Callable[[Settings], Service], scoreboard: Scoreboard) -> None:
         """Load the service, in the executor if there is one; later if other workers died of it."""
@@ -168,7 +168,7 @@ class _Worker:
     def _admit(self, service: Service, environ: Environ) -> Answer:
         n_bytes = int(environ["CONTENT_LENGTH"]) if environ.get("CONTENT_LENGTH") else None
         with self.admission.admitted(n_bytes):
-            body = concurrency.read(environ["wsgi.input"], n_bytes)
+            body = concurrency.read(environ["wsgi.input"], n_bytes, self._settings.request_bytes)
             if n_bytes not in (None, len(body)):
                 raise ClientDisconnected
             environ[OUTCOME].n_bytes = len(body)

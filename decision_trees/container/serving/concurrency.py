@@ -15,13 +15,11 @@ from gevent.util import wrap_errors
 
 from container.errors import ServerBusy, UserError
 from container.formats import numeric
-from container.resources import give_memory_back
+from container.payloads.limits import refuse_body
+from container.resources import CONCURRENT_BODIES, UNKNOWN_REQUEST_BYTES, give_memory_back
 
 LARGE_BODY_BYTES = 32 * 1024
 """Minimum size of a large body; a smaller one takes less than about 2 ms."""
-
-MAX_CONCURRENT = 2
-"""Maximum number of large bodies in a worker's memory: one is read while another is computed."""
 
 MAX_QUEUED = 64
 """Maximum number of queued large requests in a worker. nginx keeps their bodies."""
@@ -44,11 +42,13 @@ class Admission:
 
     def __init__(
         self,
-        max_concurrent: int = MAX_CONCURRENT,
+        max_concurrent: int = CONCURRENT_BODIES,
         max_queued: int = MAX_QUEUED,
         report_queued: Callable[[int], None] = _ignore,
+        request_bytes: int = UNKNOWN_REQUEST_BYTES,
     ) -> None:
         """Set the limits; `report_queued` receives the number of queued requests at each change."""
+        self._request_bytes = request_bytes
         self._free = BoundedSemaphore(max_concurrent)
         self._max_queued = max_queued
         self._report_queued = report_queued
@@ -60,9 +60,14 @@ class Admission:
 
         A small request enters it at once. A large one waits until fewer than `max_concurrent` are
         inside; it raises ServerBusy if `max_queued` are waiting.
+
+        Raises:
+            PayloadTooLarge: the body is too large for the memory of the worker.
         """
-        is_small = n_bytes is not None and n_bytes < LARGE_BODY_BYTES
-        return _UNLIMITED if is_small else self._limited()
+        if n_bytes is not None and n_bytes < LARGE_BODY_BYTES:
+            return _UNLIMITED
+        refuse_body(n_bytes or 0, self._request_bytes)
+        return self._limited()
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
@@ -97,16 +102,22 @@ class Admission:
             give_memory_back()
 
 
-def read(stream: IO[bytes], n_bytes: int | None) -> bytes:
+def read(
+    stream: IO[bytes], n_bytes: int | None, request_bytes: int = UNKNOWN_REQUEST_BYTES
+) -> bytes:
     """Return the whole body of `n_bytes`, None if the size is unknown.
 
     Other requests run between the pieces of a body of unknown size. `gunicorn_conf` does the same
     for a large body of known size.
+
+    Raises:
+        PayloadTooLarge: a body of unknown size is too large.
     """
     if n_bytes is not None:
         return stream.read(n_bytes)
     body = BytesIO()
     while piece := stream.read(_PIECE_BYTES):
+        refuse_body(body.tell() + len(piece), request_bytes)
         body.write(piece)
         if len(piece) == _PIECE_BYTES:
             gevent.sleep(0)

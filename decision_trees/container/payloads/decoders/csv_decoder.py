@@ -4,19 +4,31 @@ A body is parsed at most twice. `numeric` parses plain numbers; from the first p
 rejects on, the csv module parses row by row, and finds the row and the column of an error.
 """
 
-import io
 import re
 from codecs import BOM_UTF8
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 
 from container.formats import cells, csv_rows, numeric
 from container.formats.cells import CellError
 from container.payloads.decoders import naming
-from container.payloads.decoders.collector import RowCollector, RowError, column
+from container.payloads.decoders.collector import (
+    RowCollector,
+    RowError,
+    column,
+    too_long,
+    with_line_feeds,
+)
 from container.payloads.types import Expected, Rows
 
 _DECIMAL = b"0123456789.eE+-, \t"
 """Characters of numbers, and of the blanks and commas between them."""
+
+_BLANK = (b"", BOM_UTF8)
+"""Lines without a cell: `csv_rows` ignores a byte-order mark."""
+
+_MANY_LINE_FEEDS = b"\n" * 4096
 
 _NAME = re.compile(r"[^\W\d]")
 _INFINITE = re.compile(r"inf(inity)?", re.IGNORECASE)
@@ -62,7 +74,7 @@ def decode_headless(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
 
 
 def _rows(body: bytes, expected: Expected, mark_bad: bool, *, may_have_header: bool) -> Rows:
-    text = _with_line_feeds(body)
+    text = with_line_feeds(body).removeprefix(BOM_UTF8)
     end = _end(text, expected.n_features)
     is_plain = not (may_have_header and _may_start_with_header(text, end, expected))
     if is_plain and end <= numeric.PIECE_BYTES:
@@ -70,15 +82,17 @@ def _rows(body: bytes, expected: Expected, mark_bad: bool, *, may_have_header: b
         if features is not None:
             return Rows(features)
         is_plain = False
-    reader = _Reader(text, end, expected, mark_bad, may_have_header=may_have_header)
+    collected = RowCollector(expected, len(body), mark_bad=mark_bad)
+    collected.expect_lines(text, end)
+    reader = _Reader(text, end, expected, collected, may_have_header=may_have_header)
     return reader.rows(is_plain=is_plain)
 
 
 def _may_start_with_header(text: bytes, end: int, expected: Expected) -> bool:
-    """Return whether the first line is a header, or has characters that no number has."""
+    """Return whether the first line is a header, too long, or has characters that no number has."""
     line_end = text.find(b"\n", 0, end)
-    line = text[: end if line_end < 0 else line_end]
-    if line.translate(None, _DECIMAL):
+    line = text[: min(end if line_end < 0 else line_end, expected.max_row_bytes + 1)]
+    if len(line) > expected.max_row_bytes or line.translate(None, _DECIMAL):
         return True
     names = expected.names
     if not names or names[0].encode().translate(None, _DECIMAL):
@@ -90,7 +104,13 @@ class _Reader:
     """Reads a body from start to end; each byte is read once as plain numbers, once carefully."""
 
     def __init__(
-        self, text: bytes, end: int, expected: Expected, mark_bad: bool, *, may_have_header: bool
+        self,
+        text: bytes,
+        end: int,
+        expected: Expected,
+        collected: RowCollector,
+        *,
+        may_have_header: bool,
     ) -> None:
         self._text = text
         self._end = end
@@ -105,7 +125,9 @@ class _Reader:
 
         self._n_cells = expected.n_features
         self._order: list[int] | None = None
-        self._collected = RowCollector(expected, mark_bad)
+        self._collected = collected
+        self._row_bytes = 0
+        """Size of the lines of the current row that were read carefully."""
 
     def rows(self, *, is_plain: bool) -> Rows:
         """Read the body; raise CellError if it cannot be used.
@@ -125,6 +147,8 @@ class _Reader:
         while self._position <= end:
             at = text.find(b"\n", self._position + numeric.PIECE_BYTES, end)
             at = end if at < 0 else at
+            if at - self._position > numeric.PIECE_BYTES + self._expected.max_row_bytes:
+                return
             features = numeric.of_lines(text[self._position : at], self._expected.n_features)
             if features is None:
                 return
@@ -133,21 +157,36 @@ class _Reader:
 
     def _read_carefully(self) -> bool:
         """Read only the header and return True, or read all rows that are left."""
-        rest = self._text[self._position : self._end]
-        stream = io.BytesIO(rest)
         first = self._collected.n_rows + (self._names is not None)
-        last = first
-        for row, found in csv_rows.read_rows(stream, before=first):
+        for row, found in csv_rows.read_rows(self._lines(first + 1), before=first):
+            self._row_bytes = 0
             if row == 1 and self._may_have_header and self._take_header(found):
-                read = stream.tell()
-                self._position = read if rest[read - 1 : read] == b"\n" else read + 1
                 return True
-            self._refuse_blank(last + 1, row)
             self._read_row(row, found)
-            last = row
-        self._refuse_blank(last + 1, first + rest.count(b"\n") + 2)
-        self._position = self._end + 1
         return False
+
+    def _lines(self, first: int) -> Iterator[bytes]:
+        """Yield the lines that are left, the first of which has the number `first`.
+
+        Blank lines are refused here, because `read_rows` skips them.
+
+        Raises:
+            RowError: a line is blank, or a row is too long.
+        """
+        for row in count(first):
+            if self._position > self._end:
+                return
+            at = self._text.find(b"\n", self._position, self._end)
+            at = self._end if at < 0 else at
+            if self._row_bytes + at - self._position > self._expected.max_row_bytes:
+                raise too_long(row, self._expected)
+            line = self._text[self._position : at]
+            self._position = at + 1
+            if not self._row_bytes and line in _BLANK:
+                self._collected.refuse(RowError(f"row {row} is blank", row))
+            else:
+                self._row_bytes += len(line)
+            yield line + b"\n"
 
     def _take_header(self, found: list[str]) -> bool:
         """Return whether the first row is a header; raise CellError if it has other names."""
@@ -164,10 +203,6 @@ class _Reader:
         self._names = naming.compared(found, self._expected.names)
         self._n_cells = len(found)
         return True
-
-    def _refuse_blank(self, start: int, stop: int) -> None:
-        for row in range(start, stop):
-            self._collected.refuse(RowError(f"row {row} is blank", row))
 
     def _read_row(self, row: int, found: list[str]) -> None:
         # A line break within a cell would give the response fewer rows than the body has lines.
@@ -200,15 +235,11 @@ def _place(row: int, index: int, names: list[str] | None) -> str:
     return f"row {row}, {column(index, names)[0]}"
 
 
-def _with_line_feeds(body: bytes) -> bytes:
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return body.removeprefix(BOM_UTF8)
-
-
 def _end(text: bytes, n_features: int) -> int:
     """Return where the last row ends; a large text is not copied to cut off what follows it."""
     end = len(text)
+    while n_features > 1 and text.endswith(_MANY_LINE_FEEDS, 0, end):
+        end -= len(_MANY_LINE_FEEDS)
     while text.endswith(b"\n", 0, end):
         end -= 1
         if n_features == 1:  # a blank line is a row of one cell, which is missing

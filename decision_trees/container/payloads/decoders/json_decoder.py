@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from container.formats import numeric
 from container.formats.cells import FLOAT32_OVERFLOW, CellError, Notation, is_missing
+from container.formats.json_values import JsonReader
 from container.payloads.decoders import naming
 from container.payloads.decoders.collector import (
     RowCollector,
     RowError,
     column,
+    lines_in_pieces,
     out_of_range,
     text_of,
 )
@@ -23,6 +26,7 @@ from container.payloads.decoders.json_shapes import (
     SPLIT,
     WRAPPERS,
     Constant,
+    LargeDocument,
     Repeated,
     kind,
     rows_of,
@@ -36,6 +40,12 @@ _OPENING = re.compile(
     % "|".join(WRAPPERS).encode()
 )
 """Everything before the first row of a list of lists."""
+
+_CLOSING = (re.compile(rb"\][ \t\r\n]*\Z"), re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*\Z"))
+"""Everything after the last row, without and with a wrapper."""
+
+_TAIL_BYTES = 4096
+_LINES_TOGETHER = 1024
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeated:
@@ -69,17 +79,33 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     Raises:
         CellError: the body is not JSON, or its rows do not have this model's features.
     """
-    features = _lists(body, expected.n_features)
-    if features is not None:
-        return Rows(features)
+    collected = _lists(body, expected)
+    if collected is not None:
+        return collected.rows()
+    collected = RowCollector(expected, len(body), mark_bad=mark_bad)
+    if len(body) > expected.max_row_bytes:
+        reader = JsonReader(body, _DECODER, expected.max_row_bytes)
+        document = LargeDocument(reader, expected)
+        for batch in document.batches():
+            items, names = _used(batch, document.columns, expected)
+            _add(collected, items, expected, names)
+        return collected.rows(_order(document.columns, expected))
     items, columns = rows_of(parse(_text(body)), expected)
-    order = None
-    if columns is not None:
-        used = expected.used_names(columns)
-        items = [naming.part(row, used) if _is_whole(row, columns) else row for row in items]
-        columns = naming.part(columns, used)
-        order = naming.order(columns, expected.names, f'"columns" of "{SPLIT}"')
-    return _collected(items, expected, mark_bad, columns).rows(order)
+    items, names = _used(items, columns, expected)
+    order = _order(columns, expected)
+    _add(collected, items, expected, names)
+    return collected.rows(order)
+
+
+def _used(
+    items: list[Any], columns: list[str] | None, expected: Expected
+) -> tuple[list[Any], list[str] | None]:
+    """Return rows and names of columns without those that the model does not use."""
+    if columns is None:
+        return items, None
+    used = expected.used_names(columns)
+    items = [naming.part(row, used) if _is_whole(row, columns) else row for row in items]
+    return items, naming.part(columns, used)
 
 
 def _is_whole(row: Any, columns: list[str]) -> bool:
@@ -92,44 +118,49 @@ def decode_lines(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     Raises:
         CellError: a line is not JSON, or a row does not have this model's features.
     """
-    lines = body.rstrip(b"\n")
-    features = _plain_lists(lines.replace(b"]\n[", b"],["), expected.n_features)
-    if features is not None and len(features) == lines.count(b"\n") + 1:
-        return Rows(features)
-    items = [_line(line) for line in text_of(body).rstrip("\r\n").split("\n")] if body else []
-    if len(items) == 1 and isinstance(items[0], _Blank):
-        items = []
-    return _collected(items, expected, mark_bad, None).rows()
+    collected = RowCollector(expected, len(body), mark_bad=mark_bad)
+    text = body.removeprefix(BOM_UTF8).rstrip(b"\r\n")
+    collected.expect_lines(text, len(text))
+    for piece in lines_in_pieces(text, len(text), expected) if text.strip(b" \t") else ():
+        features = numeric.of_lists(piece.replace(b"]\n[", b"],["), expected.n_features)
+        if features is not None and len(features) == piece.count(b"\n") + 1:
+            collected.extend(features)
+            continue
+        lines = text_of(piece, collected.n_rows + 1).split("\n")
+        for start in range(0, len(lines), _LINES_TOGETHER):
+            some = lines[start : start + _LINES_TOGETHER]
+            _add(collected, [_line(line) for line in some], expected, None)
+    return collected.rows()
 
 
-def _lists(body: bytes, n_features: int) -> NDArray[np.float32] | None:
-    """Return the rows of a list of lists, in a wrapper or not; None for anything else."""
+def _order(columns: list[str] | None, expected: Expected) -> list[int] | None:
+    if columns is None:
+        return None
+    columns = naming.part(columns, expected.used_names(columns))
+    return naming.order(columns, expected.names, f'"columns" of "{SPLIT}"')
+
+
+def _lists(body: bytes, expected: Expected) -> RowCollector | None:
+    """Return the rows of a list of lists of numbers and nulls; None for anything else."""
     opening = _OPENING.match(body)
     if opening is None:
         return None
-    text = body.rstrip(_BLANKS)
-    if opening[1]:
-        text = text[:-1].rstrip(_BLANKS) if text.endswith(b"}") else b""
-    return _plain_lists(text[opening.end() : -1], n_features) if text.endswith(b"]") else None
-
-
-def _plain_lists(text: bytes, n_features: int) -> NDArray[np.float32] | None:
-    """Return rows that are lists of numbers and nulls only; None for anything else."""
-    pieces = []
-    for piece in numeric.lists_in_pieces(text):
-        features = numeric.of_lists(piece, n_features)
+    closing = _CLOSING[bool(opening[1])].search(body, max(opening.end(), len(body) - _TAIL_BYTES))
+    if closing is None:
+        return None
+    collected = RowCollector(expected, len(body))
+    for piece in numeric.lists_in_pieces(body, opening.end(), closing.start()):
+        features = numeric.of_lists(piece, expected.n_features)
         if features is None:
             return None
-        pieces.append(features)
-    if len(pieces) < 2:
-        return pieces[0] if pieces else None
-    return np.concatenate(pieces)
+        collected.extend(features)
+    return collected if collected.n_rows else None
 
 
 def _text(body: bytes) -> str:
     """Return a document as text; an error names a line, because lines are not rows here."""
     try:
-        return text_of(body)
+        return text_of(body).removeprefix("\ufeff")
     except RowError as error:
         raise CellError(str(error).replace("row", "line", 1)) from error
 
@@ -162,20 +193,24 @@ def _line(line: str) -> Any:
         return _Invalid(str(error).removeprefix("line 1, "))
 
 
-def _collected(
-    items: list[Any], expected: Expected, mark_bad: bool, names: Sequence[str] | None
-) -> RowCollector:
-    collected = RowCollector(expected, mark_bad)
+def _add(
+    collected: RowCollector, items: list[Any], expected: Expected, names: Sequence[str] | None
+) -> None:
     features = _plain(items, expected.n_features)
     if features is not None:
         collected.extend(features)
-        return collected
-    for row, item in enumerate(items, start=1):
-        try:
-            collected.append(_row(item, row, expected, names))
-        except RowError as error:
-            collected.refuse(error)
-    return collected
+        return
+    for item in items:
+        _add_row(collected, item, expected, names)
+
+
+def _add_row(
+    collected: RowCollector, item: Any, expected: Expected, names: Sequence[str] | None
+) -> None:
+    try:
+        collected.append(_row(item, collected.n_rows + 1, expected, names))
+    except RowError as error:
+        collected.refuse(error)
 
 
 def _plain(items: list[Any], n_features: int) -> NDArray[np.float32] | None:

@@ -3,10 +3,13 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from container.formats.cells import CellError, shown
+from container.formats.json_values import JsonReader
 from container.formats.media_types import OUTPUTS
+from container.formats.numeric import PIECE_BYTES
 from container.payloads.decoders import naming
 from container.payloads.types import Expected
 
@@ -43,6 +46,92 @@ def kind(value: Any) -> str:
         return str(value).lower()
     names = {list: "a list", dict: "an object", float: "a number"}
     return names.get(type(value), "null")
+
+
+class LargeDocument:
+    """Rows of a document that is too large to be parsed at once."""
+
+    def __init__(self, reader: JsonReader, expected: Expected) -> None:
+        self.columns: list[str] | None = None
+        """Column names if these are given once for all rows; complete when all rows are read."""
+
+        self._reader = reader
+        self._expected = expected
+        self._has_other_rows = False
+        self._n_in_rows = 0
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Yield the rows, some at a time.
+
+        Raises:
+            CellError: the document is not JSON, or has another shape.
+        """
+        batch, begun = [], 0
+        for row in self._rows():
+            batch.append(row)
+            if self._reader.n_read > begun + PIECE_BYTES:
+                yield batch
+                batch, begun = [], self._reader.n_read
+        yield batch
+
+    def _rows(self) -> Iterator[Any]:
+        if self._reader.peek() != "{":
+            yield from self._listed({})
+            self._reader.end()
+            return
+        document: dict[str, Any] = {}
+        yield from self._members(document)
+        self._reader.end()
+        rows, columns = rows_of(document, self._expected)
+        is_late = columns is not None and self.columns is None
+        if is_late and (self._has_other_rows or self._expected.ignored):
+            raise CellError('"columns" comes after "data"', 'send "columns" before "data"')
+        self.columns = columns
+        yield from rows
+
+    def _members(self, members: dict[str, Any]) -> Iterator[Any]:
+        """Read an object, in which an empty list stands for the list of rows; yield the rows."""
+        reader = self._reader
+        for key in reader.members():
+            if key in members:
+                raise CellError(f"row 1 is {kind(Repeated(key))}, not a row", row=1)
+            mark = reader.peek()
+            if mark == "[" and key in (*WRAPPERS, "index"):
+                members[key] = []
+                begun = reader.n_read
+                yield from self._skipped() if key == "index" else self._listed(members)
+                self._n_in_rows += reader.n_read - begun
+            elif mark == "{" and key == SPLIT:
+                yield from self._members(members.setdefault(key, {}))
+            else:
+                members[key] = reader.value()
+            if reader.n_read - self._n_in_rows > self._expected.max_row_bytes:
+                raise self._too_long()
+
+    def _too_long(self) -> CellError:
+        return CellError(f"row 1 has more than {self._expected.max_row_bytes} bytes", row=1)
+
+    def _skipped(self) -> Iterator[Any]:
+        """Read the index of the rows, which is not used."""
+        for _ in self._reader.items():
+            pass
+        yield from ()
+
+    def _listed(self, around: dict[str, Any]) -> Iterator[Any]:
+        """Yield the rows of a list, as `_listed` returns them; `around` is the object around it."""
+        if "columns" in around:
+            self.columns = _split(around)[1]
+        row: list[Any] = []
+        for index, value in enumerate(self._reader.items()):
+            self._has_other_rows |= type(value) is not list
+            is_first = not index and not isinstance(value, list | dict)
+            if row or (is_first and self._expected.n_features > 1):
+                row.append(value)  # plain numbers are one row
+            else:
+                yield value
+            if len(row) > self._expected.max_row_bytes // 16:
+                raise self._too_long()
+        yield from _listed(row, self._expected)
 
 
 def rows_of(document: Any, expected: Expected) -> tuple[list[Any], list[str] | None]:

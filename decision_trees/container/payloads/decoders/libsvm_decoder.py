@@ -7,10 +7,18 @@ import numpy as np
 
 from container.formats.cells import CellError, is_missing, is_number, shown
 from container.formats.libsvm_rows import plain_rows, read_cell
-from container.payloads.decoders.collector import RowCollector, RowError, refuse_size, text_of
+from container.payloads.decoders.collector import (
+    RowCollector,
+    RowError,
+    lines_in_pieces,
+    text_of,
+    with_line_feeds,
+)
 from container.payloads.types import Expected, Rows
 
-_CHUNK_LINES = 4096
+_PIECE_CELLS = 2**20
+"""Maximum number of cells that are parsed at once."""
+
 _BLANKS = re.compile(r"[ \t]+")
 _DELIMITER = re.compile(r"[,;|]")
 _INDEX = re.compile(r"([0-9]{1,10}):")
@@ -27,20 +35,28 @@ def decode(body: bytes, expected: Expected, mark_bad: bool) -> Rows:
     Raises:
         CellError: the body is not libsvm, or does not have this model's features.
     """
-    if not body.isascii():
-        text_of(body)  # text that is not UTF-8 is an error of the body, not of a row
-    lines = body.removeprefix(BOM_UTF8).rstrip(b"\r\n").splitlines()
-    refuse_size(len(lines), expected.n_features)
-    collected = RowCollector(expected, mark_bad)
-    start = 0
-    while start < len(lines) and _extend(collected, lines[start : start + _CHUNK_LINES], expected):
-        start += _CHUNK_LINES
-    for row, line in enumerate(lines[start:], start=start + 1):
+    text = with_line_feeds(body).removeprefix(BOM_UTF8).rstrip(b"\n")
+    collected = RowCollector(expected, len(body), mark_bad=mark_bad)
+    collected.expect_lines(text, len(text))
+    n_together = max(1, _PIECE_CELLS // expected.n_features)
+    for piece in lines_in_pieces(text, len(text), expected) if text else ():
+        if not piece.isascii():
+            text_of(piece, collected.n_rows + 1)  # an error of the body, also if rows are marked
+        lines = piece.split(b"\n")
+        for start in range(0, len(lines), n_together):
+            _add(collected, lines[start : start + n_together], expected)
+    return collected.rows()
+
+
+def _add(collected: RowCollector, lines: list[bytes], expected: Expected) -> None:
+    """Add the rows of some lines, all at once if they are in the usual notation."""
+    if _extend(collected, lines, expected):
+        return
+    for row, line in enumerate(lines, start=collected.n_rows + 1):
         try:
             collected.append(_row(line, row, expected))
         except RowError as error:
             collected.refuse(error)
-    return collected.rows()
 
 
 def _extend(collected: RowCollector, lines: list[bytes], expected: Expected) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.formats.cells import FLOAT32_OVERFLOW, CellError
-from container.payloads.decoders.collector import RowError, out_of_range
+from container.payloads.decoders.collector import RowCollector, RowError, out_of_range, refuse_rows
 from container.payloads.types import Expected, Rows
 
 _MAGIC = b"\x93NUMPY"
@@ -20,6 +20,7 @@ _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 """Number of bytes of the length of the header, by the version of the format."""
 
 _MAX_HEADER_BYTES = 4096
+_PIECE_CELLS = 64 * 1024
 _TYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 _TYPE = re.compile(r"""['"]descr['"]\s*:\s*['"]([<>=|]?)([a-zA-Z][0-9]*)['"]""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
@@ -50,12 +51,18 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     size = n_rows * n_columns * header.dtype.itemsize
     if len(body) - start != size:
         raise CellError(f"the array has {len(body) - start} bytes, but its header says {size}")
+    refuse_rows(n_rows, len(body), expected)
     flat = np.frombuffer(body, header.dtype, n_rows * n_columns, start)
     if header.is_fortran:
         table = flat.reshape(n_columns, n_rows).T
     else:
         table = flat.reshape(n_rows, n_columns)
-    return Rows(_numbers(table if used is None else table[:, used]))
+    collected = RowCollector(expected, len(body))
+    n_together = max(1, _PIECE_CELLS // n_columns)
+    for first in range(0, n_rows, n_together):
+        piece = table[first : first + n_together]
+        collected.extend(_numbers(piece if used is None else piece[:, used], first + 1))
+    return collected.rows()
 
 
 @dataclass(frozen=True)
@@ -104,15 +111,15 @@ def _as_table(shape: tuple[int, ...], n_features: int) -> tuple[int, int]:
     raise CellError(f"the array has the shape {shape}")
 
 
-def _numbers(found: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return a matrix as float32, NaN where it is NaN; raise RowError for a value out of range."""
+def _numbers(found: NDArray[np.generic], first_row: int) -> NDArray[np.float32]:
+    """Return rows as float32, NaN where they are NaN; raise RowError for a value out of range."""
     if found.dtype.kind == "b":
         found = found.view(np.uint8) != 0  # a byte may have any value
     with np.errstate(invalid="ignore"):  # a signaling NaN is missing like any other
         values = found.astype(np.float64)
         wrong = np.abs(values) >= FLOAT32_OVERFLOW
         if not wrong.any():
-            return np.ascontiguousarray(values.astype(np.float32))
-    row, index = (int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape))
-    problem = out_of_range(float(values[row, index]))
-    raise RowError(f"row {row + 1}, column {index + 1} is {problem}", row + 1, index + 1)
+            return values.astype(np.float32)
+    at, index = (int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape))
+    row, problem = first_row + at, out_of_range(float(values[at, index]))
+    raise RowError(f"row {row}, column {index + 1} is {problem}", row, index + 1)

@@ -1,20 +1,37 @@
 """Decode Parquet: columns by name if the features have names, otherwise by position."""
 
-import io
 from collections.abc import Set
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from container.formats.cells import FLOAT32_OVERFLOW, CellError
-from container.formats.parquet_columns import is_number, numbers, pandas_index, readable, value_type
+from container.formats.parquet_columns import (
+    is_number,
+    numbers,
+    page_sizes,
+    pandas_index,
+    readable,
+    value_type,
+)
 from container.payloads.decoders import naming
-from container.payloads.decoders.collector import RowError, column, out_of_range, refuse_size
+from container.payloads.decoders.collector import RowError, column, out_of_range, refuse_rows
 from container.payloads.types import Expected, Rows
 
-_MAX_BYTES = 2**30
+_FOOTER_BYTES = 2**20
+_COLUMN_BYTES = 1024
+"""Maximum size of the metadata, in total and for each column; parsed it takes 50 times that."""
+
+_PAGE_BYTES = 8 * 2**20
+_VALUE_BYTES = 16
+"""Maximum size of a decompressed page, in total and for each row of the file; most have 1 MB."""
+
+_FEW_PAGES = 1000
+_MIN_PAGE_BYTES = 64
+
 _BATCH_ROWS = 64 * 1024
 
 
@@ -31,18 +48,27 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     Raises:
         CellError: the body is not Parquet, or does not have this model's features.
     """
+    _refuse_footer(body, expected)
     with readable("the file"):
-        file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
+        file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True)
         schema = file.schema_arrow
         names: list[str] = schema.names  # pyarrow makes them anew each time
         indices = _columns(names, pandas_index(schema), expected)
-    _refuse_large(file.metadata, expected.n_features)
+    _refuse_large(body, file.metadata, expected)
     for index in indices:
         found = schema.field(index).type
         if not is_number(value_type(found)):
             where = column(index, names)[0]
             raise CellError(f"{where} holds {found} values, not numbers")
     return Rows(_features(file, indices, names))
+
+
+def _refuse_footer(body: bytes, expected: Expected) -> None:
+    """Refuse metadata that are far larger than the columns need, before they are parsed."""
+    length = int.from_bytes(body[-8:-4], "little")
+    most = _FOOTER_BYTES + _COLUMN_BYTES * expected.n_features
+    if most < length < len(body) and body.endswith(b"PAR1"):
+        raise CellError(f"the file has {length} bytes of metadata, and {most} are enough")
 
 
 def _columns(names: list[str], left_out: Set[str], expected: Expected) -> list[int]:
@@ -66,21 +92,31 @@ def _columns(names: list[str], left_out: Set[str], expected: Expected) -> list[i
     return kept
 
 
-def _refuse_large(metadata: Any, n_features: int) -> None:
-    """Refuse a file that is small but decompresses to many cells, before reading any."""
+def _refuse_large(body: bytes, metadata: Any, expected: Expected) -> None:
+    """Refuse a file that is small but decompresses to many cells, before reading any.
+
+    The sizes in the metadata are not used when pages are read; those in front of each page are.
+    """
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
     counts = [group.num_rows for group in groups]
-    sizes = [group.total_byte_size for group in groups]
-    if min([*counts, *sizes], default=0) < 0 or sum(counts) != metadata.num_rows:
+    if min(counts, default=0) < 0 or sum(counts) != metadata.num_rows:
         raise CellError(
             "the file has another number of rows than its metadata says", "write it again"
         )
     if metadata.num_rows == 0:
         raise CellError("there is no row")
-    refuse_size(metadata.num_rows, n_features)
-    if sum(sizes) > _MAX_BYTES:
-        problem = f"the file has more than {_MAX_BYTES} bytes when it is decompressed"
-        raise CellError(problem, "send fewer rows at once")
+    refuse_rows(metadata.num_rows, len(body), expected)
+    max_page = _PAGE_BYTES + _VALUE_BYTES * metadata.num_rows
+    chunks = (group.column(index) for group in groups for index in range(metadata.num_columns))
+    for number, size in enumerate(page_sizes(body, chunks)):
+        if number > _FEW_PAGES + len(body) // _MIN_PAGE_BYTES:
+            raise CellError("the file has more pages than fit into it", "write it again")
+        if size > max_page:
+            raise CellError(
+                f"the file has a page of {size} bytes, and {max_page} are enough for its "
+                f"{metadata.num_rows} rows",
+                "write it again, with smaller pages",
+            )
 
 
 def _features(file: Any, indices: list[int], names: list[str]) -> NDArray[np.float32]:

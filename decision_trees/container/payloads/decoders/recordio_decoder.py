@@ -26,9 +26,9 @@ def decode(body: bytes, expected: Expected, _mark_bad: bool) -> Rows:
     Raises:
         CellError: the body is not RecordIO-protobuf, or does not have this model's features.
     """
-    collected = RowCollector(expected, mark_bad=False)
+    collected = RowCollector(expected, len(body))
     try:
-        for number, record in records(io.BytesIO(body)):
+        for number, record in records(io.BytesIO(body), expected.max_row_bytes):
             collected.append(_row(number, record, expected.n_features))
     except RowError:
         raise

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,12 @@ from container.errors import MalformedPayload, UnsupportedMediaType
 from container.formats.media_types import CSV, JSON, JSON_LINES, NPY
 from container.payloads import decoding
 from container.payloads.types import Expected
+from container.resources import UNKNOWN_REQUEST_BYTES
+
+_FIRST_BYTES = 512 * 1024
+"""Size of the part of a body that is read to find the length of the first row."""
+
+_FLAT_LIST = re.compile(rb"\[\s*+[^\[\]{}\s][^\[\]{}]*+\]")
 
 TEXTS = frozenset({CSV, JSON})
 """Media types whose bodies a program receives as text; it receives all others as bytes.
@@ -46,20 +53,28 @@ def text_or_bytes(body: bytes, content_type: str) -> str | bytes:
         ) from error
 
 
-def decode_rows(body: bytes, content_type: str, model: Any) -> NDArray[np.float32]:
+def decode_rows(
+    body: bytes, content_type: str, model: Any, request_bytes: int = UNKNOWN_REQUEST_BYTES
+) -> NDArray[np.float32]:
     """Return the rows of a body, shape (n_rows, n_features), NaN for a missing cell.
 
     The number of features is `n_features_in_` of the model, or else the length of the first row.
 
     Raises:
-        UserError: the body cannot be decoded, or its rows do not fit the model.
+        UserError: the body cannot be decoded, its rows do not fit the model, or it needs more
+            than `request_bytes` of memory.
     """
     names = getattr(model, "feature_names_in_", None)
     n_features = getattr(model, "n_features_in_", None)
     if n_features is None:
         n_features = _width(body, _media_type(content_type))
     base = int(getattr(model, "libsvm_base", 1))
-    expected = Expected(int(n_features), None if names is None else list(names), base)
+    expected = Expected(
+        int(n_features),
+        None if names is None else list(names),
+        base,
+        request_bytes=request_bytes,
+    )
     return decoding.decode(body, content_type, expected).features
 
 
@@ -101,11 +116,14 @@ def _width(body: bytes, media_type: str) -> int:
 
 
 def _csv_width(body: bytes) -> int:
-    line = body.lstrip(b"\r\n").splitlines()[:1]
+    line = body.lstrip(b"\r\n")[:_FIRST_BYTES].splitlines()[:1]
     return len(next(csv.reader([line[0].decode()]))) if line else 1
 
 
 def _json_width(body: bytes) -> int:
+    if len(body) > _FIRST_BYTES:
+        row = _FLAT_LIST.search(body, 0, _FIRST_BYTES)
+        return len(json.loads(row[0])) if row else 1
     found = json.loads(body)
     while True:
         match found:
@@ -120,7 +138,7 @@ def _json_width(body: bytes) -> int:
 
 
 def _lines_width(body: bytes) -> int:
-    lines = body.lstrip().splitlines()
+    lines = body.lstrip()[:_FIRST_BYTES].splitlines()
     return _json_width(lines[0]) if lines else 1
 
 

@@ -16,6 +16,7 @@ from flask import Flask
 
 from container.errors import ContainerError, ModelNotReady
 from container.payloads.types import Answer, Invocation
+from container.resources import UNKNOWN_REQUEST_BYTES
 from container.script_mode.serving import default_inputs as inputs
 from container.script_mode.serving import default_outputs as outputs
 from container.script_mode.serving import handlers, startup
@@ -53,10 +54,17 @@ def create_app(
 class ScriptService:
     """Service that calls the functions of a program; all calls come from one thread."""
 
-    def __init__(self, program: Handlers, model: Any, default_accept: str) -> None:
+    def __init__(
+        self,
+        program: Handlers,
+        model: Any,
+        default_accept: str,
+        request_bytes: int = UNKNOWN_REQUEST_BYTES,
+    ) -> None:
         self._program = replace(program, functions={"predict_fn": _predict, **program.functions})
         self._model = model
         self._default_accept = default_accept
+        self._request_bytes = request_bytes
 
     @classmethod
     def load(cls, settings: Settings, load_model: LoadModel) -> Self:
@@ -79,7 +87,7 @@ class ScriptService:
             raise ModelNotReady(
                 f"The program cannot be loaded ({error.strerror}); {SEE_LOG}."
             ) from error
-        return cls(program, model, settings.default_accept)
+        return cls(program, model, settings.default_accept, settings.request_bytes)
 
     def answer(self, invocation: Invocation) -> Answer:
         """Return the program's answer to a request.
@@ -104,7 +112,7 @@ class ScriptService:
 
     def _data(self, body: bytes, content_type: str) -> Any:
         if not self._program.has("input_fn"):
-            return inputs.decode_rows(body, content_type, self._model)
+            return inputs.decode_rows(body, content_type, self._model, self._request_bytes)
         return self._program.call(
             "input_fn", inputs.text_or_bytes(body, content_type), content_type
         )

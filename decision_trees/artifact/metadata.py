@@ -25,6 +25,12 @@ REGRESSION = "regression"
 MAX_FILE_BYTES = 2**31
 """Maximum size of a file; protobuf, in which ONNX is written, has the same limit."""
 
+WAY_OUT = (
+    "use another estimator, a file format of your own (docs/bring-your-own-algorithm.md) or script "
+    "mode (docs/script-mode.md)"
+)
+"""What the owner of a job can do if an estimator cannot be saved."""
+
 _SHOWN_CHARACTERS = 60
 _CHECKSUM = re.compile("[0-9a-f]{64}")
 

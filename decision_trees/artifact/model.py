@@ -29,7 +29,9 @@ from artifact.metadata import (
 )
 from artifact.tree import Tree
 
-_PROBABILITY_TOLERANCE = 1e-5  # float32 arithmetic of linear models may differ between machines
+PROBABILITY_TOLERANCE = 1e-5
+"""Maximum error of a probability; 32-bit arithmetic may differ between machines."""
+
 
 SCORE_TOLERANCE = 1e-4
 """Maximum error of a score, relative to the spread of all expected scores.
@@ -37,7 +39,8 @@ SCORE_TOLERANCE = 1e-4
 Expected scores are computed in float64, these in float32; a wrong branch in a tree, or a pipeline
 step that is computed differently, causes a far larger error."""
 
-_SCORE_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # allowed even if all scores are equal
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""Maximum relative error that is rounding to 32-bit floats, even if all scores are equal."""
 
 
 class Model:
@@ -170,14 +173,14 @@ class Model:
         if isinstance(probe, ScoreProbe):
             return bool(near(found, expected).all())
         same_labels = answers.tolist() == probe.labels
-        return same_labels and np.allclose(found, expected, atol=_PROBABILITY_TOLERANCE)
+        return same_labels and np.allclose(found, expected, atol=PROBABILITY_TOLERANCE)
 
 
 def near(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return for each score whether it is close to the expected one, all of which are finite."""
     wide = expected.astype(np.float64)  # differences do not overflow in it
     tolerance = SCORE_TOLERANCE * float(np.ptp(wide))
-    right: NDArray[np.bool_] = np.isclose(found, wide, rtol=_SCORE_ROUNDING, atol=tolerance)
+    right: NDArray[np.bool_] = np.isclose(found, wide, rtol=ROUNDING, atol=tolerance)
     return right
 
 

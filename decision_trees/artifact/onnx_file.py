@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from artifact import tree
-from artifact.metadata import ONNX_FILE, TREE_FILE, ArtifactError
+from artifact.metadata import INPUT, ONNX_FILE, TREE_FILE, ArtifactError
 
 MAX_DEPTH = 5000
 """Maximum depth of a tree. The usual stack of 8 MiB was enough for 10,000 splits, and not for
@@ -57,6 +57,27 @@ def check(content: bytes, nodes: NDArray[np.void] | None) -> None:
             _check_graph(_parsed(content), nodes)
     except (DecodeError, ValueError, LookupError) as error:
         raise ArtifactError(f"{ONNX_FILE} cannot be loaded ({error}); train again") from error
+
+
+def thresholds(content: bytes) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return column and threshold of each split of the trees that read the rows as they are."""
+    nodes = _parsed(content).graph.node
+    rows = {INPUT.encode()} | {
+        node.output[0]
+        for node in nodes
+        if node.op_type == b"Cast" and node.input[0] == INPUT.encode()
+    }
+    walks = [
+        _attributes(node)
+        for node in nodes
+        if node.op_type == b"TreeEnsemble" and node.input[0] in rows
+    ]
+    columns = [walk["nodes_featureids"] for walk in walks]
+    values = [walk["nodes_splits"] for walk in walks]
+    return (
+        np.concatenate([np.zeros(0, np.int64), *columns]),
+        np.concatenate([np.zeros(0, np.float32), *values]),
+    )
 
 
 def _check_graph(model: Any, nodes: NDArray[np.void] | None) -> None:

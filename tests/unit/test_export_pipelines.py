@@ -25,7 +25,7 @@ from sklearn.ensemble import (
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from artifact import export, model
@@ -67,6 +67,39 @@ def test_classifier_that_ends_in_trees_has_the_same_labels(last: Any, dtype: typ
     pipeline.fit(training_rows(150, 1, 0.1), labels)
 
     assert_same(pipeline, asked_rows(3000, 2, 0.1), ulps=1)
+
+
+STEPS = [
+    MinMaxScaler(),
+    MinMaxScaler((-3, 0.1)),
+    MaxAbsScaler(),
+    RobustScaler(),
+    RobustScaler(with_centering=False, quantile_range=(10, 90)),
+    RobustScaler(with_scaling=False),
+    StandardScaler(with_mean=False),
+    StandardScaler(with_std=False),
+    SimpleImputer(strategy="most_frequent"),
+    SimpleImputer(strategy="constant", fill_value=-1),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=repr)
+@pytest.mark.parametrize("size", [1, 1e-3, 1e6])
+def test_trees_behind_another_step_have_the_same_labels(step: Any, size: float) -> None:
+    """Scaled cells are those of scikit-learn to the last bit, so no threshold parts them."""
+    random = np.random.default_rng(3)
+    rows = (random.random((500, 4)) * size).astype(np.float32)
+    labels = random.integers(0, 2, 500)
+    pipeline = make_pipeline(step, SimpleImputer(), ExtraTreesClassifier(50, random_state=0))
+    pipeline.fit(rows[:200], labels[:200])
+    thresholds = pipeline[-1].estimators_[0].tree_.threshold[:50].astype(np.float32)
+    scaled = np.resize(thresholds, (50, 4))
+    asked = rows
+    if hasattr(step, "scale_"):
+        at = step.inverse_transform(scaled).astype(np.float32)
+        asked = np.concatenate([at, np.nextafter(at, np.float32(0)), rows])
+
+    assert_same(pipeline, asked)
 
 
 def test_pipeline_in_a_pipeline_has_the_same_labels() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
-from artifact import export, model
+from artifact import export, model, verification
 from artifact.metadata import ScoreProbe
 from artifact.model import Model
 from support.material import ARTIFACT
@@ -111,7 +111,7 @@ def test_tree_of_any_numbers_scores_exactly_as_scikit_learn(
 
 def test_tree_of_more_rows_than_a_slice_is_saved(tmp_path: Path) -> None:
     """Predictions of slices are concatenated in order, so that the probe has the last row."""
-    features = np.arange(export.SLICE_ROWS + 3, dtype=np.float32).reshape(-1, 1)
+    features = np.arange(verification.SLICE_ROWS + 3, dtype=np.float32).reshape(-1, 1)
     estimator = DecisionTreeRegressor().fit(features, features[:, 0])
 
     export.save(estimator, tmp_path, features, {})
@@ -119,7 +119,7 @@ def test_tree_of_more_rows_than_a_slice_is_saved(tmp_path: Path) -> None:
     probe = model.load(tmp_path).record.probe
     assert isinstance(probe, ScoreProbe)
     assert [[score] for score in probe.scores] == probe.features
-    assert probe.scores[-1] == export.SLICE_ROWS + 2
+    assert probe.scores[-1] == verification.SLICE_ROWS + 2
 
 
 def test_score_of_a_tree_is_right_only_to_the_last_bit() -> None:
@@ -127,11 +127,11 @@ def test_score_of_a_tree_is_right_only_to_the_last_bit() -> None:
     features, labels = rows_and_labels(seed=0)
     estimator = DecisionTreeRegressor(random_state=0).fit(features, labels)
     scores = estimator.predict(features).astype(np.float32)
-    beside = np.nextafter(scores, np.float32(0))
+    off = np.abs(np.nextafter(scores, np.float32(0)) - scores)
 
-    assert export._right(estimator, scores, scores).all()
-    assert not export._right(estimator, beside, scores).any()
-    assert export._right(LinearRegression(), beside, scores).all()
+    assert not verification._is_wrong(estimator, scores, off * 0, scores).any()
+    assert verification._is_wrong(estimator, scores - off, off, scores).all()
+    assert not verification._is_wrong(LinearRegression(), scores - off, off, scores).any()
 
 
 def test_same_fit_gives_the_same_bytes(tmp_path: Path) -> None:

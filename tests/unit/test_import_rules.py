@@ -47,7 +47,7 @@ LAYERS = {
     "container.payloads": ("", "google numpy pyarrow werkzeug"),
     "container.hyperparameters": ("", "pydantic"),
     "container.distributed": ("", "numpy"),
-    "artifact": ("", "google numpy onnx onnxruntime skl2onnx"),
+    "artifact": ("", "google joblib numpy onnx onnxruntime skl2onnx"),
     "container.formats": ("", "google numpy pyarrow simdjson"),
     # Modules directly in container/, which every package may import.
     "container": ("container.formats", ""),

@@ -15,12 +15,26 @@ from onnx import TensorProto, helper
 from artifact.ensembles import onnx_ensemble
 from artifact.ensembles.graph_writer import GraphWriter
 from artifact.ensembles.onnx_ensemble import SCORE
-from artifact.metadata import INPUT, LABEL_INDEX, PROBABILITIES, REASON_CHARACTERS, ArtifactError
+from artifact.metadata import (
+    INPUT,
+    LABEL_INDEX,
+    PROBABILITIES,
+    REASON_CHARACTERS,
+    WAY_OUT,
+    ArtifactError,
+)
 
 _OPSET = 15  # read by onnxruntime 1.10 and every later one
 _ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 5  # the first with TreeEnsemble; skl2onnx refuses it
 _IR_VERSION = 10  # of the same release
 _INDEX = "index_of_label"
+_SCALERS = {
+    "StandardScaler": (("Sub", "mean_"), ("Div", "scale_")),
+    "MinMaxScaler": (("Mul", "scale_"), ("Add", "min_")),
+    "MaxAbsScaler": (("Div", "scale_"),),
+    "RobustScaler": (("Sub", "center_"), ("Div", "scale_")),
+}
+"""What scalers compute: operators of ONNX, and attributes of the scalers."""
 
 
 def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
@@ -49,11 +63,9 @@ def to_model(estimator: Any, n_features: int) -> onnx.ModelProto:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:REASON_CHARACTERS]
-        raise ArtifactError(
-            f"skl2onnx cannot convert {name} ({reason}); this estimator cannot be served"
-        ) from error
+        raise ArtifactError(f"skl2onnx cannot convert {name} ({reason}); {WAY_OUT}") from error
     if not is_classifier and len(model.graph.output) != 1:
-        raise ArtifactError(f"{name} is neither a classifier nor a regressor; it cannot be served")
+        raise ArtifactError(f"{name} is neither a classifier nor a regressor; {WAY_OUT}")
     if is_classifier and onnx_ensemble.is_supported(last_step(estimator)):
         _add_label_index(model.graph)
     if any(node.op_type == "TreeEnsemble" for node in model.graph.node):
@@ -106,7 +118,7 @@ def _converter(replaced: Callable[..., None]) -> Callable[..., None]:
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
         estimator = operator.raw_operator
-        is_scaler = _is_scaler(type(estimator))
+        is_scaler = _is_scaler(type(estimator)) and not getattr(estimator, "clip", False)
         is_ours = is_scaler or onnx_ensemble.is_supported(estimator)
         if not is_ours or len(operator.inputs) > 1 or _is_unusual(estimator, container):
             replaced(scope, operator, container)
@@ -131,19 +143,26 @@ def _is_unusual(estimator: Any, container: Any) -> bool:
 
 
 def _is_scaler(kind: type) -> bool:
-    return kind.__name__ == "StandardScaler"
+    return kind.__name__ in _SCALERS and kind.__module__.startswith("sklearn.")
 
 
 def _add_scaled(operator: Any, writer: GraphWriter) -> None:
-    """Add what StandardScaler computes; thresholds of trees may be as near as its last bit.
+    """Add what a scaler computes; thresholds of trees may be as near as its last bit.
 
-    The operator Scaler, which skl2onnx uses, multiplies where scikit-learn divides.
+    The operator Scaler, which skl2onnx uses, multiplies where scikit-learn divides. scikit-learn
+    computes in the type of the scaler's numbers, and rounds the result of each step.
     """
     scaler, scaled = operator.raw_operator, writer.rows
-    if scaler.with_mean:
-        scaled = writer.add("Sub", scaled, writer.constant(scaler.mean_.astype(np.float32)))
-    if scaler.with_std:
-        scaled = writer.add("Div", scaled, writer.constant(scaler.scale_.astype(np.float32)))
+    is_standard = type(scaler).__name__ == "StandardScaler"
+    for step, name in _SCALERS[type(scaler).__name__]:
+        numbers = getattr(scaler, name)
+        if numbers is None or (name == "mean_" and not scaler.with_mean):
+            continue
+        numbers = np.asarray(numbers, dtype=np.float32 if is_standard else None)
+        kind = helper.np_dtype_to_tensor_dtype(numbers.dtype)
+        wide = writer.add("Cast", scaled, to=kind)
+        scaled = writer.add(step, wide, writer.constant(numbers))
+        scaled = writer.add("Cast", scaled, to=TensorProto.FLOAT)
     writer.add("Identity", scaled, named=operator.outputs[0].full_name)
 
 

@@ -5,6 +5,8 @@ payloads/corpus.py describes the tables that hold them.
 
 import json
 import logging
+import re
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -174,3 +176,41 @@ def test_file_behind_a_link_is_read(
     job.run(algorithm, paths)
 
     assert "train:rows=4;" in caplog.messages
+
+
+REMEDY = re.compile(r"set the hyperparameter (\w+)=(.+?)(?: to leave such rows out)?\.$")
+WITH_REMEDY = [
+    (case, found)
+    for case in REJECTED
+    if (
+        found := re.search(
+            r"set the hyperparameter (\w+)=(.+?)(?: to leave such rows out)?\.$", case.message
+        )
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "found"), WITH_REMEDY, ids=lambda value: getattr(value, "name", "")
+)
+def test_remedy_in_a_message_works_or_leads_on(
+    case: RejectedInput, found: re.Match[str], paths: Paths
+) -> None:
+    """With the hyperparameter that a message names the job trains, or fails for another reason."""
+    remedied = replace(case, hyperparameters={**(case.hyperparameters or {}), found[1]: found[2]})
+    lay_out(remedied, paths)
+    message = ""
+    try:
+        job.run(algorithm, paths)
+    except UserError as error:
+        message = supervisor.describe(error).replace(str(paths.data), "{data}")
+
+    assert message != case.message
+    assert "hyperparameter " + repr(found[1]) not in message
+
+
+def test_many_messages_have_a_remedy() -> None:
+    """The corpus has messages with most of the hyperparameters that are remedies."""
+    assert {found[1] for _, found in WITH_REMEDY} >= {
+        *("decimal", "header", "ignore", "label", "missing_labels", "na_values")
+    }

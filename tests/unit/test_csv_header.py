@@ -138,7 +138,7 @@ def test_row_of_a_number_and_names_is_refused() -> None:
     assert str(caught.value) == (
         "row 1 is neither a header nor a row of numbers: column 2 is 'a', column 1 is '1'"
     )
-    assert caught.value.remedy == f"correct it, or {SAY}"
+    assert caught.value.remedy == "set the hyperparameter header=present"
 
 
 def test_file_with_only_a_header_has_no_rows() -> None:

@@ -77,7 +77,7 @@ def _detect(sample: list[bytes], notation: Notation) -> str:
     Raises:
         CellError: more than one delimiter is left.
     """
-    rows = {delimiter: _rows(sample, delimiter) for delimiter in DELIMITERS}
+    rows = {delimiter: rows_of(sample, delimiter) for delimiter in DELIMITERS}
     widths = {delimiter: set(map(len, found)) for delimiter, found in rows.items()}
     found = [delimiter for delimiter, counts in widths.items() if max(counts, default=1) > 1]
     uniform = [delimiter for delimiter in found if len(widths[delimiter]) == 1]
@@ -94,7 +94,8 @@ def _detect(sample: list[bytes], notation: Notation) -> str:
     return next(iter([*uniform, *found]), ",")
 
 
-def _rows(lines: Iterable[bytes], delimiter: str) -> list[list[str]]:
+def rows_of(lines: Iterable[bytes], delimiter: str) -> list[list[str]]:
+    """Return the rows of some lines that are not blank, up to the first error."""
     rows = []
     with suppress(CellError):  # errors are reported when the rows are read
         for _, found in csv_rows.read_rows(lines, delimiter):
@@ -133,7 +134,7 @@ class Decimals:
         """Return what is known after more whole lines."""
         if self.is_decided or b"," not in text:
             return replace(self, has_point=self.has_point or b"." in text)
-        return self.seen(_rows(io.BytesIO(text), self.delimiter))
+        return self.seen(rows_of(io.BytesIO(text), self.delimiter))
 
     def seen(self, rows: list[list[str]]) -> "Decimals":
         """Return what is known after more rows.

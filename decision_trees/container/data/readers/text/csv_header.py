@@ -18,8 +18,13 @@ _MIN_NAMES_FROM_0, _MIN_NAMES = 3, 5
 """Minimum number of cells that count up from 0, or from any number, to be taken for names."""
 
 
-def is_header(first: Row, options: InputOptions, notation: Notation) -> bool:
-    """Return whether the first row holds names; raises CellError if it can be either."""
+def is_header(
+    first: Row, below: Sequence[list[str]], options: InputOptions, notation: Notation
+) -> bool:
+    """Return whether the first row holds names; raises CellError if it can be either.
+
+    `below` are some of the rows after it.
+    """
     if options.header != "auto":
         return options.header == "present"
     row, found = first
@@ -35,11 +40,15 @@ def is_header(first: Row, options: InputOptions, notation: Notation) -> bool:
     label = cells.stripped(found[columns.label])
     if len(texts) == len(columns.features) and not cells.is_number(label):
         return True
+    rows = [row for row in below if len(row) > max(*texts, columns.label)]
+    has_numbers = any(cells.is_number(row[i].strip(" \t")) for row in rows for i in texts)
+    if label in [cells.stripped(row[columns.label]) for row in rows] or (rows and not has_numbers):
+        return False  # a row of data with text in a feature, which the reader explains
     other = next(i for i, cell in enumerate(found) if cells.is_value(cell, notation))
     raise CellError(
         f"row {row} is neither a header nor a row of numbers: {columns.name(texts[0])} is "
         f"{cells.shown(found[texts[0]])}, {columns.name(other)} is {cells.shown(found[other])}",
-        f"correct it, or {HEADER_REMEDY}",
+        "set the hyperparameter header=present" if rows else f"correct it, or {HEADER_REMEDY}",
     )
 
 

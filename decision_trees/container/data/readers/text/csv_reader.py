@@ -9,12 +9,16 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
+import numpy as np
+
 from container.data.columns import Columns, resolve
 from container.data.readers.batches import BATCH_VALUES, Batch, BatchReader
 from container.data.readers.text import csv_columns, csv_dialect, csv_header
 from container.data.readers.text.csv_dialect import Start
-from container.data.readers.text.row_batches import RowBatchBuilder
+from container.data.readers.text.row_batches import FeatureError, RowBatchBuilder
+from container.data.readers.text.survey import Survey
 from container.formats import cells, csv_rows
+from container.formats.cells import CellError
 from container.formats.csv_rows import Row
 from container.hyperparameters.input_options import InputOptions
 
@@ -34,7 +38,9 @@ def read(stream: BinaryIO, options: InputOptions) -> BatchReader:
     if first is None:
         return BatchReader("", None, iter(()))
     notation = start.decimals.notation
-    names = first[1] if csv_header.is_header(first, options, notation) else None
+    below = csv_dialect.rows_of(start.lines, start.decimals.delimiter)[1:]
+    is_header = csv_header.is_header(first, below, options, notation)
+    names = first[1] if is_header else None
     columns = resolve(len(first[1]), names, options.label, options.weight, options.ignored)
     guess = csv_header.guess(first[1], columns, notation) if options.header == "auto" else None
     format_name = f"{csv_dialect.named(start.decimals.delimiter)}-separated text"
@@ -55,6 +61,12 @@ class _RowReader:
         self._rows = csv_rows.read_rows(self._recorded(), self._delimiter, self._n_before)
         self._header: list[str] | None = None
         self.left_out: Counter[str] = Counter()
+        self._n_lines = 0
+        """Number of lines up to the end of the piece that is read."""
+
+        self._earlier: Batch | None = None
+        """The first batch, which shows the columns that have numbers."""
+
         self.first = next(self._rows, None)
         """The first row that is not blank; None if all are blank."""
 
@@ -75,13 +87,15 @@ class _RowReader:
                 yield from self._row_by_row(self._rows, columns)
             consumed = b""
         for text in _pieces(consumed + b"".join(self._lines), self._stream):
+            self._n_lines = row + _count_lines(text)
             self._decimals = self._decimals.in_text(text)
             batch = self._at_once(text, columns)
             if batch is not None:
+                self._earlier = self._earlier or batch
                 yield batch
             else:
                 yield from self._row_by_row(self._read_rows(text, row), columns)
-            row += _count_lines(text)
+            row = self._n_lines
 
     def _at_once(self, text: bytes, columns: Columns) -> Batch | None:
         """Return the rows of a piece; None unless all are plain and none repeats the header."""
@@ -106,12 +120,32 @@ class _RowReader:
             if found == self._header:  # as in files that were concatenated
                 self.left_out["rows that repeat the header"] += 1
                 continue
-            builder.add(row, found)
+            try:
+                builder.add(row, found)
+            except FeatureError as error:
+                rest = csv_rows.read_rows(self._stream, self._delimiter, self._n_lines)
+                seen = chain([(row, found)], rows, rest)
+                raise self._explained(error, seen, builder) from error
             if len(builder.numbers) >= BATCH_VALUES:
                 yield builder.batch()
                 builder = self._builder(columns)
         if builder.numbers:
             yield builder.batch()
+
+    def _explained(
+        self, error: CellError, rows: Iterator[Row], builder: RowBatchBuilder
+    ) -> CellError:
+        features = csv_rows.as_matrix(builder.numbers, len(builder.columns.features))
+        if self._earlier is not None and isinstance(self._earlier.features, np.ndarray):
+            features = self._earlier.features
+        have_numbers = np.flatnonzero((~np.isnan(features)).any(axis=0)).tolist()
+        survey = Survey(
+            builder.columns,
+            self._options,
+            self._decimals.notation,
+            may_be_comma=self._options.decimal == "auto" and not self._decimals.has_point,
+        )
+        return survey.explained(error, rows, have_numbers)
 
     def _builder(self, columns: Columns) -> RowBatchBuilder:
         return RowBatchBuilder(columns, self._options.labels_are_numbers, self._decimals.notation)

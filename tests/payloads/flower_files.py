@@ -31,7 +31,15 @@ CODES = [0, 0, 1, 1]
 def files() -> list[dict[str, bytes]]:
     """Return files by name: first those that are accepted, then those that are rejected."""
     accepted = [_compressed(), _parquet(), _blanks(), _recordio()]
-    return [*accepted, _wide(), _foreign(), _damaged(), _bad_parquet(), _bad_recordio()]
+    return [
+        *accepted,
+        _wide(),
+        _foreign(),
+        _damaged(),
+        _bad_parquet(),
+        _pandas_metadata(),
+        _bad_recordio(),
+    ]
 
 
 def _compressed() -> dict[str, bytes]:
@@ -136,6 +144,20 @@ def _rings() -> pa.Table:
             "bill_mm": [44.2, 39.0, None],
             "mass_g": [4097, 4128, 4252],
             "ringed_on": [date(2018, 4, 10), None, date(2016, 3, 18)],
+        }
+    )
+
+
+def _pandas_metadata() -> dict[str, bytes]:
+    """Return tables whose metadata of pandas is not as pandas writes it."""
+    texts = {
+        "nested_too_deep": '{"index_columns": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "cut_off": '{"index_columns": [',
+    }
+    return _in_parquet(
+        {
+            f"metadata_{name}": table().replace_schema_metadata({"pandas": text})
+            for name, text in texts.items()
         }
     )
 

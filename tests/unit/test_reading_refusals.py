@@ -100,5 +100,6 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"In {tmp_path}/1.csv, row 2, column 1 ('y') is '': no label, as in 2 rows; "
-        "set the hyperparameter missing_labels=drop to leave such rows out."
+        "set the hyperparameter missing_labels=drop to leave such rows out; a class named NA, None "
+        "or null must be written as another text."
     )

@@ -18,6 +18,9 @@ from container.formats.cells import CellError, is_missing, shown, stripped
 _STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]|^\u00ef\u00bb\u00bf")
 """Control characters and byte-order marks, including one that was decoded as Latin-1."""
 
+NAMED_LIKE_MISSING = "a class named NA, None or null must be written as another text"
+"""Remedy for a class whose name represents a missing value."""
+
 _MIN_INDEX_ROWS = 4
 """Minimum number of rows whose distinct ascending labels are taken for an index."""
 
@@ -184,7 +187,8 @@ def _check(label: str) -> None:
     if _STRAY.search(label):
         raise CellError(f"the label {shown(label)} has a control character or a byte-order mark")
     if is_missing(label):
-        raise CellError(f"the label {shown(label)} stands for a missing value")
+        problem = f"the label {shown(label)} stands for a missing value"
+        raise CellError(problem, NAMED_LIKE_MISSING)
 
 
 def _refuse_look_alikes(labels: list[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from container.data.labels import NAMED_LIKE_MISSING
 from container.data.readers.batches import Batch, BatchReader, SparseFeatures
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
@@ -59,6 +60,7 @@ class LeftOut:
             many = f", as in {n_rows} rows" if n_rows > 1 else ""
             raise CellError(
                 f"{self._first_unlabelled}: no label{many}",
-                "set the hyperparameter missing_labels=drop to leave such rows out",
+                "set the hyperparameter missing_labels=drop to leave such rows out; "
+                + NAMED_LIKE_MISSING,
             )
         return +(self._counts + self._reader.left_out)

@@ -163,6 +163,14 @@ def _nodes(booster: xgboost.Booster) -> Nodes:
 _TIMEOUT_SECONDS = 1_000_000
 """Time-out of XGBoost in seconds; the communicator of the job reports a dead host at once."""
 
+_CONNECT_SECONDS = 50.0
+"""Maximum time to open or close XGBoost's connections; a stranger on its ports can block both."""
+
+_BLOCKED = (
+    f"XGBoost's connections between the hosts could not be opened or closed within "
+    f"{_CONNECT_SECONDS:g} seconds; allow all traffic between the hosts, and none from others."
+)
+
 
 @contextmanager
 def joined(communicator: Communicator) -> Iterator[None]:
@@ -179,9 +187,14 @@ def joined(communicator: Communicator) -> Iterator[None]:
             n_workers=len(communicator), host_ip=communicator.address, sortby="task"
         )
         tracker.start()
-    arguments = communicator.gather(tracker and tracker.worker_args())[0]
+    arguments, *_ = communicator.gather(tracker and tracker.worker_args(), dict[str, Any] | None)
     name = f"{communicator.rank:06}"  # sorted as text, so that ranks equal `communicator.rank`
-    with CommunicatorContext(**arguments, dmlc_task_id=name, dmlc_timeout=_TIMEOUT_SECONDS):
-        yield
-    if tracker is not None:
-        tracker.wait_for()
+    context = CommunicatorContext(**arguments, dmlc_task_id=name, dmlc_timeout=_TIMEOUT_SECONDS)
+    with communicator.limited(_CONNECT_SECONDS, _BLOCKED):
+        context.__enter__()
+    yield
+    communicator.gather("grown")  # the others may need longer
+    with communicator.limited(_CONNECT_SECONDS, _BLOCKED):
+        context.__exit__()
+        if tracker is not None:
+            tracker.wait_for()

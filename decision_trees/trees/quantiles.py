@@ -64,12 +64,11 @@ class _Sample:
     def merge(self, communicator: Communicator) -> None:
         """Merge the samples of all hosts."""
         found = (
-            communicator.gather_bytes(self._hashes.tobytes()),
-            communicator.gather_bytes(self.features.tobytes()),
+            communicator.gather_rows(self._hashes),
+            communicator.gather_rows(self.features),
         )
         for hashes, features in zip(*found, strict=True):
-            rows = np.frombuffer(features, np.float32).reshape(-1, self.features.shape[1])
-            self.add(rows, np.frombuffer(hashes, np.uint64))
+            self.add(features, hashes)
 
     def set(self, columns: list[Features | None]) -> None:
         """Replace the columns that have values."""
@@ -100,14 +99,14 @@ class _Values:
 def _merged(values: list[_Values], communicator: Communicator, most: int) -> list[Features | None]:
     """Return the distinct values of each feature on all hosts, None if there are too many."""
     known = [found.distinct for found in values]
-    sizes = communicator.gather([_TOO_MANY if found is None else len(found) for found in known])
-    own = [np.empty(0, np.float32), *(found for found in known if found is not None)]
+    own = [_TOO_MANY if found is None else len(found) for found in known]
+    sizes = communicator.gather(own, list[int])
+    content = [np.empty(0, np.float32), *(found for found in known if found is not None)]
     merged = [_Values(most) for _ in values]
-    for of_host, content in zip(
-        sizes, communicator.gather_bytes(np.concatenate(own).tobytes()), strict=True
-    ):
+    contents = communicator.gather_rows(np.concatenate(content))
+    for of_host, rows in zip(sizes, contents, strict=True):
         ends = np.cumsum([max(size, 0) for size in of_host])
-        columns = np.split(np.frombuffer(content, np.float32), ends[:-1])
+        columns = np.split(rows, ends[:-1])
         for found, size, column in zip(merged, of_host, columns, strict=True):
             if size == _TOO_MANY:
                 found.distinct = None

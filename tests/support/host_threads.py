@@ -18,38 +18,38 @@ NAMES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 """Loopback addresses as host names; they need no name server."""
 
 
-def connect(names: Sequence[str] = NAMES) -> list[list[rendezvous.Peer]]:
-    """Return the peers of each host."""
-    port = free_port()
-    with ThreadPoolExecutor(len(names)) as pool:
-        return list(
-            pool.map(lambda name: rendezvous.connect(names, name, DEADLINE_SECONDS, port), names)
-        )
-
-
 @dataclass
 class Machine:
-    """One host: its communicator, its peers, and the failures that it has received."""
+    """One host: its communicator, and the failures that it has received."""
 
     name: str
-    peers: list[rendezvous.Peer]
+    port: int
+    names: Sequence[str] = NAMES
+    limit_seconds: float = 60.0
     failures: queue.SimpleQueue[HostError] = field(default_factory=queue.SimpleQueue)
 
-    def __post_init__(self) -> None:
-        """Start the communicator."""
-        self.communicator = Communicator(Hosts(NAMES, self.name), self.peers, self.failures.put)
+    def connect(self) -> None:
+        """Wait for the other hosts."""
+        self.context = rendezvous.connect(
+            Hosts(tuple(self.names), self.name), self.limit_seconds, self.failures.put, self.port
+        )
+        self.communicator = self.context.__enter__()
 
     def die(self) -> None:
         """Close all connections without a message, as a killed process does."""
-        self.communicator._has_failed.set()  # otherwise it would report that the others have exited
-        for peer in self.peers:
-            peer.cut()
+        if communicator := getattr(self, "communicator", None):
+            communicator._has_failed.set()  # otherwise it would report that the others have exited
+            for peer in communicator._peers.values():
+                peer.cut()
 
 
 @contextmanager
-def connected() -> Iterator[list[Machine]]:
+def connected(names: Sequence[str] = NAMES) -> Iterator[list[Machine]]:
     """Yield connected hosts, and disconnect them."""
-    found = [Machine(name, theirs) for name, theirs in zip(NAMES, connect(), strict=True)]
+    port = free_port()
+    found = [Machine(name, port, names) for name in names]
+    with ThreadPoolExecutor(len(found)) as pool:
+        list(pool.map(Machine.connect, found))
     try:
         yield found
     finally:

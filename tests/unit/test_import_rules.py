@@ -46,7 +46,7 @@ LAYERS = {
     ),
     "container.payloads": ("", "google numpy pyarrow werkzeug"),
     "container.hyperparameters": ("", "pydantic"),
-    "container.distributed": ("", "numpy"),
+    "container.distributed": ("", "numpy pydantic"),
     "artifact": ("", "google joblib numpy onnx onnxruntime skl2onnx"),
     "container.formats": ("", "google numpy pyarrow simdjson"),
     # Modules directly in container/, which every package may import.

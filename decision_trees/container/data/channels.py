@@ -77,7 +77,7 @@ def find(paths: Paths, communicator: Communicator = ALONE) -> tuple[Channel, Cha
     with communicator.naming_host():
         configured = _configuration(paths.input_data_config)
         found = [_channel(names, paths.data, configured) for names in (TRAINING, VALIDATION)]
-    exist = communicator.gather([channel is not None for channel in found])
+    exist = communicator.gather([channel is not None for channel in found], tuple[bool, bool])
     has_training, has_validation = (any(on_hosts) for on_hosts in zip(*exist, strict=True))
     if not has_training:
         where = "No host has training data: " if len(communicator) > 1 else ""

@@ -68,8 +68,8 @@ class Dataset:
                 np.add.at(label_counts, order[places], 1)
         n_rows, n_weighted = communicator.sum(counts).tolist()
         merged = Moments()
-        for found in communicator.gather(asdict(moments)):
-            merged.merge(Moments(**found))
+        for found in communicator.gather(asdict(moments), Moments):
+            merged.merge(found)
         label_counts = communicator.sum(label_counts)
         return cls(batches, schema, communicator, n_rows, label_counts, merged, n_weighted > 0)
 
@@ -88,14 +88,11 @@ class Dataset:
         """Return the first rows of each host, at most `n_rows` of each; the same on all hosts."""
         first = next(self.batches(), self.schema.empty())
         rows = slice(0, n_rows)
-        shares = self.communicator.gather_bytes(first.features[rows].tobytes())
-        features = np.concatenate([np.frombuffer(share, np.float32) for share in shares])
-        own = self.communicator.gather(first.labels[rows].tolist())
-        labels = [label for share in own for label in share]
+        features = np.concatenate(self.communicator.gather_rows(first.features[rows]))
+        shares = self.communicator.gather(first.labels[rows].tolist(), list[Any])
+        labels = [label for share in shares for label in share]
         dtype = np.float64 if self.schema.labels is None else self.schema.labels.dtype
-        return self.schema.table(
-            features.reshape(-1, self.schema.n_features), np.array(labels, dtype=dtype), None
-        )
+        return self.schema.table(features, np.array(labels, dtype=dtype), None)
 
 
 def in_batches(table: Table) -> Iterator[Table]:

@@ -15,7 +15,7 @@ from container.data.dataset import Dataset, Pass, SpillFile, in_batches
 from container.data.reading import TableBuilder
 from container.data.summary import Summary
 from container.data.table import SPLIT_SEED, Description, Schema, Table, split
-from container.distributed.communicator import Communicator
+from container.distributed.communicator import Communicator, invalid
 from container.errors import HyperparameterError, TrainingDataError
 from container.formats.cells import CellError
 from container.hyperparameters.input_options import InputOptions
@@ -93,9 +93,13 @@ class Loader:
             return own
         merged = Summary()
         hosts = self.communicator.hosts.names
-        for host, found in zip(hosts, self.communicator.gather(own.to_json()), strict=True):
+        for host, found in zip(hosts, self.communicator.gather(own.to_json(), dict), strict=True):
             try:
-                merged.merge(Summary.from_json(found), host)
+                other = Summary.from_json(found)
+            except (KeyError, TypeError, ValueError) as error:
+                raise invalid(host, f"a bad summary ({error!r})") from error
+            try:
+                merged.merge(other, host)
             except CellError as error:
                 raise TrainingDataError(
                     f"The hosts have different data: on {host}, {error}; correct the data."
@@ -117,7 +121,7 @@ class Loader:
         self, channel: Channel, builder: TableBuilder, summary: Summary, schema: Schema
     ) -> Rows:
         """Return a table if one host has all rows in memory, otherwise a dataset."""
-        any_dropped = any(self.communicator.gather(builder.is_dropped))
+        any_dropped = any(self.communicator.gather(builder.is_dropped, bool))
         if any_dropped:
             logger.info(
                 "%s: more than %.0f MB of values are not kept in memory",

@@ -5,63 +5,51 @@ immediately, even while they compute. Messages are JSON or plain numbers; nothin
 """
 
 import json
-import logging
-import queue
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from container.distributed import rendezvous
 from container.distributed.hosts import THIS_ONE, Hosts
-from container.distributed.rendezvous import Peer
+from container.distributed.peer import Buffer, Message, Peer
 from container.errors import EXIT_INTERNAL, HostError, UserError
-from container.progress import phase
+from container.resources import available_memory
 
 CAUSE_SECONDS = 5.0
 """Time to wait for the cause from another host after a computation has failed, in seconds."""
-
-_LENGTH = np.dtype(np.int64)
-
-Reduction = Callable[[list[bytes]], bytes]
-
-logger = logging.getLogger(__name__)
 
 
 class Communicator:
     """Communicator between the hosts of a job.
 
-    `gather`, `sum`, `maximum` and `minimum` are collective: all hosts call them in the same order,
-    and all receive the same result.
+    `gather`, `gather_rows`, `sum`, `maximum` and `minimum` are collective: all hosts call them in
+    the same order, and all receive the same result.
     """
 
-    def __init__(
-        self,
-        hosts: Hosts,
-        peers: Sequence[Peer] = (),
-        fail: Callable[[HostError], object] = str,
-    ) -> None:
-        """Start one thread for each peer; it calls `fail` if another host fails or dies."""
+    def __init__(self, hosts: Hosts, fail: Callable[[HostError], object] = str) -> None:
+        """Create a communicator without peers; it calls `fail` if another host fails or dies."""
         self.hosts = hosts
-        self._peers = {peer.name: peer for peer in peers}
+        self.rank = hosts.rank
+        """Index of this host, from 0."""
+        self._peers: dict[str, Peer] = {}
         self._fail = fail
-        self._inbox: dict[str, queue.SimpleQueue[bytes]] = {
-            name: queue.SimpleQueue() for name in self._peers
+        self._inbox: dict[str, SimpleQueue[tuple[Message, bytearray]]] = {
+            name: SimpleQueue() for name in hosts.names
         }
+        self._n_operations = 0
         self._lock = threading.Lock()
+        self._failure: HostError | None = None
         self._has_failed = threading.Event()
         self._is_over = threading.Event()
         self._is_leaving = False
-        for peer in peers:
-            threading.Thread(target=self._receive, args=(peer,), daemon=True).start()
-
-    @property
-    def rank(self) -> int:
-        """Index of this host, from 0."""
-        return self.hosts.rank
 
     def __len__(self) -> int:
         return len(self.hosts.names)
@@ -71,58 +59,103 @@ class Communicator:
         """On the first of several hosts: the address at which the others reach it."""
         return next(iter(self._peers.values())).own_address
 
-    def gather(self, value: Any) -> list[Any]:
-        """Return the values of all hosts, in the order of the hosts; they must be JSON."""
-        return [json.loads(part) for part in self.gather_bytes(json.dumps(value).encode())]
+    def add(self, name: str, peer: Peer) -> bool:
+        """Start the threads of a peer; return whether it is the first with this name."""
+        with self._lock:
+            if self._is_leaving or name in self._peers:
+                return False
+            peer.accept(name, available_memory() or sys.maxsize)
+            self._peers[name] = peer
+        threading.Thread(target=self._receive, args=(peer,), daemon=True).start()
+        return True
 
-    def gather_bytes(self, value: bytes) -> list[bytes]:
-        """Return the bytes of all hosts, in the order of the hosts."""
-        whole = self._reduce(value, _concatenate)
-        n_bytes = len(self) * _LENGTH.itemsize
-        ends = np.cumsum(np.frombuffer(whole[:n_bytes], _LENGTH)) + n_bytes
-        return [whole[start:end] for start, end in zip([n_bytes, *ends[:-1]], ends, strict=True)]
+    def missing(self) -> list[str]:
+        """Return the names without a peer; raise HostError if a host has failed."""
+        if self._failure:
+            raise self._failure
+        return [name for name in self.hosts.names[1:] if name not in self._peers]
+
+    def gather(self, value: Any, kind: Any = Any) -> list[Any]:
+        """Return the values of all hosts, in their order; they must be JSON of the type `kind`."""
+        adapter, found = TypeAdapter(kind), []
+        own = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        for name, part in zip(self.hosts.names, self.gather_rows(own), strict=True):
+            try:
+                found.append(adapter.validate_json(part.tobytes(), strict=True))
+            except ValidationError as error:
+                raise invalid(name, f"a bad value ({error.errors()[0]['msg']})") from error
+        return found
+
+    def gather_rows(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays of all hosts, which may differ in their number of rows only."""
+        return self._exchange("gather", values, None)
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the sum over all hosts of arrays of one shape and dtype."""
-        return self._combine(values, np.add)
+        return self._exchange("sum", values, np.add)[0]
 
     def maximum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the element-wise maximum over all hosts."""
-        return self._combine(values, np.maximum)
+        return self._exchange("maximum", values, np.maximum)[0]
 
     def minimum(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the element-wise minimum over all hosts."""
-        return self._combine(values, np.minimum)
+        return self._exchange("minimum", values, np.minimum)[0]
 
-    def _combine(self, values: NDArray[Any], by: np.ufunc) -> NDArray[Any]:
-        def reduction(parts: list[bytes]) -> bytes:
-            total = np.frombuffer(parts[0], values.dtype).copy()
-            for part in parts[1:]:
-                by(total, np.frombuffer(part, values.dtype), out=total)
-            return total.tobytes()
+    def _exchange(self, name: str, own: NDArray[Any], by: np.ufunc | None) -> list[NDArray[Any]]:
+        """Return the arrays of all hosts, or a single one that the first host has reduced."""
+        self._n_operations += 1
+        shape = (-1, *own.shape[1:]) if by is None else own.shape
+        operation = f"operation {self._n_operations}: {name} {own.dtype} {shape}"
 
-        whole = self._reduce(values.tobytes(), reduction)
-        return np.frombuffer(whole, values.dtype).reshape(values.shape).copy()
+        def receive(host: str) -> NDArray[Any]:
+            payload = self.take(host, operation)
+            try:
+                return np.frombuffer(payload, own.dtype).reshape(shape)
+            except ValueError as error:
+                raise invalid(host, f"{len(payload)} bytes in {operation}") from error
 
-    def _reduce(self, part: bytes, reduction: Reduction) -> bytes:
-        """Return `reduction` of the parts of all hosts; the first host computes and sends it."""
+        leader, *others = self.hosts.names
         if self.rank:
-            (leader,) = self._peers.values()
-            leader.send({"kind": "value"}, part)
-            return self._inbox[leader.name].get()
-        others = self.hosts.names[1:]
-        whole = reduction([part, *(self._inbox[name].get() for name in others)])
-        for name in others:
-            self._peers[name].send({"kind": "value"}, whole)
-        return whole
+            self.send_to_all(operation, own.tobytes())
+            return [receive(leader) for _ in (self.hosts.names if by is None else [leader])]
+        arrays = [own, *map(receive, others)]
+        if by is not None:
+            arrays = [reduce(by, arrays[1:], own.copy())]
+        for array in arrays:
+            self.send_to_all(operation, array.tobytes())
+        return arrays
+
+    def send_to_all(self, operation: str, payload: Buffer = b"") -> None:
+        """Send a value to all peers: from the first host to all others, or to the first host."""
+        for peer in self._peers.values():
+            peer.send(Message(kind="value", operation=operation), payload)
+
+    def take(self, name: str, operation: str, seconds: float | None = None) -> bytearray:
+        """Return the next value of a host; raise Empty after `seconds`, HostError if it is bad."""
+        message, payload = self._inbox[name].get(timeout=seconds)
+        if message.kind == "failure":
+            raise HostError(message.message, message.code)
+        if message.operation != operation:
+            sent = message.operation or message.kind
+            raise invalid(name, f"{sent!r} where {operation!r} is expected")
+        return payload
+
+    @contextmanager
+    def limited(self, seconds: float, message: str) -> Iterator[None]:
+        """Fail on all hosts if the context takes longer, even in compiled code."""
+        failure = Message(kind="failure", message=message)
+        timer = threading.Timer(seconds, self._fail_after, [failure])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def naming_host(self) -> Iterator[None]:
-        """Add the name of this host to an error of its own, such as that of a file.
-
-        Raises:
-            UserError: of the class that was raised, with the name of the host.
-        """
+        """Add the name of this host to a UserError of its own, such as that of a file."""
         try:
             yield
         except UserError as error:
@@ -135,7 +168,7 @@ class Communicator:
         """Disconnect at the end; after an error, report it to the other hosts first."""
         try:
             yield
-        except UserError as error:
+        except (UserError, HostError) as error:
             self._fail_first(str(error), error.exit_code)
             raise
         except Exception as error:
@@ -145,84 +178,75 @@ class Communicator:
             self._fail_first(text, EXIT_INTERNAL)
             raise
         else:
-            for peer in self._peers.values():
-                with suppress(OSError):
-                    peer.send({"kind": "end"})
+            self._is_leaving = True
+            self._send(Message(kind="end"))
         finally:
             self._is_leaving = True
             for peer in self._peers.values():
                 peer.cut()
 
     def _receive(self, peer: Peer) -> None:
-        """Handle the messages of a peer until it disconnects; runs in a thread of its own."""
-        has_left, reason = False, "its connection was closed"
+        """Handle the messages of a peer until it leaves; runs in a thread of its own."""
+        kind, inbox = "", self._inbox[peer.name]
         try:
-            for header, payload in peer.messages():
-                if header["kind"] == "failure":
-                    self._fail_after(header)
-                elif header["kind"] == "end":
-                    has_left = True
-                else:
-                    self._inbox[peer.name].put(payload)
+            while kind != "end":
+                message, payload = peer.receive()
+                kind = message.kind
+                if kind == "failure":
+                    self._fail_after(message)
+                elif kind != "alive":
+                    inbox.put((message, payload))
+                if inbox.qsize() > len(self) + 1:
+                    raise ConnectionError("it sends values for which no host has asked")
         except OSError as error:
-            reason = str(error)
+            peer.cut()  # ends a thread that sends to it
+            if not self._is_leaving:
+                text = (
+                    f"The host {peer.name} has exited or can no longer be reached ({error}), so "
+                    f"all hosts of the job exit; see the log and the failure of {peer.name}."
+                )
+                self._fail_after(Message(kind="failure", message=text))
         peer.close()
-        if has_left or self._is_leaving:
-            return
-        text = (
-            f"The host {peer.name} has exited or can no longer be reached ({reason}), so all hosts "
-            f"of the job exit; see the log and the failure of {peer.name}."
-        )
-        self._fail_after({"message": text, "code": EXIT_INTERNAL})
 
-    def _fail_after(self, failure: dict[str, Any]) -> None:
+    def _fail_after(self, failure: Message) -> None:
         """Fail because another host has failed; runs in the thread that received the failure."""
-        if self._broadcast(failure):
-            self._fail(HostError(failure["message"], failure["code"]))
+        if self._send_failure(failure):
+            self._failure = HostError(failure.message, failure.code)
+            self._fail(self._failure)
+            for inbox in self._inbox.values():
+                inbox.put((failure, bytearray()))
             self._is_over.set()
 
     def _fail_first(self, message: str, code: int) -> None:
         """Fail before all others; if another host was first, wait until `fail` has ended this."""
-        if not self._broadcast({"message": message, "code": code}):
+        if not self._send_failure(Message(kind="failure", message=message, code=code)):
             self._is_over.wait(CAUSE_SECONDS)
 
-    def _broadcast(self, failure: dict[str, Any]) -> bool:
+    def _send_failure(self, failure: Message) -> bool:
         """Send a failure to the other hosts; return whether it is the first."""
         with self._lock:
             if self._has_failed.is_set():
                 return False
             self._has_failed.set()
-        for peer in self._peers.values():
-            with suppress(OSError):
-                peer.send({"kind": "failure", **failure})
+        self._send(failure)
         return True
 
+    def _send(self, message: Message) -> None:
+        """Send the last message to all peers, and wait for a short time until it is sent."""
+        peers, deadline = list(self._peers.values()), monotonic() + CAUSE_SECONDS
+        for peer in peers:
+            peer.send(message)
+        for peer in peers:
+            peer.finish(max(0.0, deadline - monotonic()))
 
-def _concatenate(parts: list[bytes]) -> bytes:
-    return np.array([len(part) for part in parts], dtype=_LENGTH).tobytes() + b"".join(parts)
+
+def invalid(name: str, found: str) -> HostError:
+    """Return the error for something that a host should not have sent."""
+    return HostError(
+        f"The host {name} sent {found}; all hosts must run the same image, and their ports must be "
+        "closed to others."
+    )
 
 
 ALONE = Communicator(THIS_ONE)
 """Communicator of a job on one host."""
-
-
-@contextmanager
-def connect(
-    hosts: Hosts, limit_seconds: float, fail: Callable[[HostError], object]
-) -> Iterator[Communicator]:
-    """Connect the hosts of a job, and disconnect them at the end.
-
-    Args:
-        hosts: all hosts of the job.
-        limit_seconds: how long to wait for the other hosts.
-        fail: called in another thread if another host fails or dies.
-
-    Raises:
-        HostError: a host has not connected within `limit_seconds`.
-    """
-    logger.info("hosts: %s; this is %s", ", ".join(hosts.names), hosts.current)
-    with phase("waiting for the other hosts"):
-        peers = rendezvous.connect(hosts.names, hosts.current, limit_seconds)
-    communicator = Communicator(hosts, peers, fail)
-    with communicator.closing():
-        yield communicator

@@ -1,11 +1,14 @@
 """Hosts of a training job, read from resourceconfig.json."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from container.errors import SettingsError
 from container.paths import read_json
+
+_NAME = re.compile(r"[\w.:%-]{1,253}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ def read(file: Path) -> Hosts:
         return THIS_ONE
     if not _are_names(names) or config.get("current_host") not in names:
         raise SettingsError(
-            f'{file} must list different names as "hosts", and one of them as "current_host"; the '
-            "platform writes it."
+            f'{file} must list different host names as "hosts", and one of them as "current_host"; '
+            "the platform writes it."
         )
     return Hosts(tuple(sorted(names)), config["current_host"])
 
@@ -54,6 +57,14 @@ def read(file: Path) -> Hosts:
 def _are_names(names: Any) -> bool:
     return (
         isinstance(names, list)
-        and all(isinstance(name, str) and name for name in names)
+        and all(isinstance(name, str) and _is_name(name) for name in names)
         and len(set(names)) == len(names)
     )
+
+
+def _is_name(name: str) -> bool:
+    """Return whether the resolver accepts a name, which may be an address."""
+    try:
+        return bool(_NAME.fullmatch(name) and name.encode("idna"))
+    except UnicodeError:
+        return False

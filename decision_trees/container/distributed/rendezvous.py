@@ -4,187 +4,197 @@ Written by hand because XGBoost's collective sends objects with pickle. Here mes
 plain bytes, and an error names the host that is missing.
 """
 
-import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
-from container.errors import EXIT_INTERNAL, HostError
+from container.distributed.communicator import Communicator, invalid
+from container.distributed.hosts import Hosts
+from container.distributed.peer import Message, Peer, plain_address
+from container.errors import HostError
+from container.progress import phase
 
 PORT = 9099
 """Port on which the first host listens."""
 
+_PROTOCOL = "protocol 2"
+"""Version of the messages; hosts with another one are refused."""
+
 _POLL_SECONDS = 0.1
-_HELLO_SECONDS = 10.0
-_HELLO_BYTES = 100_000
+_DIAL_SECONDS = 10.0  # an address that does not respond must not prevent a later attempt
+_GRACE_SECONDS = 1.0  # the first host names those that are missing, the others cannot
+_MAX_GREETINGS = 256  # connections that may be open before they are accepted; the oldest is closed
 
-_NO_MESSAGE: dict[str, Any] = {"kind": ""}
-
-_KEEPALIVE = {
-    # The kernel reports a host that vanished without closing its connection after 30 seconds.
-    socket.TCP_KEEPIDLE: 10,
-    socket.TCP_KEEPINTVL: 5,
-    socket.TCP_KEEPCNT: 4,
-    socket.TCP_USER_TIMEOUT: 30_000,
-}
+_REMEDY = "see its log, or give the hosts more time with the hyperparameter hosts_seconds"
 
 logger = logging.getLogger(__name__)
 
 
-class Peer:
-    """Connection to another host; a message is a header in JSON and a payload of bytes."""
-
-    def __init__(self, connection: socket.socket, name: str = "") -> None:
-        self.name = name
-        self._connection = connection
-        self._reader = connection.makefile("rb")
-        self._sending = threading.Lock()
-        connection.settimeout(None)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE.items():
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-    @property
-    def own_address(self) -> str:
-        """Address of this host as seen by the peer."""
-        return str(self._connection.getsockname()[0])
-
-    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        """Send a message; raises OSError if the connection is lost."""
-        line = json.dumps(header | {"bytes": len(payload)}).encode() + b"\n"
-        with self._sending:
-            self._connection.sendall(line)
-            self._connection.sendall(payload)
-
-    def messages(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield messages until the peer closes the connection; raises OSError if it is lost."""
-        while (line := self._reader.readline()).endswith(b"\n"):
-            header = json.loads(line)
-            payload = self._reader.read(header["bytes"])
-            if len(payload) < header["bytes"]:
-                return
-            yield header, payload
-
-    def hello(self) -> dict[str, Any]:
-        """Return the first message of a new connection; raises OSError, ValueError."""
-        self._connection.settimeout(_HELLO_SECONDS)
-        message = json.loads(self._reader.readline(_HELLO_BYTES))
-        self._connection.settimeout(None)
-        return message if isinstance(message, dict) else {}
-
-    def cut(self) -> None:
-        """Shut the connection down, even while another thread reads from it."""
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the connection; no other thread may be reading from it."""
-        self._reader.close()
-        self._connection.close()
-
-
+@contextmanager
 def connect(
-    names: Sequence[str], current: str, limit_seconds: float, port: int = PORT
-) -> list[Peer]:
-    """Connect the first host with all others, and wait until every host is connected.
+    hosts: Hosts, limit_seconds: float, fail: Callable[[HostError], object], port: int = PORT
+) -> Iterator[Communicator]:
+    """Connect the hosts of a job, and disconnect them at the end.
 
     Args:
-        names: all hosts of the job, in the order on which they agree.
-        current: this host.
-        limit_seconds: how long to wait for the others.
+        hosts: all hosts of the job.
+        limit_seconds: how long to wait for the other hosts.
+        fail: called in another thread if another host fails or dies.
         port: port of the first host.
 
-    Returns:
-        On the first host, a peer for each other host; elsewhere the first host.
-
     Raises:
-        HostError: naming the hosts that have not connected after `limit_seconds`.
+        HostError: a host has not connected within `limit_seconds`.
     """
-    if current == names[0]:
-        return _accept_all(names[1:], limit_seconds, port)
-    return [_join(names[0], current, limit_seconds, port)]
+    logger.info("hosts: %s; this is %s", ", ".join(hosts.names), hosts.current)
+    communicator = Communicator(hosts, fail)
+    with communicator.closing():
+        with phase("waiting for the other hosts"):
+            meet = _join if communicator.rank else _accept_all
+            meet(communicator, limit_seconds, port)
+        yield communicator
 
 
-def _accept_all(others: Sequence[str], limit_seconds: float, port: int) -> list[Peer]:
+def _accept_all(communicator: Communicator, limit_seconds: float, port: int) -> None:
     """On the first host: wait for all others, then confirm to each that all are connected."""
     deadline = time.monotonic() + limit_seconds
-    peers: dict[str, Peer] = {}
-    with socket.create_server(("", port), backlog=len(others) + 1) as server:
-        while missing := [name for name in others if name not in peers]:
+    greeting: deque[Peer] = deque()
+    with _listening(port) as server:
+        while missing := communicator.missing():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                return _give_up(missing, peers, limit_seconds)
-            server.settimeout(remaining)
-            with suppress(TimeoutError):
-                _accept(server.accept()[0], missing, peers)
-    for peer in peers.values():
-        peer.send({"kind": "met"})
-    return [peers[name] for name in others]
+                raise HostError(
+                    f"{_subject(missing)} not joined within {limit_seconds:g} seconds; see the log "
+                    "there, or give the hosts more time with the hyperparameter hosts_seconds."
+                )
+            server.settimeout(min(remaining, _POLL_SECONDS))
+            try:
+                connection, address = server.accept()
+            except TimeoutError:
+                continue
+            except OSError:  # such as too many open files
+                time.sleep(_POLL_SECONDS)
+                continue
+            greeting.append(Peer(connection, address[0]))
+            if len(greeting) > _MAX_GREETINGS and not (oldest := greeting.popleft()).is_accepted:
+                oldest.cut()
+            arguments = (communicator, greeting[-1], deadline)
+            threading.Thread(target=_greet, args=arguments, daemon=True).start()
+    communicator.send_to_all(_PROTOCOL)
 
 
-def _accept(connection: socket.socket, missing: list[str], peers: dict[str, Peer]) -> None:
-    """Keep the connection of a missing host; close any other."""
-    peer = Peer(connection)
+def _listening(port: int) -> socket.socket:
+    """Return a socket that listens on all addresses, of IPv6 too if the machine has it."""
     try:
-        peer.name = str(peer.hello().get("host"))
-    except (OSError, ValueError):
-        peer.name = ""
-    if peer.name not in missing:
-        peer.close()
-        return
-    logger.info("the host %s has joined", peer.name)
-    peers[peer.name] = peer
-
-
-def _give_up(missing: list[str], peers: dict[str, Peer], limit_seconds: float) -> list[Peer]:
-    error = HostError(
-        f"{_subject(missing)} not joined within {limit_seconds:g} seconds; see the log there, or "
-        "give the hosts more time with the hyperparameter hosts_seconds."
-    )
-    for peer in peers.values():
-        with suppress(OSError):
-            peer.send({"kind": "failure", "message": str(error), "code": error.exit_code})
-        peer.close()
-    raise error
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise HostError(f"The first host cannot listen on port {port}: {error}.") from error
 
 
 def _subject(names: list[str]) -> str:
     return f"The host{'s' * (len(names) > 1)} {', '.join(names)} ha{'ve' * (len(names) > 1) or 's'}"
 
 
-def _join(leader: str, current: str, limit_seconds: float, port: int) -> Peer:
-    """On any other host: connect to the first host, and wait until all hosts have joined."""
-    peer = Peer(_dial(leader, limit_seconds, port), leader)
+def _greet(communicator: Communicator, peer: Peer, deadline: float) -> None:
+    """Accept a connection of another host; close any other. Runs in a thread of its own."""
+    leader, *others = communicator.hosts.names
     try:
-        peer.send({"host": current})
-        header, _ = next(peer.messages(), (_NO_MESSAGE, b""))
+        hello, _ = peer.receive()
     except OSError as error:
-        raise HostError(
-            f"The connection to the first host, {leader}, was lost ({error}); see its log."
-        ) from error
-    if header["kind"] == "met":
-        return peer
-    peer.close()
-    message = header.get("message") or f"The first host, {leader}, has exited; see its log."
-    raise HostError(message, header.get("code", EXIT_INTERNAL))
+        logger.info("closed a connection from %s: %s", peer.address, error)
+        peer.close()
+        return
+    name = hello.host
+    if hello.kind != "hello" or name not in others:
+        peer.refuse(f"{leader} expects no host with this name")
+    elif hello.operation != _PROTOCOL:
+        peer.refuse(str(invalid(name, f"{hello.operation!r} where {_PROTOCOL!r} is expected")))
+    elif peer.address not in (addresses := _addresses_of(name, deadline)):
+        reason = (
+            f"The first host, {leader}, refuses the host {name}, because it connects from "
+            f"{peer.address} and its name resolves to {', '.join(addresses) or 'no address'}."
+        )
+        logger.warning("%s", reason)
+        peer.refuse(reason)
+    elif communicator.add(name, peer):
+        logger.info("the host %s has joined", name)
+    else:
+        peer.refuse(f"The host {name} has already joined {leader}.")
 
 
-def _dial(leader: str, limit_seconds: float, port: int) -> socket.socket:
-    """Return a connection to the first host; retry while its name or port is not yet known."""
-    deadline = time.monotonic() + limit_seconds
-    while True:
-        remaining = deadline - time.monotonic()
+def _addresses_of(name: str, deadline: float) -> list[str]:
+    """Return the addresses of a host; retry until the deadline while its name is not known."""
+    while time.monotonic() < deadline:
         try:
-            return socket.create_connection((leader, port), timeout=max(remaining, _POLL_SECONDS))
-        except OSError as error:
-            if remaining <= 0:
-                raise HostError(
-                    f"The first host, {leader}, could not be reached on port {port} within "
-                    f"{limit_seconds:g} seconds ({error}); see its log, or give the hosts more "
-                    "time with the hyperparameter hosts_seconds."
-                ) from error
-        time.sleep(_POLL_SECONDS)
+            found = socket.getaddrinfo(name, None)
+        except (OSError, UnicodeError):
+            time.sleep(_POLL_SECONDS)
+        else:
+            return sorted({plain_address(str(address[0])) for *_, address in found})
+    return []
+
+
+def _join(communicator: Communicator, limit_seconds: float, port: int) -> None:
+    """On any other host: connect to the first host, and wait until all hosts have joined."""
+    leader = communicator.hosts.names[0]
+    connection = _dial(communicator.hosts, limit_seconds, port)
+    limit = limit_seconds + _GRACE_SECONDS
+    peer = Peer(connection, connection.getpeername()[0], first_seconds=limit + _GRACE_SECONDS)
+    communicator.add(leader, peer)
+    peer.send(Message(kind="hello", host=communicator.hosts.current, operation=_PROTOCOL))
+    try:
+        communicator.take(leader, _PROTOCOL, limit)
+    except Empty:
+        raise HostError(
+            f"The first host, {leader}, has not confirmed within {limit_seconds:g} seconds that "
+            f"all hosts have joined; {_REMEDY}."
+        ) from None
+
+
+def _dial(hosts: Hosts, limit_seconds: float, port: int) -> socket.socket:
+    """Return a connection to the first host; retry while its name or port is not yet known.
+
+    A thread dials, because the look-up of a name cannot be limited.
+    """
+    found: SimpleQueue[socket.socket] = SimpleQueue()
+    errors = deque(["its name is being looked up"], maxlen=1)
+    deadline = time.monotonic() + limit_seconds
+
+    def dial() -> None:
+        while time.monotonic() < deadline:
+            try:
+                found.put(_connection(hosts, port))
+            except (OSError, UnicodeError) as error:
+                errors.append(str(error))
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+
+    threading.Thread(target=dial, daemon=True).start()
+    try:
+        return found.get(timeout=limit_seconds)
+    except Empty:
+        raise HostError(
+            f"The first host, {hosts.names[0]}, could not be reached on port {port} within "
+            f"{limit_seconds:g} seconds ({errors[0]}); {_REMEDY}."
+        ) from None
+
+
+def _connection(hosts: Hosts, port: int) -> socket.socket:
+    """Connect from the address of this host's name, because the first host compares them.
+
+    If that address is not of this machine or does not lead there, the system chooses another.
+    """
+    first = (hosts.names[0], port)
+    try:
+        return socket.create_connection(first, _DIAL_SECONDS, (hosts.current, 0))
+    except (ConnectionRefusedError, TimeoutError):
+        raise
+    except OSError:
+        return socket.create_connection(first, _DIAL_SECONDS)

@@ -13,7 +13,7 @@ from container import supervisor
 from container.data.dataset import Dataset
 from container.data.loading import Loader, Rows
 from container.data.table import Description
-from container.distributed import communicator, hosts
+from container.distributed import hosts, rendezvous
 from container.distributed.communicator import ALONE
 from container.errors import AlgorithmError, HyperparameterError
 from container.hyperparameters import loader
@@ -55,7 +55,7 @@ def run(algorithm: Algorithm, paths: Paths) -> None:
             f"The job has {len(found.names)} hosts, but this algorithm can only use one; set the "
             "number of instances to 1."
         )
-    with communicator.connect(
+    with rendezvous.connect(
         found, chosen.hosts_seconds, lambda error: supervisor.abort(error, paths)
     ) as connected:
         _learn(algorithm, chosen, paths, Loader(chosen, connected, lambda _: True).read(paths))
@@ -130,7 +130,8 @@ def _measured(algorithm: Any, model: Any, rows: Rows) -> tuple[str, Any]:
 
 def _is_stopped(stop: Stop, rows: Rows) -> bool:
     """Return whether a stop is requested on any host; all hosts must do the same."""
-    return any((rows.communicator if isinstance(rows, Dataset) else ALONE).gather(stop.requested))
+    communicator = rows.communicator if isinstance(rows, Dataset) else ALONE
+    return any(communicator.gather(stop.requested, bool))
 
 
 def _finite(name: str, function: str, metrics: Any) -> Metrics:

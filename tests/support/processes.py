@@ -238,7 +238,7 @@ def free_port() -> int:
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.bind(("127.0.0.1", 0))
+    reserved.bind(("", 0))
     _reserved_ports.append(reserved)
     if len(_reserved_ports) > 100:
         _reserved_ports.popleft().close()

@@ -38,7 +38,6 @@ class Communicator:
         """Create a communicator without peers; it calls `fail` if another host fails or dies."""
         self.hosts = hosts
         self.rank = hosts.rank
-        """Index of this host, from 0."""
         self._peers: dict[str, Peer] = {}
         self._fail = fail
         self._inbox: dict[str, SimpleQueue[tuple[Message, bytearray]]] = {
@@ -146,7 +145,6 @@ class Communicator:
         """Fail on all hosts if the context takes longer, even in compiled code."""
         failure = Message(kind="failure", message=message)
         timer = threading.Timer(seconds, self._fail_after, [failure])
-        timer.daemon = True
         timer.start()
         try:
             yield

@@ -1,6 +1,7 @@
 """Hosts that have joined and send what no host sends: a failure on all hosts, which names them."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -130,14 +131,16 @@ def test_failure_is_printable() -> None:
 
 def outcome(machine: Machine, work: Any) -> Future[Any]:
     """Call `work` in a job that fails with its error; return the error or the result."""
+    found: Future[Any] = Future()
 
-    def run() -> Any:
-        with machine.communicator.closing():
-            return work(machine.communicator)
+    def run() -> None:
+        try:
+            with machine.communicator.closing():
+                found.set_result(work(machine.communicator))
+        except HostError as error:
+            found.set_exception(error)
 
-    pool = ThreadPoolExecutor(1)
-    found = pool.submit(run)
-    pool.shutdown(wait=False)
+    threading.Thread(target=run, daemon=True).start()
     return found
 
 

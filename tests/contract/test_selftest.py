@@ -120,8 +120,8 @@ BROKEN = {
     "import": (
         write("algorithm.py", lambda text: "import no_such_package\n" + text),
         "algorithm",
-        "train --schema ended with exit code 1; correct algorithm.py.",
-        "No module named 'no_such_package'",
+        "train --schema ended with exit code 65; correct algorithm.py.",
+        "train: algorithm.py, line 1, needs the package no_such_package, which is not installed;",
     ),
     "fit": (
         write(
@@ -152,8 +152,8 @@ BROKEN = {
     "predictor": (
         write("predictor.py", lambda text: "import no_such_package\n" + text),
         "serving",
-        "serve exited with code ",
-        "No module named 'no_such_package'",
+        "serve exited with code 66; the last response of /ping was 503 ",
+        "predictor.py, line 1, needs the package no_such_package, which is not installed; its ",
     ),
     "load": (
         write(

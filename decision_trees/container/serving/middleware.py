@@ -17,7 +17,7 @@ import flask.signals
 from flask import Flask
 
 from container import log
-from container.errors import UnsupportedMediaType
+from container.errors import MESSAGE_CHARACTERS, UnsupportedMediaType
 from container.serving.slot import Slot
 
 OUTCOME = "endpoint.outcome"
@@ -68,7 +68,8 @@ class Outcome:
 
     def refuse(self, name: str, error: Exception, message: str) -> None:
         """Set the fields of the access log for a refused request: the reason without values."""
-        reason = log.without_values(message) if getattr(error, "may_be_logged", True) else None
+        text = message[:MESSAGE_CHARACTERS]
+        reason = log.without_values(text) if getattr(error, "may_be_logged", True) else None
         place = {field: getattr(error, field, None) for field in ("row", "column")}
         fields = {"error": name, "reason": reason, **place}
         self.refusal = {field: value for field, value in fields.items() if value is not None}

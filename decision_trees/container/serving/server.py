@@ -137,7 +137,8 @@ def _start_nginx(runtime: Path) -> subprocess.Popen[bytes]:
 
 def _log_lines(output: IO[bytes]) -> None:
     for line in output:
-        logger.warning("nginx: %s", line.decode(errors="replace").rstrip())
+        level = logging.WARNING if b"[error]" in line else logging.ERROR  # of one request, or worse
+        logger.log(level, "nginx: %s", line.decode(errors="replace").rstrip())
 
 
 def _start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:

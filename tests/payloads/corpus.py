@@ -9,7 +9,8 @@ special about it.
   or `RejectedInput` below. Unknown, missing and repeated keys are errors.
 - A body, a reply or a file is text in UTF-8. If an editor or git hides or changes one of its bytes
   (CR, tab, NUL, byte-order mark, a blank at the end), write it in double quotes: "1,2\r\n".
-- `!bytes "\xff\xfe"` is binary, one byte a character; `!utf-16-le` and `!utf-16-be` encode a text.
+- `!bytes "\xff\xfe"` is binary, one byte a character; `!utf-16-le`,
+  `!utf-16-be` and `!utf-32-le` encode a text.
 - `!generated digits/int8.npy` is the file of that name of good_binaries.py, bad_binaries.py or
   flower_files.py.
 - The section `shared` holds values of several entries: `&name` names one, `*name` repeats it.
@@ -196,4 +197,5 @@ class CorpusLoader(yaml.CSafeLoader):  # type: ignore[misc]
 CorpusLoader.add_constructor("!bytes", lambda _, node: node.value.encode("latin-1"))
 CorpusLoader.add_constructor("!utf-16-le", lambda _, node: node.value.encode("utf-16-le"))
 CorpusLoader.add_constructor("!utf-16-be", lambda _, node: node.value.encode("utf-16-be"))
+CorpusLoader.add_constructor("!utf-32-le", lambda _, node: node.value.encode("utf-32-le"))
 CorpusLoader.add_constructor("!generated", lambda _, node: generated()[node.value])

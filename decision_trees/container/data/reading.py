@@ -136,7 +136,8 @@ def batches(
 def _batches_of(
     source: Source, channel: Channel, options: InputOptions, counter: Counter, summary: Summary
 ) -> Iterator[tuple[Batch, NDArray[np.int32] | None]]:
-    with streams.opened(source, counter) as content:
+    with streams.opened(source, counter) as raw:
+        content = streams.in_utf8(raw, options.encoding)
         format_name = detection.detect(content, source.path.name, channel.content_type)
         reader = open_reader(format_name, content.stream, options)
         if channel.first_row:  # the first row, and the guess about it, are another host's
@@ -207,4 +208,15 @@ def _naming_source(source: Source) -> Iterator[None]:
 
 
 def _message(where: str, error: CellError) -> str:
-    return f"In {where}, {error}; {error.remedy or REMEDY}."
+    remedy = error.remedy or _encoding_remedy(error) or REMEDY
+    return f"In {where}, {error}; {remedy}."
+
+
+def _encoding_remedy(error: CellError) -> str:
+    """Return the remedy for bytes that are no UTF-8; empty for another error."""
+    cause = error.__cause__
+    if not isinstance(cause, UnicodeDecodeError):
+        return ""
+    in_cp1252 = cause.object.decode("cp1252", "replace")
+    encoding = "latin-1" if "\ufffd" in in_cp1252 else "cp1252"
+    return f"set the hyperparameter encoding={encoding}"

@@ -1,5 +1,6 @@
 """Byte streams of training data: open a file or pipe once, decompress it, and count its bytes."""
 
+import codecs
 import gzip
 import io
 import logging
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from container.formats.cells import CellError
+from container.formats.media_types import RECORDIO_MAGIC
 from container.progress import Counter
 
 HEAD_BYTES = 4096
@@ -26,6 +28,15 @@ COMPRESSION_SUFFIXES = frozenset({".gz", ".gzip", ".zst", ".zstd"})
 _POLL_SECONDS = 0.1
 _MAX_PATH_SHOWN = 400  # of the 1024 characters of a failure reason
 _BUFFER_BYTES = 1 << 20
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as that of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8",
+}
+"""Byte-order marks and the encodings that they begin."""
+
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -91,6 +102,41 @@ def opened(source: Source, counter: Counter) -> Iterator[Content]:
         yield Content(stream.peek(HEAD_BYTES)[:HEAD_BYTES], stream, is_compressed)
 
 
+def in_utf8(content: Content, encoding: str) -> Content:
+    """Return text in UTF-8, and other data as it is.
+
+    Args:
+        content: an open source.
+        encoding: the encoding of text; `auto` for that of its byte-order mark, or UTF-8.
+
+    Raises:
+        CellError: the mark is that of another encoding, or the text is in UTF-16 without a mark.
+    """
+    head = content.head
+    if head.startswith((b"PAR1", RECORDIO_MAGIC)):
+        return content
+    mark = next((name for magic, name in _MARKS.items() if head.startswith(magic)), None)
+    if encoding == "auto":
+        encoding = mark or _unmarked(head)
+    found = codecs.lookup(encoding).name
+    if mark is not None and not found.startswith(mark):
+        problem = f"the data begins with the byte-order mark of {mark}, and is not {encoding}"
+        raise CellError(problem, "leave the hyperparameter encoding unset")
+    if found == "utf-8":
+        return content
+    stream = io.BufferedReader(_Transcoded(content.stream, encoding), _BUFFER_BYTES)
+    return Content(stream.peek(HEAD_BYTES)[:HEAD_BYTES], stream, content.is_compressed)
+
+
+def _unmarked(head: bytes) -> str:
+    """Return UTF-8; refuse UTF-16 without a mark: every other byte of plain text is a NUL."""
+    for name, nulls, others in (("le", head[1::2], head[::2]), ("be", head[::2], head[1::2])):
+        if nulls and nulls.count(0) > 0.9 * len(nulls) and 0 not in others:
+            problem = "every other byte is a NUL, as in UTF-16"
+            raise CellError(problem, f"set the hyperparameter encoding=utf-16-{name}")
+    return "utf-8"
+
+
 def _wait_for(pipe: Path) -> None:
     """Wait until a pipe exists: the platform creates it when the data is ready.
 
@@ -130,6 +176,35 @@ class _CountedFile(io.FileIO):
         found = super().readall() or b""
         self._counter.bytes += len(found)
         return found
+
+
+class _Transcoded(io.RawIOBase):
+    """Text of another encoding in UTF-8; what cannot be decoded is raised as CellError."""
+
+    def __init__(self, source: BinaryIO, encoding: str) -> None:
+        self._source = source
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._text = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read up to the size of `buffer`; see io.RawIOBase."""
+        raw = b" "
+        while raw and not self._text:
+            raw = self._source.read(_BUFFER_BYTES)
+            try:
+                self._text = self._decoder.decode(raw, final=not raw).encode()
+            except UnicodeError as error:
+                problem = f"the data is not {self._encoding} ({error})"
+                remedy = "set the hyperparameter encoding to another one"
+                raise CellError(problem, remedy) from error
+        n_bytes = min(len(buffer), len(self._text))
+        buffer[:n_bytes], self._text = self._text[:n_bytes], self._text[n_bytes:]
+        return n_bytes
 
 
 class _Decompressed(io.RawIOBase):

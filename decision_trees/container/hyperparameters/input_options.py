@@ -1,5 +1,6 @@
 """Hyperparameters of every job: the task, and how the files of the training data are read."""
 
+import codecs
 import csv
 from typing import Annotated, Any, Literal, get_args
 
@@ -84,11 +85,23 @@ class InputOptions(BaseModel):
     """Character before the decimals of a number; auto finds a comma if the delimiter is a semicolon
     or a tab."""
 
+    encoding: Annotated[
+        str, expected("auto or an encoding that Python knows, such as cp1252"), NOT_TUNABLE
+    ] = "auto"
+    """Encoding of text files; auto is that of the byte-order mark, or UTF-8."""
+
     validation_fraction: Annotated[float, Field(ge=0, le=0.9), NOT_TUNABLE] = 0.0
     """Fraction of the training rows to use for validation instead."""
 
     hosts_seconds: Annotated[float, Field(ge=1, le=86_400), NOT_TUNABLE] = 300.0
     """Seconds to wait for the other hosts of the job at the start."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value != "auto" and not is_encoding(value):
+            raise ValueError("an unknown encoding")
+        return value
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -130,6 +143,15 @@ class InputOptions(BaseModel):
                     f"The hyperparameter {role!r} is {name!r}, but in {format_name} each row holds "
                     f"its label and columns have no names; leave {role!r} unset."
                 )
+
+
+def is_encoding(name: str) -> bool:
+    """Return whether Python can decode text in an encoding of this name, piece by piece."""
+    try:
+        codecs.getincrementaldecoder(name)
+        return bool(" ".encode(name))  # fails for a codec that is no encoding of text
+    except (LookupError, ValueError):
+        return False
 
 
 def _listed(texts: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from container.data.streams import COMPRESSION_SUFFIXES, Content
 from container.errors import HyperparameterError, TrainingDataError
 from container.formats.cells import CellError, shown
 from container.formats.media_types import RECORDIO_MAGIC, UTF8
-from container.hyperparameters.input_options import InputOptions
+from container.hyperparameters.input_options import InputOptions, is_encoding
 
 CSV, TSV, PARQUET, LIBSVM, RECORDIO = "CSV", "TSV", "Parquet", "libsvm", "RecordIO-protobuf"
 
@@ -52,8 +52,6 @@ _FOREIGN = {
     b"\x80\x05": "a Python pickle",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"ARROW1": "an Arrow file",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
     b"\x93NUMPY": "a NumPy array",
     b"\x89HDF": "an HDF5 file",
     b"Obj\x01": "an Avro file",
@@ -93,16 +91,12 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
     Known parameters are `header` (present or absent, RFC 4180), `label_size` and `charset`.
 
     Raises:
-        TrainingDataError: the content type asks for no label, several, or another charset.
+        TrainingDataError: the content type asks for no label or several, or for an unknown charset.
         HyperparameterError: it contradicts a hyperparameter.
     """
     _, parameters = parse_options_header(content_type or "")
     said = shown(content_type or "", 80)
-    if parameters.get("charset", "utf-8").lower() not in UTF8:
-        raise TrainingDataError(
-            f"The content type of the channel is {said}; only UTF-8 is supported, "
-            "so convert the files."
-        )
+    options = _with_charset(options, parameters.get("charset", "utf-8").lower(), content_type)
     if parameters.get("label_size", "1") != "1":
         raise TrainingDataError(
             f"The content type of the channel is {said}; each row must have "
@@ -117,6 +111,22 @@ def with_parameters(options: InputOptions, content_type: str | None) -> InputOpt
             f"is {said}; correct one of them."
         )
     return options.model_copy(update={"header": header})
+
+
+def _with_charset(options: InputOptions, charset: str, content_type: str | None) -> InputOptions:
+    if charset in UTF8 or charset == options.encoding.lower():
+        return options
+    if not is_encoding(charset):
+        raise TrainingDataError(
+            f"The content type of the channel is {content_type!r}, whose charset is unknown; "
+            "correct it."
+        )
+    if options.encoding != "auto":
+        raise HyperparameterError(
+            f"The hyperparameter encoding is {options.encoding!r}, but the content type of the "
+            f"channel is {content_type!r}; correct one of them."
+        )
+    return options.model_copy(update={"encoding": charset})
 
 
 def _declared(content_type: str) -> str:

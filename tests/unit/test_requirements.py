@@ -18,7 +18,7 @@ def wanted(name: str) -> set[str]:
         if words[:1] == ["-r"]:
             found |= wanted(words[1].removesuffix(".in"))
         elif words:
-            found.add(words[0])
+            found.add(re.split(r"[\[<>=!~]", words[0])[0])
     return found
 
 

@@ -43,7 +43,6 @@ from container.settings import Settings
 T = TypeVar("T")
 
 _ATTRIBUTES = key(ATTRIBUTES)
-_PAUSE_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +144,7 @@ class _Worker:
         if reason := scoreboard.why_given_up():
             self._fail(f"{reason} Now there is {self._settings.workers_reason}.", EXIT_NO_MODEL)
             return
-        time.sleep(scoreboard.crashes() * _PAUSE_SECONDS)  # memory may be short for a moment
+        time.sleep(scoreboard.crashes())  # in seconds: memory may be short for a moment
         executor = self._executor
         if executor is None:
             self._load(lambda: load(self._settings))
@@ -218,12 +217,8 @@ def _execution_parameters(settings: Settings) -> str:
     BatchStrategy is left out. Its default is MULTI_RECORD, but the local mode of the SDK rejects
     that name.
     """
-    return json.dumps(
-        {
-            "MaxConcurrentTransforms": settings.max_concurrent_transforms,
-            "MaxPayloadInMB": settings.mini_batch_megabytes,
-        }
-    )
+    transforms, megabytes = settings.max_concurrent_transforms, settings.mini_batch_megabytes
+    return json.dumps({"MaxConcurrentTransforms": transforms, "MaxPayloadInMB": megabytes})
 
 
 def _error_reply(error: Exception) -> Response:

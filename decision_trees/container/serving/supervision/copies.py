@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from container.errors import PlatformError
-from container.paths import PROGRAM_DIR, copy_readable, copyable, is_readable
+from container.paths import PROGRAM_DIR, is_readable
 from container.serving.commands import user_options, worker_account
 from container.settings import Settings
 
@@ -60,7 +60,7 @@ def variables(settings: Settings, directory: Path) -> dict[str, str]:
 
 def _private(sources: list[Path], settings: Settings) -> dict[Path, Path]:
     """Return the sources that only root can read, each with the first such file in it."""
-    listed = {source: [source, *copyable(source)] for source in sources if is_readable(source)}
+    listed = {source: [source, *_copyable(source)] for source in sources if is_readable(source)}
     with _acting_as_worker(settings) as user:
         if not is_readable(Path(tempfile.gettempdir())):
             raise PlatformError(
@@ -97,7 +97,7 @@ def _provide(source: Path, place: Path, *, is_private: bool) -> None:
         return
     try:
         if is_private:
-            copy_readable(source, place)
+            _copy_readable(source, place)
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(source)
@@ -111,3 +111,41 @@ def _provide(source: Path, place: Path, *, is_private: bool) -> None:
 
 def _below(directory: Path, path: Path) -> Path:
     return directory / os.path.normpath(path).lstrip("/")
+
+
+def _copyable(path: Path) -> list[Path]:
+    """Return the files and directories at and below a path that `_copy_readable` copies."""
+    return [found for found in _contents(path) if _is_copyable(found)]
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    """Copy a file or directory, so that others can read the copy; the umask must allow it.
+
+    Only regular files are copied. Anything else, and a link that leads out of the directory,
+    becomes a link to the original, which has its own permissions.
+    """
+    top = source.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for path in _contents(source):
+        place = target / path.relative_to(top)
+        if path.is_symlink():
+            found = Path(os.path.realpath(path))
+            inside = found.is_relative_to(top)
+            place.symlink_to(target / found.relative_to(top) if inside else found)
+        elif not _is_copyable(path):
+            place.symlink_to(path)
+        elif path.is_dir():
+            place.mkdir()
+        else:
+            shutil.copyfile(path, place)
+            place.chmod(0o644 | path.stat().st_mode & 0o111)
+
+
+def _contents(path: Path) -> list[Path]:
+    """Return a path without links in it, and all that is below it, parents first."""
+    top = path.resolve()
+    return [top, *sorted(top.rglob("*"))]
+
+
+def _is_copyable(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_dir() or path.is_file()) and is_readable(path)

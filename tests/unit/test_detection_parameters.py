@@ -35,7 +35,7 @@ def test_parameter_header_applies_if_the_hyperparameter_is_auto(
 @pytest.mark.parametrize(
     ("content_type", "reason"),
     [
-        ("text/csv; charset=latin", "whose charset is unknown; correct it."),
+        ("text/csv; charset=latin-99", "whose charset is unknown; correct it."),
         (
             "text/csv; label_size=2",
             "each row must have exactly one label, so label_size must be 1.",

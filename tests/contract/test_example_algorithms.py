@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KernelDensity
 
 from container.data.table import Table
@@ -77,17 +79,24 @@ def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Clone(example, program, opt_ml, run(program / "train", opt_ml))
 
 
-@pytest.fixture(scope="module")
-def server(clone: Clone) -> Iterator[Server]:
-    """The `serve` of the clone, ready."""
+@contextmanager
+def served(program: Path, opt_ml: OptMl) -> Iterator[Server]:
+    """Yield the `serve` of a clone, ready."""
     port = free_port()
     variables = {"MODEL_SERVER_WORKERS": "1", "SAGEMAKER_BIND_TO_PORT": str(port)}
-    server = Server(start(clone.program / "serve", clone.opt_ml, **variables), port)
+    server = Server(start(program / "serve", opt_ml, **variables), port)
     try:
         server.await_ready()
         yield server
     finally:
         assert server.stop().code == 0
+
+
+@pytest.fixture(scope="module")
+def server(clone: Clone) -> Iterator[Server]:
+    """The `serve` of the clone, ready."""
+    with served(clone.program, clone.opt_ml) as server:
+        yield server
 
 
 def test_example_has_only_the_files_to_edit() -> None:
@@ -234,15 +243,31 @@ def test_pipeline_rejects_labels_that_are_all_the_same(tmp_path: Path, opt_ml: O
     assert "scikit-learn rejected the rows: " in opt_ml.failure.read_text(encoding="utf-8")
 
 
-def test_forest_trains_on_rows_with_tied_votes(tmp_path: Path, opt_ml: OptMl) -> None:
-    """Trees of unlimited depth whose votes are tied are no reason to refuse the forest."""
+@pytest.mark.parametrize("n_trees", [20, 40])
+def test_forest_with_tied_votes_is_served_with_the_labels_of_scikit_learn(
+    tmp_path: Path, opt_ml: OptMl, n_trees: int
+) -> None:
+    """Votes of trees of unlimited depth are tied often; the first label wins, as in `predict`."""
     example = next(example for example in EXAMPLES if example.name == "random_forest")
-    opt_ml.write("rows.csv", "0,7\n1,9\n0,2\n1,2\n0,7\n0,8\n1,5\n1,1\n0,8\n1,5\n0,1\n0,1\n")
-    opt_ml.write_hyperparameters({"n_estimators": "20"})
+    rows = np.array([[7, 9, 2, 2, 7, 8, 5, 1, 8, 5, 1, 1]], dtype=np.float32).T
+    labels = [0, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 0]
+    pairs = zip(labels, rows[:, 0].astype(int), strict=True)
+    opt_ml.write("rows.csv", "".join(f"{label},{cell}\n" for label, cell in pairs))
+    opt_ml.write_hyperparameters({"n_estimators": str(n_trees)})
+    program = example.clone(tmp_path)
+    forest = RandomForestClassifier(n_trees, random_state=0).fit(rows, labels)
+    asked = np.arange(0, 10, 0.125, dtype=np.float32)[:, np.newaxis]
+    probabilities = forest.predict_proba(asked)
 
-    ended = run(example.clone(tmp_path) / "train", opt_ml)
+    ended = run(program / "train", opt_ml)
+    with served(program, opt_ml) as server:
+        body = "".join(f"{cell!r}\n" for cell in asked[:, 0].tolist())
+        answers = server.invoke(body).body.decode().split()
+        alone = [server.invoke(line).body.decode().strip() for line in body.splitlines()]
 
     assert ended.code == 0, ended.log
+    assert (np.abs(probabilities[:, 0] - 0.5) < 1e-9).any()
+    assert answers == alone == forest.predict(asked).astype(str).tolist()
 
 
 def test_window_is_a_kernel_density_of_each_label() -> None:

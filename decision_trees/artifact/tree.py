@@ -18,6 +18,7 @@ A leaf has the feature LEAF, the index of its label in `left`, or its score in `
 LEAF = -1
 
 _AT_MOST = 0  # BRANCH_LEQ of TreeEnsemble
+_NO_SPLIT = -2.0  # scikit-learn's threshold of a leaf, where a node of the graph has its score
 
 
 class Tree:
@@ -122,7 +123,7 @@ def splits(nodes: Any, is_leaf: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     return {
         "nodes_featureids": np.maximum(nodes["feature"][chosen], 0),
         "nodes_modes": np.full(len(chosen), _AT_MOST, np.uint8),
-        "nodes_splits": float32_at_most(nodes["threshold"][chosen]),
+        "nodes_splits": float32_at_most(np.where(is_leaf, _NO_SPLIT, nodes["threshold"])[chosen]),
         "nodes_truenodeids": number[left],
         "nodes_trueleafs": is_leaf[left].astype(int),
         "nodes_falsenodeids": number[right],

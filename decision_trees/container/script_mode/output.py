@@ -1,13 +1,20 @@
-"""Error output of a program: passed on as it comes; its last lines go to the failure file."""
+"""Output of a program: error output, whose last lines go to the failure file, and files."""
 
+import logging
 import os
 import re
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
+
+from container.resources import counted
 
 _KEPT_BYTES = 16_384
 _JOIN_SECONDS = 2.0
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+logger = logging.getLogger(__name__)
 
 
 class ErrorOutput:
@@ -44,6 +51,15 @@ class ErrorOutput:
                 del self._tail[:-_KEPT_BYTES]
                 with suppress(OSError):
                     _write(content)
+
+
+def log_files(directories: Iterable[Path]) -> None:
+    """Log what a program that succeeded has written, and where."""
+    for directory in directories:
+        with suppress(OSError):
+            sizes = [file.stat().st_size for file in directory.rglob("*") if file.is_file()]
+            files = counted(len(sizes), "file")
+            logger.info("written to %s: %s, %.1f MB", directory, files, sum(sizes) / 1e6)
 
 
 def _write(content: bytes) -> None:

@@ -18,13 +18,12 @@ from pathlib import Path
 from container import supervisor
 from container.errors import ScriptError, exit_code
 from container.paths import Paths
-from container.resources import counted
 from container.script_mode import configuration, entry_point, packages, source_code
 from container.script_mode.configuration import Configuration
 from container.script_mode.entry_point import Program
 from container.script_mode.environment import arguments, variables
 from container.script_mode.masking import MASK, is_secret, masked
-from container.script_mode.output import ErrorOutput
+from container.script_mode.output import ErrorOutput, log_files
 
 STOP_SECONDS = 110.0
 """Maximum time that a program may run after a stop; the platform allows 120 seconds in all.
@@ -47,17 +46,8 @@ def main(paths: Paths, environ: Mapping[str, str]) -> int:
         run = partial(_run_program, environ, scratch, errors)
         code = supervisor.supervise(run, paths, ScriptPolicy(errors, _name(paths, environ)))
     if code == 0:
-        _log_files(paths)
+        log_files((paths.model, paths.metrics.parent))
     return code
-
-
-def _log_files(paths: Paths) -> None:
-    """Log what a program that succeeded has written, and where."""
-    for directory in (paths.model, paths.metrics.parent):
-        with suppress(OSError):
-            sizes = [file.stat().st_size for file in directory.rglob("*") if file.is_file()]
-            files = counted(len(sizes), "file")
-            logger.info("written to %s: %s, %.1f MB", directory, files, sum(sizes) / 1e6)
 
 
 @contextmanager

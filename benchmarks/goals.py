@@ -71,8 +71,8 @@ GOALS: Mapping[str, tuple[Goal, ...]] = {
     "rows/s with 8 workers over those with 2": (Goal(">=", 1, within_spread=True),),
     "p50 with 1,000,000 nodes over that with 10": (Goal("<=", 1, within_spread=True),),
     "start with a model of 100 MB": (Goal("<=", 2),),
-    # 1 is linear; caches of the processor add a tenth to some exponents.
-    "largest exponent of the phases": (Goal("<=", 1.25),),
+    # 1 is linear. Hash tables that outgrow the caches of the processor add to some exponents.
+    "largest exponent of the phases": (Goal("<=", 1.4),),
 }
 
 

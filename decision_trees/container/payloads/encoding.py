@@ -25,12 +25,14 @@ _MANY_ROWS = 32
 _PIECE_BYTES = 16 * 1024 * 1024
 """Memory that the predictions of some rows may take while they are encoded."""
 
-_FEATURE_BYTES = 16
+_COMPUTED_BYTES = 16
+"""Memory for a feature, or for a probability even if it is not asked for, in a model."""
+
 _NUMBER_BYTES = 300
 """Memory for a number in a response while it is encoded, most of it Python objects."""
 
-_CHARACTER_BYTES = 4
-"""Size of a character in an array of NumPy."""
+_CHARACTER_BYTES = 16
+"""Memory for a character of a label: four copies of four bytes, as in an array of NumPy."""
 
 
 class Encoder:
@@ -53,7 +55,8 @@ class Encoder:
     def rows_together(self, form: ResponseFormat, n_features: int) -> int:
         """Return how many rows should be predicted and encoded together, to limit the memory."""
         sizes = [self._row_bytes.get(name, _NUMBER_BYTES) for name in form.outputs]
-        return max(1, _PIECE_BYTES // (_FEATURE_BYTES * n_features + sum(sizes)))
+        computed = _COMPUTED_BYTES * (n_features + len(self._labels))
+        return max(1, _PIECE_BYTES // (computed + sum(sizes)))
 
     def encode(
         self, predictions: Predictions, form: ResponseFormat, bad: Collection[int] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 from container.distributed import rendezvous
 from container.distributed.communicator import Communicator
-from container.distributed.hosts import Hosts
+from container.distributed.peer import Hosts
 from container.errors import HostError
 from support.processes import DEADLINE_SECONDS, free_port
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from container.distributed import hosts
-from container.distributed.hosts import Hosts
+from container.distributed.peer import Hosts
 from container.errors import SettingsError
 from container.paths import Paths
 from support.material import OptMl

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from container.distributed.hosts import THIS_ONE, Hosts
-from container.distributed.peer import Buffer, Message, Peer
+from container.distributed.peer import THIS_ONE, Buffer, Hosts, Message, Peer
 from container.errors import EXIT_INTERNAL, HostError, UserError
 from container.resources import available_memory
 

@@ -1,37 +1,14 @@
 """Hosts of a training job, read from resourceconfig.json."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from container.distributed.peer import THIS_ONE, Hosts
 from container.errors import SettingsError
 from container.paths import read_json
 
 _NAME = re.compile(r"[\w.:%-]{1,253}")
-
-
-@dataclass(frozen=True)
-class Hosts:
-    """Names of all hosts of a job, and the name of this one."""
-
-    names: tuple[str, ...]
-    """Sorted, so that all hosts agree on the order."""
-
-    current: str
-
-    @property
-    def rank(self) -> int:
-        """Index of this host, from 0; host 0 leads and writes the model."""
-        return self.names.index(self.current)
-
-    @property
-    def are_several(self) -> bool:
-        """Whether the job has more than one host."""
-        return len(self.names) > 1
-
-
-THIS_ONE = Hosts(("localhost",), "localhost")
 
 
 def read(file: Path) -> Hosts:

@@ -1,4 +1,4 @@
-"""Connection to another host of a job: the one place that reads and checks messages of others.
+"""Hosts of a job, and the connection to another host, which checks all messages of others.
 
 A message is the length of a header, the header in JSON, and a payload of bytes. A thread sends;
 when there is nothing to send, it sends heartbeats, so a host that computes differs from a dead one.
@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -28,6 +29,29 @@ _HEADER_BYTES = 8192
 _CHUNK_BYTES = 1 << 20  # each must be sent and received within SILENCE_SECONDS
 GREETING_SECONDS = 10.0
 """Time in which a new connection must say which host it is."""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Names of all hosts of a job, and the name of this one."""
+
+    names: tuple[str, ...]
+    """Sorted, so that all hosts agree on the order."""
+
+    current: str
+
+    @property
+    def rank(self) -> int:
+        """Index of this host, from 0; host 0 leads and writes the model."""
+        return self.names.index(self.current)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether the job has more than one host."""
+        return len(self.names) > 1
+
+
+THIS_ONE = Hosts(("localhost",), "localhost")
 
 
 def _printable(text: Any) -> Any:

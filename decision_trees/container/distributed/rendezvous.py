@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 from container.distributed.communicator import Communicator, invalid
-from container.distributed.hosts import Hosts
-from container.distributed.peer import Message, Peer, plain_address
+from container.distributed.peer import Hosts, Message, Peer, plain_address
 from container.errors import HostError
 from container.progress import phase
 

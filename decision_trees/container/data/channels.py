@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from container.data.readers import no_data
 from container.data.streams import COMPRESSION_SUFFIXES, Source
 from container.distributed.communicator import ALONE, Communicator
 from container.errors import TrainingDataError
@@ -13,7 +14,7 @@ from container.formats.cells import shown
 from container.paths import Paths, read_json
 
 TRAINING = ("training", "train")
-VALIDATION = ("validation", "test")
+VALIDATION = ("validation", "test", "eval", "val")
 NOT_DATA = frozenset({"code", "sm_drivers"})
 """Channels in which SDKs send code.
 
@@ -64,7 +65,7 @@ class Channel:
 
 
 def find(paths: Paths, communicator: Communicator = ALONE) -> tuple[Channel, Channel | None]:
-    """Return the channel `training` or `train`, and `validation` or `test` if there is one.
+    """Return the channel `training` or `train`, and that of VALIDATION if there is one.
 
     On one of several hosts these are its shares, which may be empty.
 
@@ -77,6 +78,7 @@ def find(paths: Paths, communicator: Communicator = ALONE) -> tuple[Channel, Cha
     with communicator.naming_host():
         configured = _configuration(paths.input_data_config)
         found = [_channel(names, paths.data, configured) for names in (TRAINING, VALIDATION)]
+    _warn_of_others(paths.data, configured)
     exist = communicator.gather([channel is not None for channel in found], tuple[bool, bool])
     has_training, has_validation = (any(on_hosts) for on_hosts in zip(*exist, strict=True))
     if not has_training:
@@ -87,6 +89,24 @@ def find(paths: Paths, communicator: Communicator = ALONE) -> tuple[Channel, Cha
         for channel, names in zip(found, (TRAINING, VALIDATION), strict=True)
     )
     return training, validation if has_validation else None
+
+
+def _warn_of_others(data: Path, configured: Mapping[str, Any]) -> None:
+    """Log the channels that are not read."""
+    known = NOT_DATA.union(TRAINING, VALIDATION)
+    others = [name for name in _names(data, configured) if name not in known]
+    if others:
+        logger.warning(
+            "not read: the channels %s; channels of data are named %s",
+            ", ".join(others[:_MAX_NAMES_SHOWN]),
+            ", ".join((*TRAINING, *VALIDATION)),
+        )
+
+
+def _names(data: Path, configured: Mapping[str, Any]) -> list[str]:
+    """Return the names of all channels but those of code."""
+    directories = {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else ()
+    return sorted(set(directories).union(configured) - NOT_DATA)
 
 
 def _channel(
@@ -100,7 +120,8 @@ def _channel(
     ]
     if len(found) > 1:
         raise TrainingDataError(
-            f"The channels {' and '.join(names)} under {data} both hold data; use one of them."
+            f"The channels {' and '.join(channel.name for channel in found)} under {data} both "
+            "hold data; use one of them."
         )
     return found[0] if found else None
 
@@ -132,8 +153,8 @@ def _is_replicated(settings: Mapping[str, Any]) -> bool:
 def _files(channel: Path) -> list[Path]:
     """Return the usable files below the directory of a channel, sorted by name.
 
-    Empty files are skipped, and files whose path has a part that begins with "." or "_", such as
-    resource forks of macOS and success markers.
+    Empty files are skipped, files whose path has a part that begins with "." or "_", such as
+    resource forks of macOS and success markers, and those that are certainly no data.
     """
     found = sorted(channel.rglob("*"))
     _refuse_table_formats(found)
@@ -144,6 +165,12 @@ def _files(channel: Path) -> list[Path]:
     if skipped:
         names = _first_names(skipped, channel.parent)
         logger.info("skipped %d files that are empty or hidden: %s", len(skipped), names)
+    not_data = no_data.reasons(usable)
+    if not_data:
+        listed = [f"{_first_names([file], channel.parent)} ({not_data[file]})" for file in not_data]
+        listed = listed[:_MAX_NAMES_SHOWN]
+        logger.info("skipped %d files that are no data: %s", len(not_data), ", ".join(listed))
+    usable = [file for file in usable if file not in not_data]
     _refuse_copies(usable)
     partitions = {
         part for file in usable for part in file.relative_to(channel).parts if "=" in part
@@ -200,10 +227,7 @@ def _configuration(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def _no_training_data(data: Path, configured: Mapping[str, Any]) -> str:
-    directories = (
-        {path.name for path in data.iterdir() if path.is_dir()} if data.is_dir() else set()
-    )
-    names = sorted((directories | set(configured)) - NOT_DATA)
+    names = _names(data, configured)
     found = "; ".join(_inventory(name, data) for name in names[:_MAX_NAMES_SHOWN])
     return (
         f"The channel training (or train) has no data; found under {data}: "

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import algorithm
 from container.data import channels
 from container.data.dataset import Dataset
 from container.data.loading import Loader
@@ -308,11 +310,11 @@ def test_algorithm_for_one_host_is_refused_on_several(opt_ml: OptMl) -> None:
     paths.resource_config.parent.mkdir(parents=True)
     paths.resource_config.write_text('{"hosts": ["a", "b"], "current_host": "a"}')
 
-    class Alone:
-        Hyperparameters = InputOptions
+    names = ("Hyperparameters", "fit", "evaluate", "describe", "save")
+    alone: Any = SimpleNamespace(**{name: getattr(algorithm, name) for name in names})
 
     with pytest.raises(HyperparameterError) as caught:
-        job.run(Alone(), paths)  # type: ignore[arg-type]
+        job.run(alone, paths)
 
     assert str(caught.value) == (
         "The job has 2 hosts, but this algorithm can only use one; set the number of instances to "

@@ -27,6 +27,8 @@ from support.material import ARTIFACT
 
 ROWS = training_rows(60, 0)
 ESTIMATORS = {
+    "leaf": DecisionTreeClassifier().fit(ROWS, np.ones(60)),
+    "score": DecisionTreeRegressor().fit(ROWS, np.full(60, 2.5)),
     "tree": DecisionTreeClassifier(random_state=0).fit(ROWS, class_labels(60, 3, 0).astype(str)),
     "regressor": DecisionTreeRegressor(random_state=0).fit(ROWS, np.arange(60) / 7),
     "forest": RandomForestClassifier(3, random_state=0).fit(ROWS, class_labels(60, 3, 0)),

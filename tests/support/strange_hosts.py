@@ -5,14 +5,20 @@ import random
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from support.host_threads import NAMES
-from support.processes import DEADLINE_SECONDS
+from container.errors import HostError
+from support.host_threads import NAMES, Machine
+from support.processes import DEADLINE_SECONDS, free_port
 
 PROTOCOL = "protocol 2"
 IMPOSTOR = NAMES[1]
+
+SECONDS = 60.0
+"""Time in which all hosts must fail."""
 
 DEEP = b"[" * 99_999 + b"\n"
 
@@ -117,3 +123,57 @@ def mutated(words: Sequence[bytes], seed: int) -> bytes:
             case _:
                 data[place : place + 1] = bytes([rng.randrange(256)])
     return bytes(data)
+
+
+@dataclass
+class Job:
+    """Two real hosts and one that can send anything."""
+
+    first: Machine
+    third: Machine
+    impostor: socket.socket
+
+    def send(self, words: bytes, *, closes: bool = False) -> None:
+        """Send bytes to the first host."""
+        send(self.impostor, words)
+        if closes:
+            with suppress(OSError):  # it may be closed already
+                self.impostor.shutdown(socket.SHUT_WR)
+
+    def failures(self) -> list[HostError]:
+        """Return the failures of both hosts."""
+        return [machine.failures.get(timeout=SECONDS) for machine in (self.first, self.third)]
+
+
+@contextmanager
+def job() -> Iterator[Job]:
+    """Yield a job whose hosts have joined."""
+    port = free_port()
+    machines = [Machine(name, port) for name in (NAMES[0], NAMES[2])]
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            connecting = [pool.submit(machine.connect) for machine in machines]
+            with joined(port, IMPOSTOR) as impostor:
+                for found in connecting:
+                    found.result()
+                yield Job(machines[0], machines[1], impostor)
+    except ConnectionRefusedError:
+        raise AssertionError([f.exception() for f in connecting]) from None
+    finally:
+        for machine in machines:
+            machine.die()
+
+
+@contextmanager
+def leading() -> Iterator[tuple[Machine, socket.socket]]:
+    """Yield a host that has joined, and the connection of its first host, which can send all."""
+    with socket.create_server((NAMES[0], 0)) as server, ThreadPoolExecutor(1) as pool:
+        machine = Machine(NAMES[1], server.getsockname()[1], NAMES[:2])
+        connecting = pool.submit(machine.connect)
+        with server.accept()[0] as connection:
+            connection.sendall(value(PROTOCOL, b""))
+            connecting.result()
+            try:
+                yield machine, connection
+            finally:
+                machine.die()

@@ -2,10 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -15,75 +13,18 @@ import pytest
 from container.distributed.communicator import Communicator
 from container.errors import FAILURE_CHARACTERS, HostError
 from support.host_threads import NAMES, Machine
-from support.processes import free_port
 from support.strange_hosts import (
     CLOSED,
     IMPOSTOR,
     INVALID,
-    PROTOCOL,
+    SECONDS,
     frame,
-    joined,
+    job,
+    leading,
     mutated,
     send,
     value,
 )
-
-SECONDS = 60.0
-"""Time in which all hosts must fail."""
-
-
-@dataclass
-class Job:
-    """Two real hosts and one that can send anything."""
-
-    first: Machine
-    third: Machine
-    impostor: socket.socket
-
-    def send(self, words: bytes, *, closes: bool = False) -> None:
-        """Send bytes to the first host."""
-        send(self.impostor, words)
-        if closes:
-            with suppress(OSError):  # it may be closed already
-                self.impostor.shutdown(socket.SHUT_WR)
-
-    def failures(self) -> list[HostError]:
-        """Return the failures of both hosts."""
-        return [machine.failures.get(timeout=SECONDS) for machine in (self.first, self.third)]
-
-
-@contextmanager
-def job() -> Iterator[Job]:
-    """Yield a job whose hosts have joined."""
-    port = free_port()
-    machines = [Machine(name, port) for name in (NAMES[0], NAMES[2])]
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            connecting = [pool.submit(machine.connect) for machine in machines]
-            with joined(port, IMPOSTOR) as impostor:
-                for found in connecting:
-                    found.result()
-                yield Job(machines[0], machines[1], impostor)
-    except ConnectionRefusedError:
-        raise AssertionError([f.exception() for f in connecting]) from None
-    finally:
-        for machine in machines:
-            machine.die()
-
-
-@contextmanager
-def leading() -> Iterator[tuple[Machine, socket.socket]]:
-    """Yield a host that has joined, and the connection of its first host, which can send all."""
-    with socket.create_server((NAMES[0], 0)) as server, ThreadPoolExecutor(1) as pool:
-        machine = Machine(NAMES[1], server.getsockname()[1], NAMES[:2])
-        connecting = pool.submit(machine.connect)
-        with server.accept()[0] as connection:
-            connection.sendall(value(PROTOCOL, b""))
-            connecting.result()
-            try:
-                yield machine, connection
-            finally:
-                machine.die()
 
 
 def check(error: HostError, name: str) -> None:

@@ -105,6 +105,9 @@ SECTIONS_TESTED_BY = {
     ("examples/algorithms/README.md", "Example algorithms", ""): (
         f"{EXAMPLE_ALGORITHMS}::test_quickstart_runs_every_example"
     ),
+    ("docs/training-data.md", "Which column is the label", ""): (
+        "unit/test_loading.py::test_page_shows_the_line_of_the_log"
+    ),
     ("docs/training-data.md", "Training metrics", "python"): (
         f"{TABLES}::test_metric_definitions_find_each_metric_once"
     ),

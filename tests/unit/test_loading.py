@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 import algorithm
 from container.data import channels
+from container.data.columns import Columns
 from container.data.dataset import Dataset
+from container.data.labels import Moments
 from container.data.loading import Loader
+from container.data.table import Description, Schema
 from container.distributed.communicator import ALONE
 from container.errors import HyperparameterError, TrainingDataError
 from container.hyperparameters.input_options import InputOptions
@@ -21,6 +24,7 @@ from container.training import job
 from support.formats import FORMATS
 from support.host_threads import Machine, connected, on_all
 from support.material import OptMl, as_csv
+from support.pages import blocks
 from support.training_files import classes_in, rows_in
 
 SHARDED = {"S3DistributionType": "ShardedByS3Key"}
@@ -58,6 +62,17 @@ def read(
 GIVEN = "as the hyperparameter label says; "
 FIRST = "the first column, because the hyperparameter label is not set; "
 TWELVE = range(12)
+
+
+def test_page_shows_the_line_of_the_log() -> None:
+    """The documentation has the description of a table as the log has it."""
+    shown = next(block.text for block in blocks() if block.text.startswith("training: label: "))
+    columns = Columns(4, ("rooms", "price", "area", "garden"), 1, None)
+    moments = Moments(1438, 251.2, 1438 * 83.1**2)
+    options = InputOptions(label="price", task="regression")
+    described = Description("CSV", 1438, Schema(3, columns), [], moments, {}, options)
+
+    assert shown == f"training: {described}\n"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_train_obeys_a_stop_as_process_1(
     opt_ml.write("long.csv", long_table)
     container = engine.start(images["full"], ["train"], {opt_ml.base: "/opt/ml"})
     await_condition(
-        lambda: "training: 40 features" in run("docker", "logs", container.name), "reading"
+        lambda: "; 40 features" in run("docker", "logs", container.name), "reading"
     )
 
     ended = container.stop(grace_seconds=5)

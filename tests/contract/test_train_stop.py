@@ -70,7 +70,7 @@ def test_stop_ends_a_fit_at_once(opt_ml: OptMl, long_table: str) -> None:
     opt_ml.write("long.csv", long_table)
     opt_ml.write_hyperparameters({"ccp_alpha": "1e-12"})
 
-    log = stopped_log(running(opt_ml, "training: 40 features"))
+    log = stopped_log(running(opt_ml, "; 40 features"))
 
     assert "stopped by a signal" in log
     assert not list(opt_ml.model.glob("*"))

@@ -82,9 +82,7 @@ def test_train_obeys_a_stop_as_process_1(
     """SIGTERM ends the job within 5 s, during a fit, without SIGKILL (137)."""
     opt_ml.write("long.csv", long_table)
     container = engine.start(images["full"], ["train"], {opt_ml.base: "/opt/ml"})
-    await_condition(
-        lambda: "; 40 features" in run("docker", "logs", container.name), "reading"
-    )
+    await_condition(lambda: "; 40 features" in run("docker", "logs", container.name), "reading")
 
     ended = container.stop(grace_seconds=5)
 

@@ -40,7 +40,9 @@ def ours(program_dir: Path, base: Path) -> Callable[[], dict[str, float]]:
         for name in ("algorithm", "container.training.job", "container.paths")
     )
     is_parquet = any(base.rglob("*.parquet"))
-    importlib.import_module(f"container.data.readers.{'parquet' if is_parquet else 'csv'}_reader")
+    importlib.import_module(
+        f"container.data.readers.{'parquet_reader' if is_parquet else 'text.csv_reader'}"
+    )
     importlib.import_module("onnxruntime")  # otherwise imported when the model is written
 
     def run() -> dict[str, float]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from container.errors import EXIT_INTERNAL, FAILURE_CHARACTERS
+from container.log import escaped
 
 Buffer = bytes | bytearray
 
@@ -56,10 +57,7 @@ THIS_ONE = Hosts(("localhost",), "localhost")
 
 def _printable(text: Any) -> Any:
     """Escape control characters, and cut a text to the length of a failure file."""
-    if not isinstance(text, str):
-        return text
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return "".join(shown)[:FAILURE_CHARACTERS]
+    return escaped(text)[:FAILURE_CHARACTERS] if isinstance(text, str) else text
 
 
 _Text = Annotated[str, BeforeValidator(_printable)]
